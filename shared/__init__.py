@@ -1,0 +1,1 @@
+"""What the functions have in common: records, errors, settings, sources, formats, channels and storage."""

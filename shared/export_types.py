@@ -1,0 +1,122 @@
+"""What an export type is: everything that a team writes in one file of ``exports/``.
+
+``SqlExport`` describes a table or query and is planned, cut into parts and encoded by Sluice. ``FunctionExport`` is a
+function of the team's own that answers with the whole file; it runs as an export of one part.
+"""
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import timedelta
+from enum import StrEnum
+from typing import Any
+
+from shared.columns import Column
+from shared.query import Operator
+
+
+class Scope(StrEnum):
+    """How far an export of this type reaches, within the caller's tenant."""
+
+    TENANT = "tenant"
+    COMPANY = "company"
+    OPERATIONAL = "operational"
+
+
+class Role(StrEnum):
+    """The roles of a caller, from the most to the least powerful."""
+
+    SUPER_ADMIN = "SuperAdmin"
+    ADMIN = "Admin"
+    MANAGER = "Manager"
+    VIEWER = "Viewer"
+
+
+@dataclass(frozen=True)
+class Filter:
+    """One filter that a request may set: ``name`` in the API, ``sql`` and ``type`` in the source.
+
+    With ``many`` a request may give a list, and any of its values matches. ``choices`` closes the set of values.
+    """
+
+    name: str
+    sql: str
+    type: str = "text"
+    operator: Operator = "="
+    many: bool = False
+    choices: tuple[str, ...] = ()
+    summary: str = ""
+
+
+@dataclass(frozen=True, kw_only=True)
+class ExportType:
+    """What every export type has. ``None`` means: as the setting says (see README, settings)."""
+
+    name: str
+    title: str
+    summary: str
+    scope: Scope = Scope.TENANT
+    formats: tuple[str, ...] = ("csv",)
+    roles: tuple[Role, ...] = (Role.SUPER_ADMIN, Role.ADMIN, Role.MANAGER)
+    filters: tuple[Filter, ...] = ()
+    retention_days: int | None = None
+    dedup_window: timedelta | None = None
+    notify_after: timedelta | None = None
+    max_rows: int | None = None
+    titles: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, kw_only=True)
+class SqlExport(ExportType):
+    """Rows of a table or query, read in key order.
+
+    ``relation`` is a table, or a SELECT in parentheses. ``key`` names the columns (by ``Column.name`` in ``columns``,
+    or a ``Column`` of its own where it is not exported) that are unique and ordered together. The tenant's id is always
+    bound to ``tenant_sql``; the caller's companies to ``company_sql`` and scopes to ``operational_scope_sql`` where the
+    type's scope asks for it. ``date_sql`` is what a request's ``dateRange`` applies to.
+    """
+
+    relation: str
+    columns: tuple[Column, ...]
+    key: tuple[str | Column, ...]
+    tenant_sql: str
+    tenant_type: str = "text"
+    company_sql: str = ""
+    operational_scope_sql: str = ""
+    date_sql: str = ""
+    date_type: str = "timestamp"
+    part_rows: int | None = None
+
+
+@dataclass(frozen=True)
+class GeneratedExportData:
+    """A whole file that a team's own function made: its bytes, its media type, and how many items it holds."""
+
+    file_content: bytes
+    mimetype: str
+    items_count: int
+
+
+GenerateExport = Callable[[Mapping[str, Any], str, Sequence[str], Sequence[str]], GeneratedExportData]
+"""``generate_export(filters, file_format, company_ids, operational_scope_ids) -> GeneratedExportData``"""
+
+
+class AsyncExportsDependency(ABC):
+    """What an application implements to offer exports in its own local scope; see ``exports/local_scope.py``."""
+
+    @abstractmethod
+    def generate_export(
+        self,
+        filters: Mapping[str, Any],
+        file_format: str,
+        company_ids: Sequence[str],
+        operational_scope_ids: Sequence[str],
+    ) -> GeneratedExportData:
+        """Make the whole file. Called in an activity; may run twice; raise ``TransientError`` to be tried again."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class FunctionExport(ExportType):
+    """A file that a plain function makes."""
+
+    generate_export: GenerateExport

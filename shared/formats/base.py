@@ -1,0 +1,112 @@
+"""The interface of a file format: encode parts independently, then assemble the file as a concatenation.
+
+A format is one file here and one line in ``shared/formats/__init__.py``. Its contract is
+``tests/formats/test_format_contract.py``: among other things the same batches give the same bytes, memory does not grow
+with the number of rows, and the assembled file is equal to its source for an independent reader.
+"""
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Literal, Protocol
+
+import pyarrow as pa
+
+from shared.columns import Column
+
+Write = Callable[[bytes | memoryview], object]
+"""Takes the next bytes of a part. May block while earlier bytes are being uploaded."""
+
+ReadPart = Callable[[int, int, int], bytes]
+"""``read(index, offset, length)``: a few bytes of a finished part, for formats that keep an index in it."""
+
+Facts = Mapping[str, Any]
+"""What a format wants to remember of a part until the file is assembled: a small JSON object (under 1 KiB)."""
+
+
+@dataclass(frozen=True)
+class FileSpec:
+    """What the file shall look like; the same for every part of an export.
+
+    ``title`` is the export's title (sheet name, PDF title). ``created`` is an ISO-8601 UTC time that formats use where
+    they must state one, so that bytes stay the same when a part is made again. ``time_zone`` is the IANA zone in which
+    time stamps with a zone are rendered. ``options`` holds the format's own options, already validated by it.
+    """
+
+    columns: tuple[Column, ...]
+    title: str = "Export"
+    created: str = "1980-01-01T00:00:00Z"
+    locale: str = "en"
+    time_zone: str = "UTC"
+    compression: Literal["none", "gzip"] = "none"
+    options: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class PartPosition:
+    """Where a part stands: its index, how many parts there are, and the number of rows planned before it."""
+
+    index: int
+    total: int
+    rows_before: int
+
+
+@dataclass(frozen=True)
+class EncodedPart:
+    """A finished part as ``assemble`` sees it: its index, its real number of rows, its size and the format's facts."""
+
+    index: int
+    rows: int
+    bytes: int
+    facts: Facts
+
+
+@dataclass(frozen=True)
+class Verbatim:
+    """A segment of the file that the format writes itself: header, footer, directory."""
+
+    data: bytes
+
+
+@dataclass(frozen=True)
+class PartBytes:
+    """A segment that is ``length`` bytes of part ``index`` from ``offset`` on, copied as they are."""
+
+    index: int
+    offset: int
+    length: int
+
+
+Segment = Verbatim | PartBytes
+
+
+class Format(Protocol):
+    """One file format. Stateless; the class attributes describe it to the API, the docs and the portal."""
+
+    name: str
+    title: str
+    extension: str
+    content_type: str
+    summary: str
+    compressions: Sequence[str]
+    rows_per_group: int | None
+    """Parts never straddle a multiple of this many rows (XLSX: the data rows of a sheet); None: no such bound."""
+    max_rows: int | None
+    """The largest number of rows that a file of this format may hold; None: no limit."""
+
+    def options(self, given: Mapping[str, Any]) -> Mapping[str, Any]:
+        """Validate a request's options and fill in the defaults. Raises ``ValidationFailed``."""
+        ...
+
+    def encode_part(
+        self, batches: pa.RecordBatchReader, write: Write, spec: FileSpec, position: PartPosition
+    ) -> tuple[int, Facts]:
+        """Encode the batches while they are read, and pass the bytes to ``write``; give the rows and the facts.
+
+        Deterministic: the same batches, spec and position give the same bytes. Raises ``LimitReached`` when a stated
+        limit of the format is passed, and whatever draining ``batches`` raises.
+        """
+        ...
+
+    def assemble(self, parts: Sequence[EncodedPart], spec: FileSpec, read: ReadPart) -> Iterator[Segment]:
+        """The segments of the final file, in order. ``parts`` are in order and complete, and may be empty."""
+        ...

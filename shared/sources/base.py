@@ -1,0 +1,37 @@
+"""The interface of a data source: planning by key ranges, and reading a range as Arrow record batches.
+
+A source is one file here and one line in ``shared/sources/__init__.py``. Its contract is
+``tests/sources/test_source_contract.py``.
+"""
+
+from collections.abc import Iterator
+from contextlib import AbstractContextManager
+from typing import Protocol
+
+import pyarrow as pa
+
+from shared.query import KeyRange, Query
+
+
+class Source(Protocol):
+    """One database. Instances hold no open connection between calls, so one can be used by many threads."""
+
+    def plan(self, query: Query, sizes: Iterator[int]) -> list[KeyRange]:
+        """Cut the matching rows, in key order, into ranges of exactly the wanted sizes (the last may be smaller).
+
+        The upper key is frozen by this: a row that is inserted later with a larger key is in no range. No matching row
+        gives an empty list. Raises ``SourceUnavailable`` (try again) or ``QueryFailed`` (do not).
+        """
+        ...
+
+    def count(self, query: Query) -> int:
+        """How many rows match. Raises as ``plan`` does."""
+        ...
+
+    def read(self, query: Query, key_range: KeyRange) -> AbstractContextManager[pa.RecordBatchReader]:
+        """Open the rows of one range, in key order, as batches of ``arrow_schema(query.columns)``.
+
+        Batches are of bounded size however many rows the range has. Raises as ``plan`` does, and ``SchemaChanged``
+        when a value or a column no longer fits the declared type; both may come while the reader is being drained.
+        """
+        ...
