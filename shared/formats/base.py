@@ -12,6 +12,7 @@ from typing import Any, Literal, Protocol
 import pyarrow as pa
 
 from shared.columns import Column
+from shared.formats.options import Option
 
 Write = Callable[[bytes | memoryview], object]
 """Takes the next bytes of a part. May block while earlier bytes are being uploaded."""
@@ -88,6 +89,9 @@ class Format(Protocol):
     content_type: str
     summary: str
     compressions: Sequence[str]
+    """The compressions that ``FileSpec.compression`` may name for this format."""
+    option_list: Sequence[Option]
+    """The format's own options, as ``options`` validates them."""
     rows_per_group: int | None
     """Parts never straddle a multiple of this many rows (XLSX: the data rows of a sheet); None: no such bound."""
     max_rows: int | None

@@ -1,0 +1,26 @@
+"""The file formats, in the order in which people see them. A new format is one file here and one line below."""
+
+from collections.abc import Mapping
+
+from shared.errors import FieldError, ValidationFailed, unknown
+from shared.formats.base import Format
+from shared.formats.csv import Csv
+
+FORMATS: Mapping[str, Format] = {f.name: f for f in (Csv(),)}
+
+
+def get_format(name: str) -> Format:
+    """The format of this name. Raises ``ValidationFailed`` with the nearest known name."""
+    if name not in FORMATS:
+        raise ValidationFailed([FieldError("format", unknown("format", name, list(FORMATS)))])
+    return FORMATS[name]
+
+
+def file_extension(file_format: Format, compression: str) -> str:
+    """The end of a file's name, without a leading point: ``csv``, ``csv.gz``."""
+    return file_format.extension + (".gz" if compression == "gzip" else "")
+
+
+def content_type(file_format: Format, compression: str) -> str:
+    """The media type of a file of this format."""
+    return "application/gzip" if compression == "gzip" else file_format.content_type

@@ -1,0 +1,186 @@
+"""CSV: for spreadsheets, loaders and people (RFC 4180).
+
+Decided where the RFC leaves it open: UTF-8; CRLF ends every row, the last one too; a cell is quoted only when it holds
+the delimiter, a quotation mark or a line break, or when it would read as null (an empty text is ``""``, a null is the
+null text unquoted). A text cell, or a header, that starts with ``=``, ``+``, ``-``, ``@``, a tab or a carriage return
+gets an apostrophe in front, so that no spreadsheet takes it for a formula; numbers are never touched.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from shared.errors import FieldError, ValidationFailed
+from shared.formats.base import (
+    EncodedPart,
+    Facts,
+    FileSpec,
+    PartBytes,
+    PartPosition,
+    ReadPart,
+    Segment,
+    Write,
+)
+from shared.formats.compression import TextWriter, literal
+from shared.formats.escape import SpecialCharacters, column_bytes, join, replace_where, text
+from shared.formats.options import Option, validate
+from shared.formats.scalars import TextStyle, base_type
+from shared.formats.slices import slices
+from shared.formats.text_columns import as_text
+
+_LINE_END = "\r\n"
+_FORMULA_STARTS = (b"=", b"+", b"-", b"@", b"\t", b"\r")
+_FREE_TEXT = {"text", "json"}
+"""The types whose cells can hold anything, so that they are guarded."""
+_NEEDING_QUOTES = {"text", "json", "list", "uuid"}
+"""The types whose cells can hold a delimiter, a quotation mark or a line break; a uuid, where a source is not strict."""
+_FRACTIONAL = {"decimal", "float"}
+
+_POINT_LANGUAGES = {"en", "zh", "ja", "ko", "th", "he", "hi", "ms", "ga", "mt"}
+"""Languages that write a decimal point; all others that we know write a comma (CLDR, numbers/decimal)."""
+
+_OPTIONS = (
+    Option(
+        name="header",
+        default="titles",
+        choices=("titles", "names", "none"),
+        summary="The first row: the columns' titles, their API names, or no header.",
+    ),
+    Option(
+        name="delimiter",
+        default="auto",
+        choices=("auto", ",", ";", "\t", "|"),
+        summary="What separates cells; auto is a semicolon beside a decimal comma, else a comma.",
+    ),
+    Option(
+        name="decimalSeparator",
+        default="point",
+        choices=("point", "comma", "locale"),
+        summary="Of decimals and floats; locale is as the file's locale writes it.",
+    ),
+    Option(name="nullText", default="", max_length=20, summary="What stands for a missing value, unquoted."),
+    Option(name="bom", default=False, summary="Start with a UTF-8 byte order mark, for older versions of Excel."),
+    Option(
+        name="formulaGuard",
+        default=True,
+        summary="An apostrophe before text that a spreadsheet would take for a formula.",
+    ),
+)
+
+
+class Csv:
+    """Comma-separated values."""
+
+    name = "csv"
+    title = "CSV"
+    extension = "csv"
+    content_type = "text/csv; charset=utf-8"
+    summary = "Comma-separated text (RFC 4180) that every spreadsheet and loader reads."
+    compressions: Sequence[str] = ("none", "gzip")
+    option_list: Sequence[Option] = _OPTIONS
+    rows_per_group: int | None = None
+    max_rows: int | None = None
+
+    def options(self, given: Mapping[str, Any]) -> Mapping[str, Any]:
+        """Validate; a decimal comma with a comma between the cells, or an ambiguous null text, is refused."""
+        options = validate(_OPTIONS, given)
+        errors = []
+        if options["decimalSeparator"] != "point" and options["delimiter"] == ",":
+            errors.append(FieldError("options.delimiter", "a comma cannot separate cells beside a decimal comma"))
+        if set(options["nullText"]) & {'"', "\r", "\n", ",", ";", "\t", "|"}:
+            errors.append(FieldError("options.nullText", "no quotation mark, delimiter or line break"))
+        if errors:
+            raise ValidationFailed(errors)
+        return options
+
+    def encode_part(
+        self, batches: pa.RecordBatchReader, write: Write, spec: FileSpec, position: PartPosition
+    ) -> tuple[int, Facts]:
+        """The rows of the part without a header. Raises ``LimitReached`` for a row of over 256 MiB."""
+        dialect = _Dialect(spec)
+        rows = 0
+        with TextWriter(write, spec.compression) as out:
+            for batch in slices(batches, spec.columns):
+                out.write(column_bytes(dialect.rows(batch)))
+                rows += batch.num_rows
+        return rows, {}
+
+    def assemble(self, parts: Sequence[EncodedPart], spec: FileSpec, read: ReadPart) -> Iterator[Segment]:
+        """The byte order mark and the header, then the parts as they are."""
+        start = ("\ufeff" if spec.options["bom"] else "") + _Dialect(spec).header(spec)
+        if start:
+            yield literal(start.encode(), spec.compression)
+        for part in parts:
+            if part.bytes:
+                yield PartBytes(part.index, 0, part.bytes)
+
+
+class _Dialect:
+    """The options of one file, worked out, and the encoding of rows with them."""
+
+    def __init__(self, spec: FileSpec) -> None:
+        options = spec.options
+        comma_language = spec.locale.split("-")[0] not in _POINT_LANGUAGES
+        self.decimal_comma = options["decimalSeparator"] == "comma" or (
+            options["decimalSeparator"] == "locale" and comma_language
+        )
+        self.delimiter = options["delimiter"]
+        if self.delimiter == "auto":
+            self.delimiter = ";" if self.decimal_comma else ","
+        self.null = options["nullText"]
+        self.columns = spec.columns
+        self._guarded = options["formulaGuard"]
+        self._style = TextStyle(spec.time_zone)
+        self._special = SpecialCharacters('"\r\n' + self.delimiter)
+        self._special_cell = f'["\r\n{self.delimiter}]'
+
+    def rows(self, batch: pa.RecordBatch) -> pa.StringArray:
+        """One cell for each row: the whole row with its line end."""
+        cells = [self._cells(values, column.type) for values, column in zip(batch.columns, self.columns, strict=True)]
+        # A row that is an empty line would be passed over by readers, so a null that is alone in its row is quoted.
+        null = self.null if self.null or len(cells) > 1 else '""'
+        rows = pc.binary_join_element_wise(*cells, text(self.delimiter), null_handling="replace", null_replacement=null)
+        return join(rows, _LINE_END)
+
+    def header(self, spec: FileSpec) -> str:
+        """The header row with its line end, or nothing."""
+        if spec.options["header"] == "none":
+            return ""
+        by_name = spec.options["header"] == "names"
+        titles = [column.name if by_name else column.title_in(spec.locale) for column in spec.columns]
+        cells = self._cells(pa.array(titles, pa.string()), "text")
+        return str(self.delimiter.join(cells.to_pylist())) + _LINE_END
+
+    def _cells(self, column: pa.Array, type_name: str) -> pa.StringArray:
+        base = base_type(type_name)
+        words = as_text(column, type_name, self._style)
+        if self.decimal_comma and base in _FRACTIONAL:
+            words = pc.replace_substring(words, ".", ",")
+        if base in _FREE_TEXT and self._guarded:
+            words = _guard(words)
+        if base in _NEEDING_QUOTES:
+            words = self._quote(words)
+        like_null = pc.equal(words, self.null)
+        if pc.any(like_null).as_py():
+            words = pc.if_else(like_null, f'"{self.null}"', words)
+        return words
+
+    def _quote(self, words: pa.StringArray) -> pa.StringArray:
+        present = self._special.in_column(words)
+        if not present:
+            return words
+        special = pc.fill_null(pc.match_substring_regex(words, self._special_cell), False)
+        chosen = words.filter(special)
+        if '"' in present:
+            chosen = pc.replace_substring(chosen, '"', '""')
+        return replace_where(words, special, join('"', chosen, '"'))
+
+
+def _guard(words: pa.StringArray) -> pa.StringArray:
+    first = pc.binary_slice(words.cast(pa.binary()), 0, 1)
+    formula = pc.is_in(first, value_set=pa.array(_FORMULA_STARTS, pa.binary()))
+    if not pc.any(formula).as_py():
+        return words
+    return replace_where(words, formula, join("'", words.filter(formula)))

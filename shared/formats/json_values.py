@@ -1,0 +1,107 @@
+"""Columns as JSON values (RFC 8259), for the JSON formats and for lists in every format that shows them as text."""
+
+import json
+import secrets
+from dataclasses import dataclass
+from typing import Literal
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from shared.formats.escape import Escapes, column_bytes, join, replace_where
+from shared.formats.scalars import TextStyle, base_type, scalar_text
+
+_SAFE_INTEGER = 2**53 - 1
+"""The largest integer that every JSON reader keeps exact (RFC 8259, section 6)."""
+
+# Section 7: the quotation mark, the reverse solidus and U+0000 to U+001F. The reverse solidus comes first.
+_ESCAPES = Escapes({"\\": "\\\\", '"': '\\"', **{chr(c): json.dumps(chr(c))[1:-1] for c in range(32)}})
+
+_BARE_TYPES = {"integer", "float", "decimal", "boolean"}
+"""The types whose values stand without quotation marks and need no escaping."""
+
+
+@dataclass(frozen=True)
+class JsonStyle:
+    """How values are written: the zone of time stamps, and integers beyond 2^53 - 1 as numbers or strings."""
+
+    time_zone: str = "UTC"
+    big_integers: Literal["number", "string"] = "number"
+
+
+def json_values(column: pa.Array, type_name: str, style: JsonStyle) -> pa.StringArray:
+    """The column as JSON values, one for each cell; a null cell stays null, for the caller to write ``null``.
+
+    NaN and infinities, which JSON does not have, are ``null``. A ``json`` cell that is not JSON becomes a string.
+    """
+    base = base_type(type_name)
+    if base == "list":
+        return _list(column, type_name.removeprefix("list<").removesuffix(">"), style)
+    if base == "json":
+        return _json(column)
+    if base == "float":
+        column = _finite(column)
+    words = scalar_text(column, type_name, TextStyle(style.time_zone, "T"))
+    if base == "integer" and style.big_integers == "string":
+        return _big_integers_as_strings(column, words)
+    if base in _BARE_TYPES:
+        return words
+    return join('"', _ESCAPES.apply(words) if base == "text" else words, '"')
+
+
+def json_string(value: str) -> str:
+    """One string as JSON, with the characters of other scripts as they are."""
+    return json.dumps(value, ensure_ascii=False)
+
+
+def _finite(column: pa.DoubleArray) -> pa.DoubleArray:
+    finite = pc.is_finite(column)
+    if pc.all(finite, min_count=0).as_py():
+        return column
+    return pc.if_else(finite, column, pa.scalar(None, pa.float64()))
+
+
+def _big_integers_as_strings(column: pa.Int64Array, words: pa.StringArray) -> pa.StringArray:
+    unsafe = pc.or_(pc.greater(column, _SAFE_INTEGER), pc.less(column, -_SAFE_INTEGER))
+    if not pc.any(unsafe).as_py():
+        return words
+    return pc.if_else(unsafe, join('"', words, '"'), words)
+
+
+def _json(column: pa.StringArray) -> pa.StringArray:
+    # A line break can only be white space between tokens here, and would end a line of NDJSON.
+    column = _ONE_LINE.apply(column)
+    cells = column.drop_null()
+    if _all_json(cells):
+        return column
+    valid = pa.array([_all_json(cells.slice(i, 1)) for i in range(len(cells))], pa.bool_())
+    strings = join('"', _ESCAPES.apply(cells), '"')
+    return replace_where(column, column.is_valid(), pc.if_else(valid, cells, strings))
+
+
+def _all_json(cells: pa.StringArray) -> bool:
+    """Whether every cell is one JSON text: parsed in one call, with a word between them that no cell can know."""
+    word = secrets.token_hex(16)
+    separated = join(f'"{word}",', cells, ",")
+    try:
+        values = _DECODER.decode("[" + str(column_bytes(separated), "utf-8") + "0]")
+    except (ValueError, RecursionError):
+        return False
+    return bool(values[:-1:2] == [word] * len(cells))
+
+
+def _refuse(constant: str) -> None:
+    raise ValueError(f"{constant} is not JSON")
+
+
+_ONE_LINE = Escapes({"\r": " ", "\n": " "})
+_DECODER = json.JSONDecoder(parse_int=str, parse_float=str, parse_constant=_refuse)
+
+
+def _list(column: pa.ListArray, element_type: str, style: JsonStyle) -> pa.StringArray:
+    elements = pc.fill_null(json_values(column.flatten(), element_type, style), "null")
+    lengths = pc.fill_null(pc.list_value_length(column), 0)
+    ends = pc.cumulative_sum(pc.cast(lengths, pa.int32()))
+    offsets = pa.concat_arrays([pa.array([0], pa.int32()), ends])
+    words = join("[", pc.binary_join(pa.ListArray.from_arrays(offsets, elements), ","), "]")
+    return pc.if_else(column.is_valid(), words, pa.scalar(None, pa.string()))

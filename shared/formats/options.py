@@ -1,0 +1,51 @@
+"""Options of a format: described once, for the validation of requests, the API's catalogue, the docs and the portal."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from shared.errors import FieldError, ValidationFailed, unknown
+
+
+@dataclass(frozen=True)
+class Option:
+    """One option: a boolean, a number or a text, as its default is.
+
+    ``choices`` closes the set of values; ``max_length`` bounds a text that has no choices.
+    """
+
+    name: str
+    default: bool | int | str
+    summary: str
+    choices: tuple[str, ...] = ()
+    max_length: int = 40
+
+
+def validate(options: Sequence[Option], given: Mapping[str, Any]) -> dict[str, Any]:
+    """The given values with the defaults filled in. Raises ``ValidationFailed`` with one entry for each wrong value."""
+    known = {option.name: option for option in options}
+    errors = [
+        FieldError(f"options.{name}", unknown("option", name, list(known)) if known else f"unknown option '{name}'")
+        for name in given
+        if name not in known
+    ]
+    for name, option in known.items():
+        if name in given and (problem := _problem(option, given[name])):
+            errors.append(FieldError(f"options.{name}", problem))
+    if errors:
+        raise ValidationFailed(errors)
+    return {name: given.get(name, option.default) for name, option in known.items()}
+
+
+def _problem(option: Option, value: Any) -> str | None:
+    wanted = type(option.default)
+    if type(value) is not wanted:
+        kind = {bool: "true or false", int: "a whole number", str: "a text"}[wanted]
+        return f"expected {kind}, not {value!r}"
+    if not isinstance(value, str):
+        return None
+    if option.choices and value not in option.choices:
+        return unknown("value", value, [repr(choice)[1:-1] for choice in option.choices])
+    if len(value) > option.max_length:
+        return f"longer than {option.max_length} characters"
+    return None
