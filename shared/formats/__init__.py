@@ -5,8 +5,10 @@ from collections.abc import Mapping
 from shared.errors import FieldError, ValidationFailed, unknown
 from shared.formats.base import Format
 from shared.formats.csv import Csv
+from shared.formats.json import Json
+from shared.formats.ndjson import NdJson
 
-FORMATS: Mapping[str, Format] = {f.name: f for f in (Csv(),)}
+FORMATS: Mapping[str, Format] = {f.name: f for f in (Csv(), NdJson(), Json())}
 
 
 def get_format(name: str) -> Format:

@@ -35,7 +35,7 @@ _FORMULA_STARTS = (b"=", b"+", b"-", b"@", b"\t", b"\r")
 _FREE_TEXT = {"text", "json"}
 """The types whose cells can hold anything, so that they are guarded."""
 _NEEDING_QUOTES = {"text", "json", "list", "uuid"}
-"""The types whose cells can hold a delimiter, a quotation mark or a line break; a uuid, where a source is not strict."""
+"""The types whose cells can hold a delimiter, a quotation mark or a line break: a uuid, if a source is not strict."""
 _FRACTIONAL = {"decimal", "float"}
 
 _POINT_LANGUAGES = {"en", "zh", "ja", "ko", "th", "he", "hi", "ms", "ga", "mt"}

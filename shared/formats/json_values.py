@@ -18,7 +18,9 @@ _SAFE_INTEGER = 2**53 - 1
 _ESCAPES = Escapes({"\\": "\\\\", '"': '\\"', **{chr(c): json.dumps(chr(c))[1:-1] for c in range(32)}})
 
 _BARE_TYPES = {"integer", "float", "decimal", "boolean"}
-"""The types whose values stand without quotation marks and need no escaping."""
+"""The types whose values stand without quotation marks."""
+_FREE_TEXT = {"text", "uuid"}
+"""The types whose values may need escaping; a uuid, where a source is not strict."""
 
 
 @dataclass(frozen=True)
@@ -34,19 +36,23 @@ def json_values(column: pa.Array, type_name: str, style: JsonStyle) -> pa.String
 
     NaN and infinities, which JSON does not have, are ``null``. A ``json`` cell that is not JSON becomes a string.
     """
+    words, quoted = unquoted_values(column, type_name, style)
+    return join('"', words, '"') if quoted else words
+
+
+def unquoted_values(column: pa.Array, type_name: str, style: JsonStyle) -> tuple[pa.StringArray, bool]:
+    """The same, and whether quotation marks are still to be put around every cell that is not null."""
     base = base_type(type_name)
     if base == "list":
-        return _list(column, type_name.removeprefix("list<").removesuffix(">"), style)
+        return _list(column, type_name.removeprefix("list<").removesuffix(">"), style), False
     if base == "json":
-        return _json(column)
-    if base == "float":
-        column = _finite(column)
+        return _json(column), False
     words = scalar_text(column, type_name, TextStyle(style.time_zone, "T"))
+    if base == "float":
+        return _float(column, words), False
     if base == "integer" and style.big_integers == "string":
-        return _big_integers_as_strings(column, words)
-    if base in _BARE_TYPES:
-        return words
-    return join('"', _ESCAPES.apply(words) if base == "text" else words, '"')
+        return _big_integers_as_strings(column, words), False
+    return _ESCAPES.apply(words) if base in _FREE_TEXT else words, base not in _BARE_TYPES
 
 
 def json_string(value: str) -> str:
@@ -54,11 +60,14 @@ def json_string(value: str) -> str:
     return json.dumps(value, ensure_ascii=False)
 
 
-def _finite(column: pa.DoubleArray) -> pa.DoubleArray:
+def _float(column: pa.DoubleArray, words: pa.StringArray) -> pa.StringArray:
     finite = pc.is_finite(column)
-    if pc.all(finite, min_count=0).as_py():
-        return column
-    return pc.if_else(finite, column, pa.scalar(None, pa.float64()))
+    if not pc.all(finite, min_count=0).as_py():
+        words = pc.if_else(finite, words, pa.scalar(None, pa.string()))
+    minus_zero = pc.equal(words, "-0")
+    if pc.any(minus_zero).as_py():
+        words = pc.if_else(minus_zero, "-0.0", words)  # a reader may take -0 for the integer 0
+    return words
 
 
 def _big_integers_as_strings(column: pa.Int64Array, words: pa.StringArray) -> pa.StringArray:

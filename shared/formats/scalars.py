@@ -58,11 +58,6 @@ def to_wall_time(column: pa.TimestampArray, time_zone: str) -> pa.TimestampArray
     return pc.local_timestamp(column.cast(pa.timestamp("us", time_zone)))
 
 
-def is_negative_zero(column: pa.DoubleArray) -> pa.BooleanArray:
-    """Where a float is -0.0, which compares equal to 0.0."""
-    return pc.and_(pc.equal(column, 0.0), pc.equal(pc.divide(1.0, column), float("-inf")))
-
-
 def _integer(column: pa.Array, _: TextStyle) -> pa.StringArray:
     return pc.cast(column, pa.string())
 
@@ -116,7 +111,7 @@ def _binary(column: pa.BinaryArray, _: TextStyle) -> pa.StringArray:
     encoded = binascii.b2a_base64(column_bytes(filled), newline=False)
     _, offsets, _ = filled.buffers()
     starts = pa.Array.from_buffers(pa.int32(), len(filled) + 1, [None, offsets], offset=filled.offset)
-    stretched = pc.multiply(pc.divide(starts, 3), 4)
+    stretched = pc.cast(pc.multiply(pc.divide(starts, 3), 4), pa.int32())
     words = pa.StringArray.from_buffers(len(filled), stretched.buffers()[1], pa.py_buffer(encoded))
     for count, padding in ((1, "="), (2, "==")):
         mask = pc.equal(missing, count)

@@ -1,0 +1,45 @@
+"""Rows as JSON objects, for the formats that are made of them."""
+
+from collections.abc import Mapping, Sequence
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from shared.formats.base import FileSpec
+from shared.formats.escape import join, text
+from shared.formats.json_values import JsonStyle, json_string, unquoted_values
+from shared.formats.options import Option
+
+JSON_OPTIONS: Sequence[Option] = (
+    Option(
+        name="bigIntegers",
+        default="number",
+        choices=("number", "string"),
+        summary="Integers beyond 2^53 - 1, which JavaScript rounds: as numbers, or as strings.",
+    ),
+)
+
+
+class JsonRows:
+    """The encoding of one file's rows: keys are the columns' API names, values as ``json_values`` says."""
+
+    def __init__(self, spec: FileSpec, before: str, after: str) -> None:
+        options: Mapping[str, str] = spec.options
+        self._columns = spec.columns
+        self._style = JsonStyle(spec.time_zone, "string" if options["bigIntegers"] == "string" else "number")
+        self._keys = [json_string(column.name) + ":" for column in spec.columns]
+        self._before, self._after = before, after
+
+    def encode(self, batch: pa.RecordBatch) -> pa.StringArray:
+        """One cell for each row: ``before``, the object, ``after``."""
+        pieces: list[pa.StringArray] = []
+        pending = self._before + "{"
+        for values, column, key in zip(batch.columns, self._columns, self._keys, strict=True):
+            words, quoted = unquoted_values(values, column.type, self._style)
+            if quoted and words.null_count:
+                words, quoted = join('"', words, '"'), False
+            mark = '"' if quoted else ""
+            pieces += [text(pending + key + mark), words]
+            pending = mark + ","
+        pieces.append(text(pending.removesuffix(",") + "}" + self._after))
+        return pc.binary_join_element_wise(*pieces, text(""), null_handling="replace", null_replacement="null")
