@@ -1,0 +1,897 @@
+"""Takes instances from one episode to the next, and dispatches activities and durable timers (runs in the host).
+
+An instance with messages is ready. Its episode reads the inbox, has a worker replay the history with the new events,
+and commits what the worker decided in one transaction. The new activities, timers and messages are dispatched after
+the commit; after a crash the same rows are found in the task hub and dispatched again. So an episode takes effect
+exactly once, and an activity runs at least once.
+
+Completions that arrive while an episode runs are in the next one together. When replays get long, the next episode
+waits about as long as the last one took, so that a large fan-out does not spend its time replaying.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import heapq
+import json
+import logging
+import time
+import uuid
+from collections import OrderedDict, deque
+from collections.abc import Awaitable, Callable, Iterable
+from dataclasses import replace
+from datetime import datetime
+from typing import Any
+
+from local_host import logs
+from local_host.app_index import ACTIVITY, ORCHESTRATION, FunctionMetadata
+from local_host.episode import HTTP_ACTIVITY
+from local_host.errors import (
+    FunctionFailedError,
+    FunctionTimeoutError,
+    InstanceGoneError,
+    InstanceNotFoundError,
+    InvalidRequestError,
+    WorkerDiedError,
+)
+from local_host.function_table import FunctionTable, unknown_function
+from local_host.history import (
+    EVENT_NAMES,
+    Event,
+    EventType,
+    as_played,
+    format_time,
+    new_event,
+    parse_time,
+    to_text,
+    utc_now,
+)
+from local_host.settings import HostSettings
+from local_host.task_hub import (
+    FINISHED,
+    LIVE,
+    Activity,
+    Committed,
+    DurableTimer,
+    EntityRequest,
+    Episode,
+    InboxRow,
+    Instance,
+    Message,
+    TaskHub,
+)
+from local_host.worker_pool import WorkerPool, WorkerProcess
+
+MAX_INSTANCE_ID = 100
+MAX_DELIVERIES = 5
+"""How many workers may die while they run an activity or an episode before it fails."""
+
+_MESSAGES_PER_EPISODE = 5000
+_HISTORY_CACHE_BYTES = 16 * 1024 * 1024
+_LONG_EPISODE = 0.01
+_LONGEST_HOLD = 0.5
+_LONGEST_SLEEP = 60.0
+
+HttpCall = Callable[[dict[str, Any]], Awaitable[dict[str, Any]]]
+
+
+def check_instance_id(instance_id: str) -> None:
+    """Raise InvalidRequestError when an orchestration instance cannot have the id."""
+    if len(instance_id) > MAX_INSTANCE_ID:
+        raise InvalidRequestError(
+            f"Instance ID lengths must not exceed {MAX_INSTANCE_ID} characters, got {len(instance_id)}."
+        )
+    if instance_id.startswith("@"):
+        raise InvalidRequestError("Orchestration instance IDs must not start with @.")
+    if any(c in "/\\#?" or ord(c) < 32 or 0x7F <= ord(c) <= 0x9F for c in instance_id):
+        raise InvalidRequestError("Instance IDs must not contain '/', '\\', '#', '?', or control characters.")
+
+
+class Engine:
+    """Runs the orchestrations of one task hub."""
+
+    def __init__(self, hub: TaskHub, functions: FunctionTable, settings: HostSettings, http_call: HttpCall) -> None:
+        self._hub = hub
+        self._functions = functions
+        self._settings = settings
+        self._http_call = http_call
+        self._pool: WorkerPool | None = None
+        self._loop = asyncio.get_running_loop()
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._pump_scheduled = False
+        self._stopping = False
+        self._ready: OrderedDict[str, None] = OrderedDict()
+        self._running: set[str] = set()
+        self._again: set[str] = set()
+        self._held: dict[str, asyncio.TimerHandle] = {}
+        self._hold_until: dict[str, float] = {}
+        self._deaths: dict[str, int] = {}
+        self._history = _HistoryCache(_HISTORY_CACHE_BYTES)
+        self._activities: dict[bool, deque[Activity]] = {False: deque(), True: deque()}
+        self._running_activities = 0
+        self._outstanding: dict[str, int] = {}
+        self._results: list[tuple[Activity, str]] = []
+        self._timers: list[tuple[float, int, DurableTimer]] = []
+        self._timer_handle: asyncio.TimerHandle | None = None
+        self._waiters: dict[str, list[asyncio.Future[None]]] = {}
+        self.on_entities: Callable[[Iterable[str]], None] = lambda _ids: None
+
+    def start(self, pool: WorkerPool) -> None:
+        """Take up all work the task hub holds."""
+        self._pool = pool
+        recovered = Committed(
+            activities=self._hub.pending_activities(),
+            timers=self._hub.pending_timers(),
+            instances=set(self._hub.pending_instances()),
+        )
+        if recovered.activities or recovered.timers or recovered.instances:
+            logs.event(
+                "hub.recovered",
+                activities=len(recovered.activities),
+                timers=len(recovered.timers),
+                instances=len(recovered.instances),
+            )
+        self.dispatch(recovered)
+
+    async def stop(self) -> None:
+        """Dispatch nothing more. Work in progress stays in the task hub for the next start."""
+        self._stopping = True
+        handles = list(self._held.values())
+        if self._timer_handle is not None:
+            handles.append(self._timer_handle)
+        for handle in handles:
+            handle.cancel()
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+
+    # What clients ask for
+
+    def start_instance(self, name: str, instance_id: str | None, text: str | None, version: str | None = None) -> str:
+        """Create an instance and return its id. ``text`` is the input as JSON text.
+
+        Raises InvalidRequestError (unknown function, bad id) and InstanceExistsError (a live one has the id).
+        """
+        instance_id = instance_id or uuid.uuid4().hex
+        check_instance_id(instance_id)
+        function = self._functions.orchestrator(name)
+        if function is None:
+            known = self._functions.orchestrators.values()
+            raise InvalidRequestError(unknown_function(name, "an orchestrator", known))
+        instance, event = self._new_instance(
+            function.durable_name, instance_id, text, version or self._settings.default_version
+        )
+        self._hub.create_instance(instance, event)
+        self._history.forget(instance_id)
+        logs.event("orchestration.scheduled", orchestration=name, instance=instance_id)
+        self.notify(instance_id)
+        return instance_id
+
+    def raise_event(self, instance_id: str, name: str, text: str) -> None:
+        """Send an external event; ``text`` is its data as JSON text.
+
+        Raises InstanceNotFoundError and InstanceGoneError.
+        """
+        self._live(instance_id)
+        self._send(instance_id, EventType.EVENT_RAISED, Name=name, Input=text)
+
+    def terminate(self, instance_id: str, reason: str) -> None:
+        """End an instance without running it again. Raises InstanceNotFoundError, InstanceGoneError."""
+        self._live(instance_id)
+        self._send(instance_id, EventType.EXECUTION_TERMINATED, Input=reason)
+
+    def suspend(self, instance_id: str, reason: str) -> None:
+        """Hold an instance until it is resumed. Raises InstanceNotFoundError, InstanceGoneError."""
+        self._live(instance_id)
+        self._send(instance_id, EventType.EXECUTION_SUSPENDED, Reason=reason)
+
+    def resume(self, instance_id: str, reason: str) -> None:
+        """Let a suspended instance go on. Raises InstanceNotFoundError, InstanceGoneError."""
+        self._live(instance_id)
+        self._send(instance_id, EventType.EXECUTION_RESUMED, Reason=reason)
+
+    def restart(self, instance_id: str, *, new_id: bool) -> str:
+        """Start the instance's orchestrator again with the same input, and return the id.
+
+        Raises InstanceNotFoundError and InstanceExistsError (same id, still live).
+        """
+        instance = self._hub.get_instance(instance_id)
+        if instance is None:
+            raise InstanceNotFoundError(instance_id)
+        return self.start_instance(instance.name, None if new_id else instance_id, instance.input, instance.version)
+
+    def rewind(self, instance_id: str, reason: str) -> None:
+        """Let a failed instance do again what failed.
+
+        Failed activities are scheduled anew under their old ids; failed sub-orchestrations are rewound in turn. Raises
+        InstanceNotFoundError, and InstanceGoneError when the instance has not failed.
+        """
+        instance = self._hub.get_instance(instance_id)
+        if instance is None:
+            raise InstanceNotFoundError(instance_id)
+        if instance.status != "Failed":
+            raise InstanceGoneError(instance_id, instance.status)
+        events = [json.loads(text) for text in self._hub.history(instance_id)]
+        failed = {e["TaskScheduledId"] for e in events if e["EventType"] == EventType.TASK_FAILED}
+        failed_children = {e["TaskScheduledId"] for e in events if e["EventType"] == EventType.SUB_ORCHESTRATION_FAILED}
+        erased = (EventType.TASK_FAILED, EventType.SUB_ORCHESTRATION_FAILED, EventType.EXECUTION_COMPLETED)
+        texts = []
+        for event in events:
+            event_type = event["EventType"]
+            if event_type in erased or (event_type == EventType.TASK_SCHEDULED and event["EventId"] in failed):
+                data = f"Rewound: {EVENT_NAMES[EventType(event_type)]}"
+                event = new_event(EventType.GENERIC, event["Timestamp"], Data=data)
+            texts.append(as_played(to_text(event)))
+        now = format_time(utc_now())
+        row = replace(instance, status="Running", output=None, updated=now)
+        message = Message(instance_id, instance.execution_id, _text(EventType.EXECUTION_REWOUND, now, Reason=reason))
+        children = [
+            c
+            for c in self._hub.children(instance_id)
+            if c.parent_task in failed_children and c.parent_execution == instance.execution_id and c.status == "Failed"
+        ]
+        self._hub.replace_history(row, texts, [message])
+        self._history.forget(instance_id)
+        for child in children:
+            self.rewind(child.instance_id, reason)
+        self.notify(instance_id)
+
+    async def wait_finished(self, instance_id: str, seconds: float) -> bool:
+        """Wait until the instance has finished, at most that long; tell whether it has."""
+        instance = self._hub.get_instance(instance_id)
+        if instance is None or instance.status in FINISHED:
+            return instance is not None
+        future: asyncio.Future[None] = self._loop.create_future()
+        waiters = self._waiters.setdefault(instance_id, [])
+        waiters.append(future)
+        try:
+            await asyncio.wait_for(future, seconds)
+        except TimeoutError:
+            return False
+        finally:
+            if future in waiters:
+                waiters.remove(future)
+        return True
+
+    # Dispatching
+
+    def notify(self, instance_id: str) -> None:
+        """Have the instance read its inbox soon."""
+        if instance_id in self._running:
+            self._again.add(instance_id)
+            return
+        if instance_id in self._ready or instance_id in self._held:
+            return
+        self._ready[instance_id] = None
+        self.pump()
+
+    def dispatch(self, committed: Committed) -> None:
+        """Send on its way what a transaction has written."""
+        for activity in committed.activities:
+            self._outstanding[activity.instance_id] = self._outstanding.get(activity.instance_id, 0) + 1
+            self._enqueue(activity)
+        for timer in committed.timers:
+            heapq.heappush(self._timers, (_seconds(timer.fire_at), timer.row_id, timer))
+        if committed.timers:
+            self._arm_timer()
+        for instance_id in committed.instances:
+            self.notify(instance_id)
+        if committed.entities:
+            self.on_entities(committed.entities)
+        self.pump()
+
+    def pump(self) -> None:
+        """Hand out work as soon as the loop is free."""
+        if not self._pump_scheduled and not self._stopping:
+            self._pump_scheduled = True
+            self._loop.call_soon(self._pump)
+
+    def _pump(self) -> None:
+        self._pump_scheduled = False
+        if self._pool is None or self._stopping:
+            return
+        while self._ready and len(self._running) < self._settings.max_concurrent_orchestrators:
+            place = self._pool.place(ORCHESTRATION)
+            if place is None:
+                break
+            instance_id, _ = self._ready.popitem(last=False)
+            self._begin_episode(instance_id, *place)
+        for is_async, queue in self._activities.items():
+            while queue and self._running_activities < self._settings.max_concurrent_activities:
+                place = self._pool.place(ACTIVITY, is_async=is_async)
+                if place is None:
+                    break
+                self._begin_activity(queue.popleft(), *place)
+
+    def _spawn(self, coroutine: Any) -> None:
+        task: asyncio.Task[None] = self._loop.create_task(coroutine)
+        self._tasks.add(task)
+        task.add_done_callback(self._task_done)
+
+    def _task_done(self, task: asyncio.Task[None]) -> None:
+        self._tasks.discard(task)
+        if not task.cancelled() and task.exception() is not None:
+            logs.event("host.error", level=logging.CRITICAL, error=repr(task.exception()))
+
+    # Episodes
+
+    def _begin_episode(self, instance_id: str, worker: WorkerProcess, lane: str) -> None:
+        instance = self._hub.get_instance(instance_id)
+        limit = -1 if instance is not None and instance.status == "Suspended" else _MESSAGES_PER_EPISODE
+        rows = self._hub.inbox(instance_id, limit)
+        if not rows:
+            return
+        if instance is None or instance.status in FINISHED:
+            self._hub.drop_messages([row.row_id for row in rows])
+            return
+        batch = _Batch(instance, rows)
+        if batch.terminated is not None:
+            self._finish_terminated(instance, batch)
+        elif batch.suspended:
+            self._commit_suspended(instance, batch)
+        elif not batch.events:
+            self._hub.drop_messages(batch.consumed)
+        else:
+            self._running.add(instance_id)
+            self._spawn(self._run_episode(instance, batch, worker, lane))
+
+    async def _run_episode(self, instance: Instance, batch: _Batch, worker: WorkerProcess, lane: str) -> None:
+        instance_id = instance.instance_id
+        began = self._loop.time()
+        try:
+            await self._try_episode(instance, batch, worker, lane)
+            self._deaths.pop(instance_id, None)
+        except WorkerDiedError as error:
+            self._episode_died(instance, batch, error)
+        finally:
+            seconds = self._loop.time() - began
+            self._running.discard(instance_id)
+            if seconds > _LONG_EPISODE:
+                self._hold_until[instance_id] = self._loop.time() + min(1.5 * seconds, _LONGEST_HOLD)
+            else:
+                self._hold_until.pop(instance_id, None)
+            if instance_id in self._again:
+                self._again.discard(instance_id)
+                self._notify_later(instance_id)
+            self.pump()
+
+    async def _try_episode(self, instance: Instance, batch: _Batch, worker: WorkerProcess, lane: str) -> None:
+        now = format_time(utc_now())
+        function = self._functions.orchestrator(instance.name)
+        events = [new_event(EventType.ORCHESTRATOR_STARTED, now), *batch.events]
+        texts = [to_text(event) for event in events]
+        if function is None:
+            words = unknown_function(instance.name, "an orchestrator", self._functions.orchestrators.values())
+            self._finish_failed(instance, batch, texts, words, "")
+            return
+        past = self._history.get(instance) or self._hub.history(instance.instance_id)
+        header = {
+            "id": str(uuid.uuid4()),
+            "kind": ORCHESTRATION,
+            "function": function.name,
+            "execution_id": instance.execution_id,
+        }
+        body = self._context(instance, past, texts)
+        try:
+            async with asyncio.timeout(self._settings.function_timeout):
+                done, _ = await worker.call(lane, header, body)
+        except TimeoutError:
+            self._retire(worker)
+            error = FunctionTimeoutError(function.name, self._settings.function_timeout or 0, header["id"])
+            self._finish_failed(instance, batch, texts, f"Orchestrator function '{instance.name}' failed: {error}", "")
+            return
+        except FunctionFailedError as failure:
+            words = f"Orchestrator function '{instance.name}' failed: {failure.message}"
+            self._finish_failed(instance, batch, texts, words, failure.stack)
+            return
+        self._commit(instance, batch, past, texts, done["outcome"])
+
+    def _context(self, instance: Instance, past: list[str], new: list[str]) -> bytes:
+        rest = {
+            "instanceId": instance.instance_id,
+            "isReplaying": bool(past),
+            "parentInstanceId": instance.parent_id,
+            "upperSchemaVersion": 1,
+            "upperSchemaVersionNew": 2,
+            "longRunningTimerIntervalDuration": "3.00:00:00",
+            "maximumShortTimerDuration": "6.00:00:00",
+            "defaultHttpAsyncRequestSleepTimeMillseconds": 30000,
+        }
+        history = ",".join([*past, *new])
+        return f'{{"history":[{history}],"input":{instance.input or "null"},{json.dumps(rest)[1:]}'.encode()
+
+    def _commit(
+        self, instance: Instance, batch: _Batch, past: list[str], texts: list[str], outcome: dict[str, Any]
+    ) -> None:
+        now = format_time(utc_now())
+        status = outcome["status"]
+        if status == "failed" and not outcome["decisions"]:
+            row = replace(instance, custom_status=outcome["custom_status"])
+            self._finish_failed(row, batch, texts, outcome["output"], outcome["stack"])
+            return
+        row = replace(instance, status="Running", updated=now, custom_status=outcome["custom_status"])
+        episode = Episode(row, len(past), batch.consumed)
+        created = self._apply(row, outcome["decisions"], episode, now)
+        events = [*texts, *created]
+        if status == "continued":
+            self._commit_continued(row, outcome, episode, now)
+            return
+        if status in ("completed", "failed"):
+            self._complete(row, episode, events, status, outcome["output"], outcome["stack"])
+        events.append(_text(EventType.ORCHESTRATOR_COMPLETED, now))
+        episode.events = [as_played(text) for text in events]
+        committed = self._hub.commit_episode(episode)
+        if row.status in LIVE:
+            self._history.put(row, [*past, *episode.events])
+        else:
+            self._finished(row)
+        self.dispatch(committed)
+
+    def _apply(self, instance: Instance, decisions: list[dict[str, Any]], episode: Episode, now: str) -> list[str]:
+        """Put the decisions into the episode and return their created events."""
+        created = []
+        for decision in decisions:
+            task_id = decision["id"]
+            match decision["kind"]:
+                case "activity":
+                    text = decision["input"]
+                    fields = {"Name": decision["name"], "Version": "", "Input": json.dumps([text])}
+                    created.append(_text(EventType.TASK_SCHEDULED, now, task_id, **fields))
+                    episode.activities.append((task_id, decision["name"], text))
+                case "http":
+                    request = json.dumps(decision["request"])
+                    fields = {"Name": HTTP_ACTIVITY, "Version": "", "Input": json.dumps([request])}
+                    created.append(_text(EventType.TASK_SCHEDULED, now, task_id, **fields))
+                    episode.activities.append((task_id, HTTP_ACTIVITY, request))
+                case "timer":
+                    created.append(_text(EventType.TIMER_CREATED, now, task_id, FireAt=decision["fire_at"]))
+                    episode.timers.append((task_id, decision["fire_at"]))
+                case "sub":
+                    created.append(self._start_child(instance, decision, episode, now))
+                case _:
+                    created.append(_entity_request(instance, decision, episode, now))
+        return created
+
+    def _start_child(self, parent: Instance, decision: dict[str, Any], episode: Episode, now: str) -> str:
+        name, child_id, task_id = decision["name"], decision["instance_id"], decision["id"]
+        version = decision["version"] or self._settings.default_version
+        text = json.dumps(decision["input"])
+        function = self._functions.orchestrator(name)
+        problem = None
+        if function is None:
+            problem = unknown_function(name, "an orchestrator", self._functions.orchestrators.values())
+        elif decision["instance_id"] != f"{parent.execution_id}:{task_id}":
+            try:
+                check_instance_id(child_id)
+            except InvalidRequestError as error:
+                problem = str(error)
+        if function is None or problem is not None:
+            failed = _text(
+                EventType.SUB_ORCHESTRATION_FAILED, now, TaskScheduledId=task_id, Reason=problem, Details=None
+            )
+            episode.messages.append(Message(parent.instance_id, parent.execution_id, failed))
+        else:
+            child, event = self._new_instance(function.durable_name, child_id, text, version, parent, task_id)
+            episode.children.append((child, event))
+            self._history.forget(child_id)
+        return _text(
+            EventType.SUB_ORCHESTRATION_CREATED,
+            now,
+            task_id,
+            Name=name,
+            InstanceId=child_id,
+            Version=version,
+            Input=text,
+        )
+
+    def _new_instance(
+        self,
+        name: str,
+        instance_id: str,
+        text: str | None,
+        version: str | None,
+        parent: Instance | None = None,
+        parent_task: int | None = None,
+    ) -> tuple[Instance, str]:
+        now = format_time(utc_now())
+        execution_id = uuid.uuid4().hex
+        instance = Instance(
+            instance_id, execution_id, name, version, "Pending", text, None, None, now, now,
+            parent.instance_id if parent else None, parent.execution_id if parent else None, parent_task,
+        )  # fmt: skip
+        return instance, _started_event(instance, now)
+
+    def _complete(
+        self, row: Instance, episode: Episode, events: list[str], status: str, output: str | None, stack: str
+    ) -> None:
+        """Finish the row and tell the parent. ``output`` is JSON text (completed) or the failure text."""
+        row.status = "Completed" if status == "completed" else "Failed"
+        row.output = output if status == "completed" else json.dumps(output)
+        done = _text(
+            EventType.EXECUTION_COMPLETED, row.updated, OrchestrationStatus=row.status, Result=output, Details=None
+        )
+        events.append(done)
+        if row.parent_id is not None:
+            episode.messages.append(_to_parent(row, row.status == "Completed", output, stack))
+
+    def _commit_continued(self, row: Instance, outcome: dict[str, Any], episode: Episode, now: str) -> None:
+        fresh = replace(row, execution_id=uuid.uuid4().hex, input=outcome["output"], output=None, created=now)
+        episode.instance, episode.fresh, episode.seq, episode.timers = fresh, True, 0, []
+        episode.messages.append(Message(fresh.instance_id, fresh.execution_id, _started_event(fresh, now)))
+        episode.messages += [Message(fresh.instance_id, None, to_text(event)) for event in outcome["carryover"]]
+        committed = self._hub.commit_episode(episode)
+        self._history.forget(fresh.instance_id)
+        self._outstanding.pop(fresh.instance_id, None)
+        logs.event("orchestration.continued_as_new", orchestration=row.name, instance=row.instance_id)
+        self.dispatch(committed)
+
+    def _finish_failed(self, instance: Instance, batch: _Batch, texts: list[str], words: str, stack: str) -> None:
+        row = replace(instance, updated=format_time(utc_now()))
+        episode = Episode(row, len(self._hub.history(instance.instance_id)), batch.consumed)
+        events = list(texts)
+        self._complete(row, episode, events, "failed", words, stack)
+        episode.events = [as_played(text) for text in events]
+        self._finish(row, episode)
+
+    def _finish_terminated(self, instance: Instance, batch: _Batch) -> None:
+        now = format_time(utc_now())
+        reason = str(batch.terminated or "")
+        row = replace(instance, status="Terminated", output=json.dumps(reason), updated=now)
+        consumed = [row_.row_id for row_ in batch.rows]
+        episode = Episode(row, len(self._hub.history(instance.instance_id)), consumed)
+        events = [new_event(EventType.ORCHESTRATOR_STARTED, now), *batch.events]
+        events.append(new_event(EventType.EXECUTION_TERMINATED, now, Input=reason))
+        episode.events = [as_played(to_text(event)) for event in events]
+        if row.parent_id is not None:
+            episode.messages.append(_to_parent(row, False, reason, ""))
+        self._finish(row, episode)
+
+    def _commit_suspended(self, instance: Instance, batch: _Batch) -> None:
+        if not batch.consumed:
+            return
+        now = format_time(utc_now())
+        row = replace(instance, status="Suspended", updated=now)
+        seq = len(self._hub.history(instance.instance_id))
+        episode = Episode(row, seq, batch.consumed)
+        if seq and batch.events:
+            events = [new_event(EventType.ORCHESTRATOR_STARTED, now), *batch.events]
+            events.append(new_event(EventType.ORCHESTRATOR_COMPLETED, now))
+            episode.events = [as_played(to_text(event)) for event in events]
+        self._history.forget(instance.instance_id)
+        self.dispatch(self._hub.commit_episode(episode))
+
+    def _finish(self, row: Instance, episode: Episode) -> None:
+        committed = self._hub.commit_episode(episode)
+        self._finished(row)
+        self.dispatch(committed)
+
+    def _finished(self, row: Instance) -> None:
+        instance_id = row.instance_id
+        self._history.forget(instance_id)
+        for table in (self._hold_until, self._outstanding, self._deaths):
+            table.pop(instance_id, None)
+        for future in self._waiters.pop(instance_id, ()):
+            if not future.done():
+                future.set_result(None)
+        logs.event(
+            "orchestration.finished",
+            level=logging.INFO if row.status == "Completed" else logging.WARNING,
+            orchestration=row.name,
+            instance=instance_id,
+            status=row.status,
+            reason=None if row.status == "Completed" else json.loads(row.output or "null"),
+        )
+
+    def _episode_died(self, instance: Instance, batch: _Batch, error: WorkerDiedError) -> None:
+        instance_id = instance.instance_id
+        deaths = self._deaths[instance_id] = self._deaths.get(instance_id, 0) + 1
+        logs.event("episode.redelivered", level=logging.WARNING, instance=instance_id, deaths=deaths, error=str(error))
+        if self._stopping:
+            return
+        if deaths >= MAX_DELIVERIES:
+            now = format_time(utc_now())
+            texts = [to_text(e) for e in [new_event(EventType.ORCHESTRATOR_STARTED, now), *batch.events]]
+            words = f"Orchestrator function '{instance.name}' failed: {deaths} worker processes ended while they ran it"
+            self._finish_failed(instance, batch, texts, words, "")
+        else:
+            self._again.add(instance_id)
+
+    def _notify_later(self, instance_id: str) -> None:
+        """Make the instance ready, after its hold when more completions are to come."""
+        until = self._hold_until.get(instance_id, 0.0)
+        if until <= self._loop.time() or not self._outstanding.get(instance_id):
+            self.notify(instance_id)
+        elif instance_id not in self._held and instance_id not in self._ready:
+            self._held[instance_id] = self._loop.call_at(until, self._release, instance_id)
+
+    def _release(self, instance_id: str) -> None:
+        handle = self._held.pop(instance_id, None)
+        if handle is not None:
+            handle.cancel()
+            self.notify(instance_id)
+
+    # Activities
+
+    def _enqueue(self, activity: Activity) -> None:
+        function = self._functions.activity(activity.name)
+        is_async = function is not None and function.is_async
+        self._activities[is_async].append(activity)
+
+    def _begin_activity(self, activity: Activity, worker: WorkerProcess, lane: str) -> None:
+        function = self._functions.activity(activity.name)
+        self._running_activities += 1
+        if activity.name == HTTP_ACTIVITY:
+            self._spawn(self._run_http_call(activity))
+        elif function is None:
+            words = unknown_function(activity.name, "an activity", self._functions.activities.values())
+            self._activity_failed(activity, words, None)
+        else:
+            self._spawn(self._run_activity(activity, function, worker, lane))
+
+    async def _run_activity(
+        self, activity: Activity, function: FunctionMetadata, worker: WorkerProcess, lane: str
+    ) -> None:
+        invocation_id = str(uuid.uuid4())
+        header = {"id": invocation_id, "kind": ACTIVITY, "function": function.name}
+        text = activity.input if activity.input is not None else self._hub.activity_input(activity.row_id)
+        began = self._loop.time()
+        log: dict[str, Any] = {
+            "function": function.name,
+            "invocation": invocation_id,
+            "instance": activity.instance_id,
+            "task": activity.task_id,
+        }
+        try:
+            async with asyncio.timeout(self._settings.function_timeout):
+                _, body = await worker.call(lane, header, (text or "null").encode())
+        except TimeoutError:
+            self._retire(worker)
+            error = FunctionTimeoutError(function.name, self._settings.function_timeout or 0, invocation_id)
+            logs.event("activity.timed_out", level=logging.ERROR, **log)
+            self._activity_failed(activity, _activity_reason(activity.name, str(error)), None)
+        except FunctionFailedError as failure:
+            logs.event("activity.failed", level=logging.ERROR, **log, error=f"{failure.kind}: {failure.message}")
+            reason = _activity_reason(activity.name, f" {failure.kind}: {failure.message}")
+            self._activity_failed(activity, reason, failure.stack)
+        except WorkerDiedError as died:
+            self._activity_died(activity, died)
+        else:
+            logs.event("activity.completed", level=logging.DEBUG, **log, ms=1000 * (self._loop.time() - began))
+            self._activity_completed(activity, body.decode())
+
+    async def _run_http_call(self, activity: Activity) -> None:
+        text = activity.input if activity.input is not None else self._hub.activity_input(activity.row_id)
+        try:
+            response = await self._http_call(json.loads(text or "{}"))
+        except Exception as error:  # noqa: BLE001 - any failure to reach the address is the call's failure
+            self._activity_failed(activity, _activity_reason(HTTP_ACTIVITY, f" {type(error).__name__}: {error}"), None)
+        else:
+            self._activity_completed(activity, json.dumps(response))
+
+    def _activity_completed(self, activity: Activity, result: str) -> None:
+        now = format_time(utc_now())
+        self._activity_done(
+            activity, _text(EventType.TASK_COMPLETED, now, TaskScheduledId=activity.task_id, Result=result)
+        )
+
+    def _activity_failed(self, activity: Activity, reason: str, details: str | None) -> None:
+        now = format_time(utc_now())
+        fields: dict[str, Any] = {"TaskScheduledId": activity.task_id, "Reason": reason, "Details": details}
+        self._activity_done(activity, _text(EventType.TASK_FAILED, now, **fields))
+
+    def _activity_done(self, activity: Activity, event: str) -> None:
+        self._running_activities -= 1
+        self._deaths.pop(f"activity {activity.row_id}", None)
+        if not self._results:
+            self._loop.call_soon(self._flush_results)
+        self._results.append((activity, event))
+        self.pump()
+
+    def _flush_results(self) -> None:
+        """Commit all results that have come in since the last turn of the loop, in one transaction."""
+        results, self._results = self._results, []
+        self._hub.complete_activities(results)
+        for instance_id in {activity.instance_id for activity, _ in results}:
+            left = self._outstanding.get(instance_id, 0) - sum(a.instance_id == instance_id for a, _ in results)
+            if left > 0:
+                self._outstanding[instance_id] = left
+            else:
+                self._outstanding.pop(instance_id, None)
+                self._release(instance_id)
+            if instance_id in self._running:
+                self._again.add(instance_id)
+            else:
+                self._notify_later(instance_id)
+
+    def _activity_died(self, activity: Activity, error: WorkerDiedError) -> None:
+        key = f"activity {activity.row_id}"
+        deaths = self._deaths[key] = self._deaths.get(key, 0) + 1
+        logs.event(
+            "activity.redelivered",
+            level=logging.WARNING,
+            activity=activity.name,
+            instance=activity.instance_id,
+            deaths=deaths,
+            error=str(error),
+        )
+        if self._stopping:
+            return
+        if deaths >= MAX_DELIVERIES:
+            words = f"{deaths} worker processes ended while they ran it"
+            self._activity_failed(activity, _activity_reason(activity.name, words), None)
+            return
+        self._running_activities -= 1
+        self._enqueue(activity)
+        self.pump()
+
+    def _retire(self, worker: WorkerProcess) -> None:
+        if self._pool is not None:
+            self._pool.retire(worker)
+
+    # Durable timers
+
+    def _arm_timer(self) -> None:
+        if self._timer_handle is not None:
+            self._timer_handle.cancel()
+            self._timer_handle = None
+        if self._timers and not self._stopping:
+            delay = min(max(self._timers[0][0] - time.time(), 0.0), _LONGEST_SLEEP)
+            self._timer_handle = self._loop.call_later(delay, self._fire_due)
+
+    def _fire_due(self) -> None:
+        now = time.time()
+        stamp = format_time(utc_now())
+        due = []
+        while self._timers and self._timers[0][0] <= now:
+            timer = heapq.heappop(self._timers)[2]
+            due.append((timer, _text(EventType.TIMER_FIRED, stamp, TimerId=timer.task_id, FireAt=timer.fire_at)))
+        if due:
+            self._hub.fire_timers(due)
+            for timer, _ in due:
+                self.notify(timer.instance_id)
+        self._arm_timer()
+
+    # Messages
+
+    def _live(self, instance_id: str) -> Instance:
+        instance = self._hub.get_instance(instance_id)
+        if instance is None:
+            raise InstanceNotFoundError(instance_id)
+        if instance.status in FINISHED:
+            raise InstanceGoneError(instance_id, instance.status)
+        return instance
+
+    def _send(self, instance_id: str, event_type: EventType, **fields: Any) -> None:
+        event = _text(event_type, format_time(utc_now()), **fields)
+        self._hub.send([Message(instance_id, None, event)])
+        self._release(instance_id)
+        self.notify(instance_id)
+
+
+class _Batch:
+    """The messages of one episode, sorted out."""
+
+    def __init__(self, instance: Instance, rows: list[InboxRow]) -> None:
+        self.rows = rows
+        self.consumed: list[int] = []
+        self.events: list[Event] = []
+        self.terminated: str | None = None
+        self.suspended = self._suspended(instance, rows)
+        for row in rows:
+            if row.execution_id is not None and row.execution_id != instance.execution_id:
+                self.consumed.append(row.row_id)
+                continue
+            event_type = row.event["EventType"]
+            if event_type == EventType.EXECUTION_TERMINATED:
+                self.terminated = row.event.get("Input") or ""
+                self.consumed.append(row.row_id)
+                break
+            is_control = event_type in (EventType.EXECUTION_SUSPENDED, EventType.EXECUTION_RESUMED)
+            if self.suspended and not is_control:
+                continue
+            self.consumed.append(row.row_id)
+            self.events.append(row.event)
+
+    @staticmethod
+    def _suspended(instance: Instance, rows: list[InboxRow]) -> bool:
+        suspended = instance.status == "Suspended"
+        for row in rows:
+            if row.event["EventType"] == EventType.EXECUTION_SUSPENDED:
+                suspended = True
+            elif row.event["EventType"] == EventType.EXECUTION_RESUMED:
+                suspended = False
+        return suspended
+
+
+class _HistoryCache:
+    """Histories of live instances that were read or written lately, up to a number of bytes."""
+
+    def __init__(self, limit: int) -> None:
+        self._limit = limit
+        self._size = 0
+        self._entries: OrderedDict[str, tuple[str, list[str], int]] = OrderedDict()
+
+    def get(self, instance: Instance) -> list[str] | None:
+        entry = self._entries.get(instance.instance_id)
+        if entry is None or entry[0] != instance.execution_id:
+            return None
+        self._entries.move_to_end(instance.instance_id)
+        return entry[1]
+
+    def put(self, instance: Instance, events: list[str]) -> None:
+        self.forget(instance.instance_id)
+        size = sum(map(len, events))
+        if size > self._limit:
+            return
+        self._entries[instance.instance_id] = (instance.execution_id, events, size)
+        self._size += size
+        while self._size > self._limit:
+            self._size -= self._entries.popitem(last=False)[1][2]
+
+    def forget(self, instance_id: str) -> None:
+        entry = self._entries.pop(instance_id, None)
+        if entry is not None:
+            self._size -= entry[2]
+
+
+def _text(event_type: EventType, timestamp: str, event_id: int = -1, **fields: Any) -> str:
+    return to_text(new_event(event_type, timestamp, event_id, **fields))
+
+
+def _started_event(instance: Instance, now: str) -> str:
+    parent = None
+    if instance.parent_id is not None:
+        parent = {
+            "Name": None,
+            "TaskScheduleId": instance.parent_task,
+            "OrchestrationInstance": {"InstanceId": instance.parent_id, "ExecutionId": instance.parent_execution},
+        }
+    return _text(
+        EventType.EXECUTION_STARTED,
+        now,
+        Name=instance.name,
+        Version=instance.version,
+        Input=instance.input,
+        OrchestrationInstance={"InstanceId": instance.instance_id, "ExecutionId": instance.execution_id},
+        ParentInstance=parent,
+    )
+
+
+def _to_parent(child: Instance, completed: bool, output: str | None, stack: str) -> Message:
+    fields: dict[str, Any] = {"TaskScheduledId": child.parent_task}
+    if completed:
+        event_type = EventType.SUB_ORCHESTRATION_COMPLETED
+        fields["Result"] = output
+    else:
+        event_type = EventType.SUB_ORCHESTRATION_FAILED
+        fields |= {"Reason": output, "Details": stack or None}
+    text = _text(event_type, child.updated, **fields)
+    return Message(child.parent_id or "", child.parent_execution, text)
+
+
+def _entity_request(instance: Instance, decision: dict[str, Any], episode: Episode, now: str) -> str:
+    is_signal = decision["kind"] == "signal_entity"
+    request: dict[str, Any] = {
+        "id": decision["request_id"],
+        "op": decision["operation"],
+        "signal": is_signal,
+        "input": decision["input"],
+        "parent": instance.instance_id,
+        "parentExecution": instance.execution_id,
+    }
+    episode.entity_requests.append(EntityRequest(decision["entity"], request))
+    return _text(
+        EventType.EVENT_SENT, now, decision["id"], InstanceId=decision["entity"], Name="op", Input=json.dumps(request)
+    )
+
+
+def _activity_reason(name: str, error: str) -> str:
+    return f"Activity function '{name}' failed: {error}"
+
+
+def _seconds(stamp: str) -> float:
+    return _timestamp(parse_time(stamp))
+
+
+def _timestamp(moment: datetime) -> float:
+    return moment.timestamp()

@@ -1,0 +1,67 @@
+"""Log records of the host: one line each, a stable ``action`` first, then ``key=value`` pairs.
+
+``2026-01-31T08:30:00.123Z INFO  activity.completed function=resize invocation=3f… ms=12``
+
+Records that functions write in workers arrive as ``function.log`` with the level and logger name they had.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import sys
+import time
+from typing import Any
+
+LEVELS = {
+    "trace": logging.DEBUG,
+    "debug": logging.DEBUG,
+    "information": logging.INFO,
+    "warning": logging.WARNING,
+    "error": logging.ERROR,
+    "critical": logging.CRITICAL,
+    "none": logging.CRITICAL + 10,
+}
+
+_logger = logging.getLogger("local_host")
+
+
+class _LineFormatter(logging.Formatter):
+    def format(self, record: logging.LogRecord) -> str:
+        seconds = time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(record.created))
+        line = f"{seconds}.{int(record.msecs):03d}Z {record.levelname:<8} {record.getMessage()}"
+        if record.exc_info:
+            line += "\n" + self.formatException(record.exc_info)
+        return line
+
+
+def configure(level: int) -> None:
+    """Send the host's records at or above the level to standard error."""
+    handler = logging.StreamHandler(sys.stderr)
+    handler.setFormatter(_LineFormatter())
+    _logger.handlers[:] = [handler]
+    _logger.propagate = False
+    _logger.setLevel(level)
+
+
+def event(action: str, *, level: int = logging.INFO, exc_info: bool = False, **fields: Any) -> None:
+    """Write one record. Fields that are None are left out; text with blanks is quoted as JSON."""
+    if not _logger.isEnabledFor(level):
+        return
+    parts = [action]
+    for name, value in fields.items():
+        if value is None:
+            continue
+        if isinstance(value, float):
+            text = f"{value:.1f}"
+        else:
+            text = str(value)
+            if not text or any(c in text for c in ' "=\n\r\t'):
+                text = json.dumps(text, ensure_ascii=False)
+        parts.append(f"{name}={text}")
+    _logger.log(level, "%s", " ".join(parts), exc_info=exc_info)
+
+
+def is_enabled(level: int) -> bool:
+    """Tell whether records of the level are written."""
+    return _logger.isEnabledFor(level)
