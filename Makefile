@@ -1,0 +1,38 @@
+# Every target sets up what it needs. Python 3.11+ and make are all that a machine must have.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+STAMP := $(VENV)/.installed
+
+.PHONY: demo run test check format bench clean
+
+demo: $(STAMP) ## one export from request to file, and a mail (SOURCE=postgresql for a real PostgreSQL)
+	@$(BIN)/python -m demo.run
+
+run: $(STAMP) ## serve on http://127.0.0.1:7071 until Ctrl-C (PORT=..., AZURITE_PORT=..., SOURCE=...)
+	@$(BIN)/python -m demo.serve
+
+test: $(STAMP) ## all tests but the slow ones
+	@$(BIN)/python -m pytest
+
+check: $(STAMP) ## formatting, lint and types
+	@$(BIN)/ruff format --check .
+	@$(BIN)/ruff check .
+	@$(BIN)/mypy .
+
+format: $(STAMP)
+	@$(BIN)/ruff format .
+	@$(BIN)/ruff check --fix .
+
+bench: $(STAMP) ## the figures of the README
+	@$(BIN)/python -m bench
+
+clean: ## the environment, what was installed, and all state
+	rm -rf $(VENV) .sluice demo/azurite/node_modules .pytest_cache .mypy_cache .ruff_cache .hypothesis
+
+$(STAMP): requirements.txt requirements-dev.txt constraints.txt
+	@$(PYTHON) -c 'import sys; sys.exit("Sluice needs Python 3.11 or newer; this is %d.%d (set PYTHON=...)" % sys.version_info[:2] if sys.version_info < (3, 11) else 0)'
+	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	@echo "installing the pinned requirements into $(VENV) ..."
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements-dev.txt
+	@touch $@

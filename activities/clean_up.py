@@ -1,0 +1,64 @@
+"""Clean up: partial blobs once the file is there, and everything of an export that has had its time."""
+
+from dataclasses import asdict, dataclass
+from datetime import timedelta
+from typing import Any
+
+import azure.durable_functions as df
+
+from activities.outcome import outcome
+from shared.clock import utc_now
+from shared.models import ExportRef
+from shared.records import ExportRecord, iso
+from shared.services import Services, services
+from shared.storage.names import folder, parts_folder
+from shared.transitions import Status
+
+bp = df.Blueprint()
+
+
+@dataclass(frozen=True)
+class Removed:
+    """How many blobs went."""
+
+    blobs: int
+
+    def to_json(self) -> dict[str, Any]:
+        return asdict(self)
+
+
+@bp.activity_trigger(input_name="ref")
+def remove_parts(ref: dict[str, Any]) -> dict[str, Any]:
+    return outcome(lambda: delete_parts(ExportRef.from_json(ref), services("activity")))
+
+
+def delete_parts(ref: ExportRef, context: Services) -> Removed:
+    """Delete the partial blobs of an export that is published."""
+    return Removed(context.blobs.delete_folder(parts_folder(ref.tenant, ref.export_id)))
+
+
+def expire(record: ExportRecord, context: Services) -> None:
+    """Delete the file and everything else in the export's folder; the record says Expired."""
+    context.blobs.delete_folder(folder(record.tenant, record.id))
+    if record.status != Status.EXPIRED:
+        context.records.change(record.tenant, record.id, "expire", status=Status.EXPIRED, completed_at=iso(utc_now()))
+        context.log.add(record.tenant, record.id, "expired", "The file was removed: its time was up.")
+
+
+def forget(record: ExportRecord, context: Services) -> None:
+    """Delete all that is left of an export: blobs, log lines, mail rows, and the record last."""
+    context.blobs.delete_folder(folder(record.tenant, record.id))
+    context.log.delete(record.id)
+    context.mail.forget(record.id)
+    context.records.delete(record)
+
+
+def due(context: Services) -> tuple[list[ExportRecord], list[ExportRecord]]:
+    """The records whose file is to be removed, and those to be forgotten."""
+    now = utc_now()
+    limit = now - timedelta(days=context.settings.record_retention_days)
+    found = list(context.records.expired(iso(now), iso(limit)))
+    return (
+        [r for r in found if r.status == Status.COMPLETED],
+        [r for r in found if r.status != Status.COMPLETED],
+    )

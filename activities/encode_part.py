@@ -1,0 +1,62 @@
+"""Encode one part: read its key range, encode while reading, and store the partial blob."""
+
+from typing import Any
+
+import azure.durable_functions as df
+
+from activities.outcome import outcome
+from shared.catalogue import export_type_named
+from shared.export_types import FunctionExport
+from shared.formats import get_format
+from shared.formats.base import Facts
+from shared.models import PartDone, PartJob
+from shared.plan import ExportPlan, FunctionCall
+from shared.services import Services, plan_of, services
+from shared.sources import open_source
+from shared.storage.names import part_blob
+from shared.storage.parts import PartUpload, stored_part
+
+bp = df.Blueprint()
+
+
+@bp.activity_trigger(input_name="job")
+def encode_part(job: dict[str, Any]) -> dict[str, Any]:
+    return outcome(lambda: encode(PartJob.from_json(job), services("activity")))
+
+
+def encode(job: PartJob, context: Services) -> PartDone:
+    """Make the part unless it is there already; give its real rows and bytes.
+
+    Raises ``SourceUnavailable`` and ``StorageUnavailable`` (try again), ``QueryFailed``, ``SchemaChanged`` and
+    ``LimitReached`` (do not).
+    """
+    plan, plan_hash = plan_of(job.tenant, job.export_id)
+    name = part_blob(job.tenant, job.export_id, job.index)
+    there = stored_part(context.blobs, name)
+    if there is not None and there.plan_hash == plan_hash:
+        return PartDone(job.index, there.encoded.rows, there.encoded.bytes)
+    upload = PartUpload(context.blobs, name)
+    if plan.call is not None:
+        rows, facts = _call(plan, plan.call, upload)
+    else:
+        rows, facts = _encode_range(plan, job.index, context.settings.source_url, upload)
+    part = upload.commit(job.index, rows, facts, plan_hash)
+    return PartDone(part.index, part.rows, part.bytes)
+
+
+def _encode_range(plan: ExportPlan, index: int, source_url: str, upload: PartUpload) -> tuple[int, Facts]:
+    if plan.query is None:
+        raise TypeError("a plan without a call has a query")
+    with open_source(source_url).read(plan.query, plan.ranges[index]) as batches:
+        return get_format(plan.format).encode_part(batches, upload.write, plan.spec, plan.position(index))
+
+
+def _call(plan: ExportPlan, call: FunctionCall, upload: PartUpload) -> tuple[int, Facts]:
+    export_type = export_type_named(plan.export_type)
+    if not isinstance(export_type, FunctionExport):
+        raise TypeError(f"export type {plan.export_type} was a function when the plan was made and is none now")
+    generated = export_type.generate_export(
+        call.filters, call.file_format, call.company_ids, call.operational_scope_ids
+    )
+    upload.write(generated.file_content)
+    return generated.items_count, {"mimetype": generated.mimetype}

@@ -1,0 +1,49 @@
+"""Fail: the record says that the export failed, and why."""
+
+from dataclasses import dataclass
+from typing import Any
+
+import azure.durable_functions as df
+
+from activities.outcome import outcome
+from shared.clock import utc_now
+from shared.models import ExportRef, FailedExport, Failure
+from shared.records import iso
+from shared.services import Services, services
+from shared.transitions import FINAL, Status
+
+bp = df.Blueprint()
+
+
+@dataclass(frozen=True)
+class Recorded:
+    """The status that the record has now."""
+
+    status: str
+
+    def to_json(self) -> dict[str, Any]:
+        return {"status": self.status}
+
+
+@bp.activity_trigger(input_name="failed")
+def fail_export(failed: dict[str, Any]) -> dict[str, Any]:
+    return outcome(lambda: fail(FailedExport.from_json(failed), services("activity")))
+
+
+def fail(failed: FailedExport, context: Services) -> Recorded:
+    """Mark the export as Failed unless it has ended otherwise. The parts stay, for a retry goes on from them."""
+    failure = Failure.from_json(failed.failure)
+    record = context.record(ExportRef(failed.tenant, failed.export_id))
+    if record.status not in FINAL:
+        record = context.records.change(
+            failed.tenant,
+            failed.export_id,
+            f"fail-{record.attempt}",
+            status=Status.FAILED,
+            phase="",
+            completed_at=iso(utc_now()),
+            error_code=failure.code,
+            error_message=failure.message,
+        )
+        context.log.add(failed.tenant, failed.export_id, "failed", f"Failed: {failure.message}", level="error")
+    return Recorded(record.status)

@@ -1,0 +1,64 @@
+"""Merge: make the final file out of the parts, without decoding a row."""
+
+from collections.abc import Iterator
+from typing import Any
+
+import azure.durable_functions as df
+
+from activities.outcome import outcome
+from shared.errors import StorageUnavailable
+from shared.formats import content_type, file_extension, get_format
+from shared.formats.base import PartBytes, Segment
+from shared.models import ExportRef, FinalFile
+from shared.plan import ExportPlan
+from shared.services import Services, plan_of, services
+from shared.storage.merge import finished_file, merge_parts
+from shared.storage.names import final_blob, parts_folder
+from shared.storage.parts import StoredPart, stored_parts
+
+bp = df.Blueprint()
+
+
+@bp.activity_trigger(input_name="ref")
+def merge_export(ref: dict[str, Any]) -> dict[str, Any]:
+    return outcome(lambda: merge(ExportRef.from_json(ref), services("activity")))
+
+
+def merge(ref: ExportRef, context: Services) -> FinalFile:
+    """Make the final blob unless it is there already.
+
+    Raises ``StorageUnavailable`` (try again) and ``LimitReached``.
+    """
+    plan, plan_hash = plan_of(ref.tenant, ref.export_id)
+    file_format = get_format(plan.format)
+    name = final_blob(ref.tenant, ref.export_id, file_extension(file_format, plan.spec.compression))
+    if found := finished_file(context.blobs, name, plan_hash):
+        return found
+    parts = [
+        p for p in stored_parts(context.blobs, parts_folder(ref.tenant, ref.export_id)) if p.plan_hash == plan_hash
+    ]
+    if [p.encoded.index for p in parts] != list(range(len(plan.part_rows))):
+        raise StorageUnavailable(f"{len(parts)} of {len(plan.part_rows)} parts are in storage")
+    media_type = content_type(file_format, plan.spec.compression)
+    if plan.call:
+        media_type = parts[0].encoded.facts["mimetype"]
+    merged = merge_parts(
+        context.blobs, name, parts, _segments(plan, parts, context), content_type=media_type, plan_hash=plan_hash
+    )
+    planned = sum(plan.part_rows)
+    message = f"Merged {len(parts):,} parts into a file of {merged.bytes:,} bytes."
+    context.log.add(ref.tenant, ref.export_id, "merged", message)
+    if plan.query and merged.rows != planned:
+        message = f"The data changed during the export: {planned:,} rows were planned, {merged.rows:,} are in the file."
+        context.log.add(ref.tenant, ref.export_id, "rows-changed", message, level="warning")
+    return merged
+
+
+def _segments(plan: ExportPlan, parts: list[StoredPart], context: Services) -> Iterator[Segment]:
+    if plan.call:
+        return iter([PartBytes(0, 0, parts[0].encoded.bytes)])
+
+    def read(index: int, offset: int, length: int) -> bytes:
+        return context.blobs.read(parts[index].name, offset, length)
+
+    return get_format(plan.format).assemble([p.encoded for p in parts], plan.spec, read)

@@ -1,0 +1,39 @@
+"""How an activity answers: with its result, or with its failure as data.
+
+An exception would cross the workflow as text; as data, the orchestrator knows whether trying again may help.
+"""
+
+import logging
+from collections.abc import Callable
+from typing import Any, Protocol
+from uuid import uuid4
+
+from shared.errors import SluiceError
+from shared.models import Failure
+
+logger = logging.getLogger("sluice")
+
+
+class _Result(Protocol):
+    def to_json(self) -> dict[str, Any]: ...
+
+
+def outcome(work: Callable[[], _Result]) -> dict[str, Any]:
+    """Run an activity's work: ``{"value": ...}``, or ``{"failure": Failure}`` for whatever went wrong."""
+    try:
+        return {"value": work().to_json()}
+    except SluiceError as error:
+        return failure_of(error)
+    except MemoryError:
+        return {"failure": Failure("out-of-memory", "the worker ran out of memory", transient=True).to_json()}
+    except Exception:  # the last line: what nobody foresaw must not become an endless retry
+        reference = uuid4().hex[:12]
+        logger.exception("unexpected error %s", reference, extra={"action": "unexpected-error"})
+        message = f"an unexpected error occurred; the operators find it in the log under {reference}"
+        return {"failure": Failure("internal-error", message).to_json()}
+
+
+def failure_of(error: SluiceError) -> dict[str, Any]:
+    """The answer of an activity that failed with this error."""
+    logger.warning("%s: %s", error.code, error, extra={"action": error.code}, exc_info=error)
+    return {"failure": Failure.of(error).to_json()}

@@ -1,0 +1,113 @@
+"""Plan an export: freeze what it will contain, cut it into parts, and store that as the plan blob."""
+
+from typing import Any
+
+import azure.durable_functions as df
+
+from activities.outcome import outcome
+from shared import plan as plans
+from shared.catalogue import export_type_named
+from shared.clock import utc_now
+from shared.errors import LimitReached
+from shared.export_types import ExportType, FunctionExport, SqlExport
+from shared.formats import file_extension, get_format
+from shared.formats.base import FileSpec
+from shared.identity import Caller
+from shared.models import ExportRef, PlanSummary
+from shared.plan import ExportPlan, FunctionCall
+from shared.queries import build_query
+from shared.records import ExportRecord, iso
+from shared.requests import ExportRequest
+from shared.services import Services, services
+from shared.sources import open_source
+from shared.storage.names import file_name, plan_blob
+from shared.transitions import Status
+
+bp = df.Blueprint()
+
+
+@bp.activity_trigger(input_name="ref")
+def plan_export(ref: dict[str, Any]) -> dict[str, Any]:
+    return outcome(lambda: plan(ExportRef.from_json(ref), services("activity")))
+
+
+def plan(ref: ExportRef, context: Services) -> PlanSummary:
+    """Write the plan unless there is one, mark the export as Processing, and give the counts.
+
+    Raises ``SourceUnavailable``, ``QueryFailed``, ``StorageUnavailable``; ``LimitReached`` when more rows match than
+    the format or the export type allows.
+    """
+    record = context.record(ref)
+    if record.status == Status.PENDING:
+        record = context.records.change(
+            ref.tenant,
+            ref.export_id,
+            f"start-{record.attempt}",
+            status=Status.PROCESSING,
+            started_at=iso(utc_now()),
+        )
+    name = plan_blob(ref.tenant, ref.export_id)
+    data = context.blobs.get(name)
+    if data is None:
+        made = make_plan(record, context)
+        data = context.blobs.put_once(name, plans.dump(made), "application/json")
+    stored = plans.load(data)
+    rows, parts = sum(stored.part_rows), len(stored.part_rows)
+    context.records.change(
+        ref.tenant, ref.export_id, f"plan-{record.attempt}", total_rows=rows, total_parts=parts, phase="exporting"
+    )
+    what = f"{rows:,} rows in {_count(parts, 'part')}" if stored.query else "one part, made by the export type itself"
+    context.log.add(ref.tenant, ref.export_id, "planned", f"Planned {what}.")
+    return PlanSummary(rows, parts)
+
+
+def make_plan(record: ExportRecord, context: Services) -> ExportPlan:
+    """The plan for a record's request, from what the source holds now."""
+    request = ExportRequest.model_validate_json(record.request["body"])
+    caller = Caller.from_json(record.caller)
+    export_type = export_type_named(record.export_type)
+    file_format = get_format(record.format)
+    spec = _file_spec(export_type, request, record)
+    if isinstance(export_type, FunctionExport):
+        companies = caller.company_ids if request.company_ids is None else request.company_ids
+        scopes = request.operational_scope_ids
+        scopes = caller.operational_scope_ids if scopes is None else scopes
+        call = FunctionCall(dict(request.filters), record.format, companies, scopes)
+        return ExportPlan(export_type.name, record.format, spec, call=call)
+    if not isinstance(export_type, SqlExport):
+        raise TypeError(f"export type {export_type.name} is neither SQL nor a function")
+    query = build_query(export_type, request, caller)
+    sizes = plans.part_sizes(export_type.part_rows or context.settings.part_rows, file_format.rows_per_group)
+    ranges = tuple(open_source(context.settings.source_url).plan(query, sizes))
+    rows = sum(r.rows for r in ranges)
+    for limit, what in ((file_format.max_rows, f"format {record.format}"), (export_type.max_rows, export_type.name)):
+        if limit is not None and rows > limit:
+            raise LimitReached(f"{rows:,} rows match; the limit for {what} is {limit:,}; narrow the request")
+    return ExportPlan(export_type.name, record.format, spec, query=query, ranges=ranges)
+
+
+def _file_spec(export_type: ExportType, request: ExportRequest, record: ExportRecord) -> FileSpec:
+    columns = export_type.columns if isinstance(export_type, SqlExport) else ()
+    if request.columns is not None:
+        by_name = {c.name: c for c in columns}
+        columns = tuple(by_name[name] for name in request.columns)
+    return FileSpec(
+        columns=columns,
+        title=export_type.title,
+        created=record.created_at,
+        locale=request.locale or record.caller["locale"],
+        time_zone=request.time_zone,
+        compression=request.compression,
+        options=get_format(request.format).options(request.format_options),
+    )
+
+
+def output_name(record: ExportRecord, export_type: ExportType) -> str:
+    """The name under which a browser saves the file."""
+    request = ExportRequest.model_validate_json(record.request["body"])
+    extension = file_extension(get_format(record.format), request.compression)
+    return file_name(request.file_name or f"{export_type.name}-{record.created_at[:10]}", extension)
+
+
+def _count(number: int, noun: str) -> str:
+    return f"{number:,} {noun}" if number == 1 else f"{number:,} {noun}s"

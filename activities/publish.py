@@ -1,0 +1,61 @@
+"""Publish: the record becomes Completed, and the orchestration's output names the file."""
+
+from datetime import timedelta
+from typing import Any
+
+import azure.durable_functions as df
+
+from activities.outcome import outcome
+from activities.plan import output_name
+from shared.catalogue import export_type_named
+from shared.clock import utc_now
+from shared.models import ExportRef, FinalFile, Published
+from shared.records import iso
+from shared.services import Services, services
+from shared.transitions import Status
+
+bp = df.Blueprint()
+
+OUTPUT_URL_LIFETIME = timedelta(minutes=10)
+
+
+@bp.activity_trigger(input_name="merged")
+def publish_export(merged: dict[str, Any]) -> dict[str, Any]:
+    ref = ExportRef.from_json(merged["ref"])
+    return outcome(lambda: publish(ref, FinalFile.from_json(merged["file"]), services("activity")))
+
+
+def publish(ref: ExportRef, file: FinalFile, context: Services) -> Published:
+    """Mark the export as Completed with its file, and give the orchestration's output.
+
+    Raises ``StorageUnavailable`` (try again).
+    """
+    record = context.record(ref)
+    name = output_name(record, export_type_named(record.export_type))
+    if record.status != Status.COMPLETED:
+        now = utc_now()
+        record = context.records.change(
+            ref.tenant,
+            ref.export_id,
+            f"publish-{record.attempt}",
+            status=Status.COMPLETED,
+            phase="",
+            completed_at=iso(now),
+            expires_at=iso(now + retention(record.export_type, context)),
+            file_name=name,
+            file_blob=file.blob,
+            file_bytes=file.bytes,
+            file_rows=file.rows,
+            file_sha256=file.sha256,
+            content_type=file.content_type,
+        )
+        message = f"Published {name}: {file.rows:,} rows, {file.bytes:,} bytes."
+        context.log.add(ref.tenant, ref.export_id, "published", message)
+    url, expires = context.blobs.read_url(file.blob, OUTPUT_URL_LIFETIME, download_as=name)
+    return Published(ref.export_id, file.blob, file.rows, file.bytes, file.sha256, url, iso(expires))
+
+
+def retention(export_type: str, context: Services) -> timedelta:
+    """How long a finished file of this type is kept."""
+    own = export_type_named(export_type).retention_days
+    return timedelta(days=context.settings.retention_days if own is None else own)

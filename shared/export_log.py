@@ -1,0 +1,102 @@
+"""What happened to an export, in the words of its users: one table, and the same lines in the application's log."""
+
+import logging
+import secrets
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any, Literal
+
+from azure.core.exceptions import ResourceExistsError
+from azure.data.tables import TableServiceClient
+
+from shared.records import iso
+from shared.storage.accounts import storage_errors
+from shared.storage.names import LOGS_TABLE
+
+Level = Literal["info", "warning", "error"]
+
+logger = logging.getLogger("sluice")
+
+
+@dataclass(frozen=True)
+class LogLine:
+    """One event. ``action`` is its stable key; ``part`` counts from 1, as people do."""
+
+    time: str
+    level: str
+    action: str
+    message: str
+    part: int | None = None
+
+
+class ExportLog:
+    """The log lines of every export. An activity that runs twice logs twice: that is what happened."""
+
+    def __init__(self, service: TableServiceClient) -> None:
+        self._table = service.get_table_client(LOGS_TABLE)
+
+    def prepare(self) -> None:
+        """Create the table unless it is there."""
+        with storage_errors():
+            try:
+                self._table.create_table()
+            except ResourceExistsError:
+                return
+
+    def add(
+        self,
+        tenant: str,
+        export_id: str,
+        action: str,
+        message: str,
+        *,
+        level: Level = "info",
+        part: int | None = None,
+    ) -> None:
+        """Write a line to the table, and to the application's log with the same fields."""
+        now = datetime.now(UTC)
+        extra: Mapping[str, Any] = {"export_id": export_id, "tenant": tenant, "action": action, "part": part}
+        logger.log(logging.getLevelName(level.upper()), "%s [%s] %s", export_id, action, message, extra=extra)
+        entity: dict[str, Any] = {
+            "PartitionKey": export_id,
+            "RowKey": f"{int(now.timestamp() * 1_000_000):016d}-{secrets.token_hex(3)}",
+            "time": iso(now),
+            "level": level,
+            "action": action,
+            "message": message,
+        }
+        if part is not None:
+            entity["part"] = part
+        with storage_errors():
+            self._table.upsert_entity(entity)
+
+    def page(self, export_id: str, limit: int, after: str) -> tuple[list[LogLine], str]:
+        """Up to ``limit`` lines, oldest first, after the cursor ``after``; and the next cursor, empty at the end."""
+        where = f"PartitionKey eq '{export_id}'" + (f" and RowKey gt '{after}'" if after else "")
+        lines: list[LogLine] = []
+        last = ""
+        with storage_errors():
+            for entity in self._table.query_entities(where, results_per_page=limit + 1):
+                if len(lines) == limit:
+                    return lines, last
+                part = entity.get("part")
+                lines.append(
+                    LogLine(
+                        str(entity["time"]),
+                        str(entity["level"]),
+                        str(entity["action"]),
+                        str(entity["message"]),
+                        None if part is None else int(part),
+                    )
+                )
+                last = str(entity["RowKey"])
+        return lines, ""
+
+    def delete(self, export_id: str) -> None:
+        """Remove every line of an export."""
+        with storage_errors():
+            for entity in self._table.query_entities(
+                f"PartitionKey eq '{export_id}'", select=["PartitionKey", "RowKey"]
+            ):
+                self._table.delete_entity(entity)

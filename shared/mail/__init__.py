@@ -1,0 +1,18 @@
+"""How mail leaves the house: one file for each transport, and the list of them."""
+
+from collections.abc import Callable, Mapping
+
+from shared.mail.acs import AzureCommunicationServices
+from shared.mail.base import Transport
+from shared.mail.outbox import Outbox
+from shared.settings import Settings
+
+TRANSPORTS: Mapping[str, Callable[[Settings], Transport]] = {
+    "acs": lambda settings: AzureCommunicationServices(settings.acs_connection_string, settings.mail_from),
+    "outbox": lambda settings: Outbox(settings.mail_outbox_dir, settings.mail_from),
+}
+
+
+def transport_for(settings: Settings) -> Transport:
+    """The transport that ``MAIL_TRANSPORT`` names."""
+    return TRANSPORTS[settings.mail_transport](settings)

@@ -1,0 +1,65 @@
+"""Azure Communication Services: every message under its own operation id, so that the service can tell a repetition.
+
+https://learn.microsoft.com/rest/api/communication/email/email/send: POST /emails:send answers 202 with the header
+Operation-Id as given; GET /emails/operations/{id} tells whether an operation is known.
+"""
+
+from azure.communication.email import EmailClient
+from azure.core.exceptions import (
+    AzureError,
+    HttpResponseError,
+    ResourceNotFoundError,
+)
+from azure.core.rest import HttpRequest
+
+from shared.channels.base import Message
+from shared.mail.base import MailNotAccepted, MailRefused
+
+_READ_TIMEOUT = 30
+_CONNECT_TIMEOUT = 10
+_MAY_PASS = frozenset({401, 408, 429, 500, 502, 503, 504})
+_API_VERSION = "2025-09-01"
+
+
+class AzureCommunicationServices:
+    """One account. The SDK's own retries are off: it would repeat a POST, and we ask before we do."""
+
+    def __init__(self, connection_string: str, sender: str) -> None:
+        self._client = EmailClient.from_connection_string(
+            connection_string, retry_total=0, connection_timeout=_CONNECT_TIMEOUT, read_timeout=_READ_TIMEOUT
+        )
+        self._sender = sender
+
+    def send(self, message: Message, *, tried_before: bool) -> None:
+        """See ``Transport.send``."""
+        try:
+            if tried_before and self._known(message.operation_id):
+                return
+            self._client.begin_send(_payload(message, self._sender), operation_id=message.operation_id, polling=False)
+        except HttpResponseError as error:
+            if error.status_code in _MAY_PASS:
+                raise MailNotAccepted(f"the mail service answers {error.status_code}") from error
+            raise MailRefused(f"the mail service refuses the message with {error.status_code}") from error
+        except AzureError as error:
+            raise MailNotAccepted("the mail service cannot be reached or does not answer") from error
+
+    def _known(self, operation_id: str) -> bool:
+        request = HttpRequest("GET", f"/emails/operations/{operation_id}", params={"api-version": _API_VERSION})
+        response = self._client.send_request(request)
+        if response.status_code == 404:
+            return False
+        try:
+            response.raise_for_status()
+        except ResourceNotFoundError:
+            return False
+        return True
+
+
+def _payload(message: Message, sender: str) -> dict[str, object]:
+    return {
+        "senderAddress": sender,
+        "recipients": {"to": [{"address": message.recipient, "displayName": message.recipient_name}]},
+        "content": {"subject": message.subject, "plainText": message.text, "html": message.html},
+        "headers": {"Auto-Submitted": "auto-generated"},
+        "userEngagementTrackingDisabled": True,
+    }

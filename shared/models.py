@@ -1,0 +1,169 @@
+"""Records that cross durable boundaries: what orchestrators and activities hand to each other.
+
+All are frozen, small and JSON-shaped; rows and bytes never travel here, only references to them. A new field needs a
+default, because an orchestration may have been started by the release before.
+"""
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from typing import Any, Self
+
+from shared.errors import SluiceError, TransientError
+
+_MESSAGE_LIMIT = 1_000
+"""Characters of an error message that cross the workflow; a driver's message can be a whole statement long."""
+
+
+@dataclass(frozen=True)
+class _Record:
+    """Turns into a JSON object and back."""
+
+    def to_json(self) -> dict[str, Any]:
+        return asdict(self)
+
+    @classmethod
+    def from_json(cls, value: Mapping[str, Any]) -> Self:
+        return cls(**value)
+
+
+@dataclass(frozen=True)
+class ExportRef(_Record):
+    """Which export. The export's id is the orchestration's instance id too."""
+
+    tenant: str
+    export_id: str
+
+
+@dataclass(frozen=True)
+class ExportStart(_Record):
+    """The input of an export's orchestration: which export, and at what pace.
+
+    The pace is taken from the settings when the export starts and travels along, because an orchestrator may not read
+    settings: they could change between two replays.
+    """
+
+    tenant: str
+    export_id: str
+    parts_in_flight: int
+    attempts: int
+    retry_first_seconds: float
+
+    @property
+    def ref(self) -> ExportRef:
+        return ExportRef(self.tenant, self.export_id)
+
+
+@dataclass(frozen=True)
+class PlanSummary(_Record):
+    """What an orchestration needs of a plan: how many parts there are, and how many rows in all."""
+
+    rows: int
+    parts: int
+
+
+@dataclass(frozen=True)
+class PartsJob(_Record):
+    """A group of parts for one sub-orchestration: ``first`` included, ``last`` not."""
+
+    start: Mapping[str, Any]
+    first: int
+    last: int
+    total: int
+
+
+@dataclass(frozen=True)
+class PartJob(_Record):
+    """One part to encode; ``attempt`` counts from 1."""
+
+    tenant: str
+    export_id: str
+    index: int
+    attempt: int = 1
+
+
+@dataclass(frozen=True)
+class PartDone(_Record):
+    """A part that is stored: the rows it really has, and its bytes."""
+
+    index: int
+    rows: int
+    bytes: int
+
+
+@dataclass(frozen=True)
+class FinalFile(_Record):
+    """The merged file: blob name, rows, bytes, the sha256 of its bytes in hexadecimal, and its media type."""
+
+    blob: str
+    rows: int
+    bytes: int
+    sha256: str
+    content_type: str
+
+
+@dataclass(frozen=True)
+class Published(_Record):
+    """The output of an export's orchestration: the file, and a URL that reads it until ``sas_expires_at``."""
+
+    export_id: str
+    blob: str
+    rows: int
+    bytes: int
+    sha256: str
+    sas_url: str
+    sas_expires_at: str
+
+    def to_output(self) -> dict[str, Any]:
+        """In the API's camelCase."""
+        return {
+            "exportId": self.export_id,
+            "blob": self.blob,
+            "rows": self.rows,
+            "bytes": self.bytes,
+            "sha256": self.sha256,
+            "sasUrl": self.sas_url,
+            "sasExpiresAt": self.sas_expires_at,
+        }
+
+
+@dataclass(frozen=True)
+class Failure(_Record):
+    """Why a step failed. ``transient``: trying again later may help."""
+
+    code: str
+    message: str
+    transient: bool = False
+
+    @classmethod
+    def of(cls, error: SluiceError) -> Self:
+        """The failure that this error means to an orchestration."""
+        return cls(error.code, str(error)[:_MESSAGE_LIMIT], isinstance(error, TransientError))
+
+
+@dataclass(frozen=True)
+class FailedExport(_Record):
+    """An export to be marked as failed, and why."""
+
+    tenant: str
+    export_id: str
+    failure: Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class NotificationStart(_Record):
+    """The input of a notification's orchestration: wait until then (ISO-8601 UTC), unless the file is downloaded."""
+
+    tenant: str
+    export_id: str
+    wait_until: str
+    attempts: int
+    retry_first_seconds: float
+
+
+@dataclass(frozen=True)
+class SkippedMail(_Record):
+    """A mail that is not sent, and why."""
+
+    tenant: str
+    export_id: str
+    reason: str

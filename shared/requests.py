@@ -1,0 +1,225 @@
+"""The request for an export: its shape, and every check that can be made before anything is started."""
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from datetime import date, datetime, time
+from decimal import Decimal
+from typing import Any, Literal
+from uuid import UUID
+from zoneinfo import ZoneInfo, available_timezones
+
+from pydantic import BaseModel, ConfigDict, Field, StrictBool, StrictInt, StrictStr, TypeAdapter, ValidationError
+from pydantic.alias_generators import to_camel
+
+from shared.errors import BodyTooLarge, FieldError, NotAllowed, RequestError, ValidationFailed, unknown
+from shared.export_types import ExportType, Filter, SqlExport
+from shared.formats import FORMATS, get_format
+from shared.identity import Caller
+from shared.query import Scalar
+
+MAX_BODY_BYTES = 64 * 1024
+
+_FIRST_DAY, _LAST_DAY = date(1900, 1, 1), date(9000, 12, 31)
+
+
+class _Body(BaseModel):
+    model_config = ConfigDict(extra="forbid", strict=True, frozen=True, alias_generator=to_camel)
+
+
+class DateRange(_Body):
+    """Whole days, both included, in the request's time zone. Either end may be left open."""
+
+    from_: date | None = Field(default=None, alias="from")
+    to: date | None = None
+
+
+class Notify(_Body):
+    """Which channels may tell the caller that the export is ready; null: as the export type says."""
+
+    email: bool | None = None
+
+
+class ExportRequest(_Body):
+    """The body of ``POST /exports``."""
+
+    export_type: str
+    format: str = "csv"
+    filters: Mapping[str, Any] = Field(default_factory=dict)
+    date_range: DateRange = DateRange()
+    columns: tuple[str, ...] | None = None
+    company_ids: tuple[str, ...] | None = None
+    operational_scope_ids: tuple[str, ...] | None = None
+    compression: Literal["none", "gzip"] = "none"
+    format_options: Mapping[str, Any] = Field(default_factory=dict)
+    locale: str = Field(default="", max_length=35)
+    time_zone: str = "UTC"
+    file_name: str = Field(default="", max_length=200)
+    notify: Notify = Notify()
+
+
+def parse_request(body: bytes) -> ExportRequest:
+    """Read the body of ``POST /exports``.
+
+    Raises ``BodyTooLarge`` above 64 KiB, ``RequestError`` for what is not JSON, ``ValidationFailed`` for wrong fields.
+    """
+    if len(body) > MAX_BODY_BYTES:
+        raise BodyTooLarge(f"the body has {len(body):,} bytes and may have {MAX_BODY_BYTES:,}")
+    try:
+        return ExportRequest.model_validate_json(body)
+    except ValidationError as error:
+        problems = error.errors(include_url=False)
+        if problems[0]["type"] == "json_invalid":
+            raise RequestError(f"the body is not JSON: {problems[0]['ctx']['error']}") from None
+        raise ValidationFailed([_field_error(problem) for problem in problems]) from None
+
+
+def check_request(request: ExportRequest, caller: Caller, export_types: Sequence[ExportType]) -> ExportType:
+    """Check a request against the catalogue and the caller, and give the export type that it names.
+
+    Raises ``ValidationFailed`` with one entry for each wrong field, ``NotAllowed`` for a type that is not open to them.
+    """
+    by_name = {t.name: t for t in export_types}
+    export_type = by_name.get(request.export_type)
+    if export_type is None:
+        usable = [t.name for t in export_types if caller.may_use(t)]
+        raise ValidationFailed([FieldError("exportType", unknown("export type", request.export_type, usable))])
+    if not caller.may_use(export_type):
+        roles = ", ".join(export_type.roles)
+        raise NotAllowed(f"export type '{export_type.name}' is open to: {roles}; you are: {', '.join(caller.roles)}")
+    errors = [
+        *_check_format(request, export_type),
+        *_check_filters(request, export_type),
+        *_check_dates(request, export_type),
+        *_check_columns(request, export_type),
+        *_check_within("companyIds", "company", request.company_ids, caller.company_ids),
+        *_check_within(
+            "operationalScopeIds", "operational scope", request.operational_scope_ids, caller.operational_scope_ids
+        ),
+    ]
+    if errors:
+        raise ValidationFailed(errors)
+    return export_type
+
+
+def _field_error(problem: Any) -> FieldError:
+    path = ".".join(str(step) for step in problem["loc"])
+    if problem["type"] == "extra_forbidden":
+        known = [f.alias or name for name, f in ExportRequest.model_fields.items()]
+        inside = problem["loc"][0] if len(problem["loc"]) > 1 else ""
+        if inside == "dateRange":
+            known = ["from", "to"]
+        elif inside == "notify":
+            known = ["email"]
+        return FieldError(path, unknown("field", str(problem["loc"][-1]), known))
+    if problem["type"] == "missing":
+        return FieldError(path, "is required")
+    return FieldError(path, f"{problem['msg']}, got {_shown(problem['input'])}")
+
+
+def _shown(value: Any) -> str:
+    text = repr(value)
+    return text if len(text) <= 80 else text[:77] + "..."
+
+
+def _check_format(request: ExportRequest, export_type: ExportType) -> Iterator[FieldError]:
+    if request.format not in FORMATS or request.format not in export_type.formats:
+        yield FieldError("format", unknown("format", request.format, list(export_type.formats)))
+        return
+    file_format = get_format(request.format)
+    if request.compression not in ("none", *file_format.compressions):
+        yield FieldError("compression", f"format '{request.format}' cannot be compressed with {request.compression}")
+    try:
+        file_format.options(request.format_options)
+    except ValidationFailed as failed:
+        yield from failed.errors
+
+
+def _check_filters(request: ExportRequest, export_type: ExportType) -> Iterator[FieldError]:
+    by_name = {f.name: f for f in export_type.filters}
+    for name, value in request.filters.items():
+        field = f"filters.{name}"
+        if name not in by_name:
+            yield FieldError(field, unknown("filter", name, list(by_name)) if by_name else "this type has no filters")
+            continue
+        try:
+            filter_values(by_name[name], value)
+        except ValueError as error:
+            yield FieldError(field, str(error))
+
+
+def _check_dates(request: ExportRequest, export_type: ExportType) -> Iterator[FieldError]:
+    first, last = request.date_range.from_, request.date_range.to
+    if (first or last) and not (isinstance(export_type, SqlExport) and export_type.date_sql):
+        yield FieldError("dateRange", f"export type '{export_type.name}' has no date to apply it to")
+    for end, day in (("from", first), ("to", last)):
+        if day and not _FIRST_DAY <= day <= _LAST_DAY:
+            yield FieldError(f"dateRange.{end}", f"takes a day from {_FIRST_DAY} to {_LAST_DAY}, got {day}")
+    if first and last and first > last:
+        yield FieldError("dateRange", f"from ({first}) is after to ({last})")
+    if request.time_zone not in available_timezones():
+        yield FieldError("timeZone", f"unknown time zone '{request.time_zone}'; give an IANA name such as Europe/Paris")
+
+
+def _check_columns(request: ExportRequest, export_type: ExportType) -> Iterator[FieldError]:
+    if request.columns is None:
+        return
+    if not isinstance(export_type, SqlExport):
+        yield FieldError("columns", f"the columns of export type '{export_type.name}' cannot be chosen")
+        return
+    known = [c.name for c in export_type.columns]
+    if not request.columns:
+        yield FieldError("columns", f"name at least one column; known: {', '.join(known)}")
+    for position, name in enumerate(request.columns):
+        if name not in known:
+            yield FieldError(f"columns.{position}", unknown("column", name, known))
+        elif name in request.columns[:position]:
+            yield FieldError(f"columns.{position}", f"column '{name}' is named twice")
+
+
+def _check_within(field: str, kind: str, wanted: Sequence[str] | None, own: Sequence[str]) -> Iterator[FieldError]:
+    for position, value in enumerate(wanted or ()):
+        if value not in own:
+            yield FieldError(f"{field}.{position}", unknown(kind, value, own) if own else f"you have no {kind}")
+
+
+_PARSERS: Mapping[str, tuple[Callable[[Any], Scalar], str]] = {
+    "integer": (TypeAdapter(StrictInt).validate_python, "a whole number"),
+    "float": (TypeAdapter(float).validate_python, "a number"),
+    "boolean": (TypeAdapter(StrictBool).validate_python, "true or false"),
+    "text": (TypeAdapter(StrictStr).validate_python, "a text"),
+    "decimal": (lambda v: str(TypeAdapter(Decimal).validate_python(v)), "a decimal number"),
+    "date": (lambda v: TypeAdapter(date).validate_strings(v).isoformat(), "a date such as 2026-01-31"),
+    "timestamp": (
+        lambda v: TypeAdapter(datetime).validate_strings(v).isoformat(),
+        "a time such as 2026-01-31T12:00:00Z",
+    ),
+    "uuid": (lambda v: str(UUID(v)), "a uuid"),
+}
+
+
+def filter_values(filter_: Filter, value: Any) -> tuple[Scalar, ...]:
+    """The values that a request gives for a filter, checked. Raises ``ValueError`` that says what is valid."""
+    if isinstance(value, list):
+        if not filter_.many:
+            raise ValueError(f"takes one value, got a list of {len(value)}")
+        if not value:
+            raise ValueError("takes at least one value, got an empty list")
+        return tuple(_filter_value(filter_, v) for v in value)
+    return (_filter_value(filter_, value),)
+
+
+def _filter_value(filter_: Filter, value: Any) -> Scalar:
+    parse, wanted = _PARSERS[filter_.type.partition("(")[0].replace("local timestamp", "timestamp")]
+    try:
+        parsed = parse(value)
+    except (ValidationError, ValueError, TypeError, AttributeError):
+        raise ValueError(f"takes {wanted}, got {_shown(value)}") from None
+    if filter_.choices and parsed not in filter_.choices:
+        raise ValueError(unknown("value", str(parsed), filter_.choices))
+    if isinstance(parsed, str) and "\x00" in parsed:
+        raise ValueError("takes text without the character U+0000")
+    return parsed
+
+
+def day_start(day: date, time_zone: str) -> datetime:
+    """The first instant of a day in a time zone."""
+    return datetime.combine(day, time.min, ZoneInfo(time_zone))

@@ -1,0 +1,68 @@
+"""What functions work with: settings, storage, records and the log, built once per process on first use."""
+
+from dataclasses import dataclass
+from functools import cache, lru_cache
+
+from shared import plan as plans
+from shared.channels.email import EmailChannel
+from shared.errors import PermanentError
+from shared.export_log import ExportLog
+from shared.models import ExportRef
+from shared.plan import ExportPlan
+from shared.records import ExportRecord, ExportRecords
+from shared.settings import Settings, settings
+from shared.storage.accounts import Patience, blob_service, table_service
+from shared.storage.blobs import BlobStore
+from shared.storage.names import plan_blob
+from shared.storage.sent_mail import SentMail
+
+
+@dataclass(frozen=True)
+class Services:
+    """Everything that reaches outside. Build it with ``services``."""
+
+    settings: Settings
+    blobs: BlobStore
+    records: ExportRecords
+    log: ExportLog
+    mail: EmailChannel
+
+    def record(self, ref: ExportRef) -> ExportRecord:
+        """The record of an export that runs. Raises ``PermanentError`` when somebody deleted it."""
+        record = self.records.get(ref.tenant, ref.export_id)
+        if record is None:
+            raise PermanentError("the export was deleted while it ran")
+        return record
+
+
+@cache
+def services(patience: Patience) -> Services:
+    """The services of this process, for somebody who waits for an answer or for an activity.
+
+    Creates the container and the tables on first use. Raises ``SettingsError`` and ``StorageUnavailable``; a failure is
+    not remembered.
+    """
+    current = settings()
+    tables = table_service(current, patience)
+    sent = SentMail(tables)
+    built = Services(
+        current,
+        BlobStore(blob_service(current, patience)),
+        ExportRecords(tables),
+        ExportLog(tables),
+        EmailChannel(current, sent),
+    )
+    built.blobs.prepare()
+    built.records.prepare()
+    built.log.prepare()
+    sent.prepare()
+    return built
+
+
+@lru_cache(maxsize=8)
+def plan_of(tenant: str, export_id: str) -> tuple[ExportPlan, str]:
+    """The plan of an export that runs, and its hash. A plan never changes once written, so the last ones are kept."""
+    data = services("activity").blobs.get(plan_blob(tenant, export_id))
+    if data is None:
+        raise PermanentError("the export's plan is gone from storage")
+    return plans.load(data), plans.plan_hash(data)

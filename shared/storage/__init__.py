@@ -1,0 +1,1 @@
+"""Blob and table storage: the only modules that speak to Azure Storage."""

@@ -1,0 +1,97 @@
+"""Clients of the storage account: made once per process, with retries that fit who is waiting.
+
+The SDK's default retry sleeps more than 15 s after one 503. Somebody who waits for an HTTP answer gets two quick
+retries and then a 503; an activity has the time for four slower ones.
+"""
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from typing import Any, Literal
+
+from azure.core import MatchConditions
+from azure.core.credentials import TokenCredential
+from azure.core.exceptions import (
+    AzureError,
+    HttpResponseError,
+    ResourceExistsError,
+    ResourceNotFoundError,
+    ServiceRequestError,
+    ServiceResponseError,
+)
+from azure.data.tables import TableServiceClient
+from azure.storage.blob import BlobServiceClient, ExponentialRetry
+
+from shared.errors import StorageUnavailable
+from shared.settings import Settings
+
+Patience = Literal["request", "activity"]
+
+_BLOB_RETRY: dict[str, dict[str, int | float]] = {
+    "request": {"initial_backoff": 0.2, "increment_base": 2, "retry_total": 2, "random_jitter_range": 0},
+    "activity": {"initial_backoff": 1, "increment_base": 2, "retry_total": 4, "random_jitter_range": 1},
+}
+_TABLE_RETRY = {
+    "request": {"retry_total": 2, "retry_backoff_factor": 0.1},
+    "activity": {"retry_total": 4, "retry_backoff_factor": 0.5},
+}
+_TIME_OUTS = {
+    "request": {"connection_timeout": 5, "read_timeout": 10},
+    "activity": {"connection_timeout": 10, "read_timeout": 120},
+}
+_THROTTLED = frozenset({408, 429, 500, 502, 503, 504})
+
+ONLY_NEW: Mapping[str, Any] = {"etag": "*", "match_condition": MatchConditions.IfMissing}
+"""Options of a write that must not replace a blob (If-None-Match: *): the first writer wins."""
+
+BLOCK_BYTES = 16 * 1024 * 1024
+"""Size of the pieces in which bytes go up and come down; a part no larger is stored with one request."""
+
+
+def blob_service(settings: Settings, patience: Patience) -> BlobServiceClient:
+    """A client for the account's blobs. No request is sent."""
+    options: dict[str, Any] = {
+        "retry_policy": ExponentialRetry(**_BLOB_RETRY[patience]),
+        "max_single_put_size": BLOCK_BYTES,
+        "max_block_size": BLOCK_BYTES,
+        "max_single_get_size": BLOCK_BYTES,
+        "max_chunk_get_size": BLOCK_BYTES,
+        "connection_data_block_size": 1024 * 1024,
+        **_TIME_OUTS[patience],
+    }
+    if settings.azurewebjobsstorage:
+        return BlobServiceClient.from_connection_string(settings.azurewebjobsstorage, **options)
+    return BlobServiceClient(settings.azurewebjobsstorage__blobserviceuri, managed_identity(), **options)
+
+
+def table_service(settings: Settings, patience: Patience) -> TableServiceClient:
+    """A client for the account's tables. No request is sent."""
+    options: dict[str, Any] = {**_TABLE_RETRY[patience], **_TIME_OUTS[patience]}
+    if settings.azurewebjobsstorage:
+        return TableServiceClient.from_connection_string(settings.azurewebjobsstorage, **options)
+    return TableServiceClient(
+        endpoint=settings.azurewebjobsstorage__tableserviceuri, credential=managed_identity(), **options
+    )
+
+
+def managed_identity() -> TokenCredential:
+    """The app's own identity on Azure."""
+    from azure.identity import DefaultAzureCredential
+
+    return DefaultAzureCredential()
+
+
+@contextmanager
+def storage_errors() -> Iterator[None]:
+    """Turn what the SDK raises when storage is away or throttles into ``StorageUnavailable``; pass on the rest."""
+    try:
+        yield
+    except (ResourceNotFoundError, ResourceExistsError):
+        raise
+    except (ServiceRequestError, ServiceResponseError) as error:
+        raise StorageUnavailable("the storage account cannot be reached") from error
+    except HttpResponseError as error:
+        if error.status_code in _THROTTLED:
+            raise StorageUnavailable(f"the storage account answers {error.status_code}") from error
+        raise
+    except AzureError as error:
+        raise StorageUnavailable("reading from the storage account was interrupted") from error

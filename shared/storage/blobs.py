@@ -1,0 +1,99 @@
+"""The container of exports: whole small blobs, and ranges of large ones."""
+
+from collections.abc import Iterator
+from datetime import datetime, timedelta
+
+from azure.core.exceptions import ResourceExistsError, ResourceModifiedError, ResourceNotFoundError
+from azure.storage.blob import BlobClient, BlobServiceClient, ContentSettings
+
+from shared.storage.accounts import BLOCK_BYTES, ONLY_NEW, storage_errors
+from shared.storage.names import CONTAINER
+from shared.storage.sas import read_url
+
+
+class BlobStore:
+    """Blobs under deterministic names. Every method raises ``StorageUnavailable`` when the account is away."""
+
+    def __init__(self, service: BlobServiceClient) -> None:
+        self._service = service
+        self.container = service.get_container_client(CONTAINER)
+
+    def prepare(self) -> None:
+        """Create the container unless it is there."""
+        with storage_errors():
+            try:
+                self.container.create_container()
+            except ResourceExistsError:
+                return
+
+    def client(self, name: str) -> BlobClient:
+        """The SDK's client of one blob."""
+        return self.container.get_blob_client(name)
+
+    def put(self, name: str, data: bytes, content_type: str) -> None:
+        """Store a small blob, replacing what was there."""
+        with storage_errors():
+            self.client(name).upload_blob(
+                data, overwrite=True, content_settings=ContentSettings(content_type=content_type)
+            )
+
+    def put_once(self, name: str, data: bytes, content_type: str) -> bytes:
+        """Store a small blob unless it is there, and give the bytes that are there now."""
+        with storage_errors():
+            try:
+                self.client(name).upload_blob(
+                    data,
+                    overwrite=True,
+                    content_settings=ContentSettings(content_type=content_type),
+                    **ONLY_NEW,
+                )
+            except (ResourceExistsError, ResourceModifiedError):
+                return self.get(name) or data
+        return data
+
+    def get(self, name: str) -> bytes | None:
+        """All bytes of a small blob, or None when it is not there."""
+        with storage_errors():
+            try:
+                data: bytes = self.client(name).download_blob().readall()
+            except ResourceNotFoundError:
+                return None
+            return data
+
+    def read(self, name: str, offset: int, length: int) -> bytes:
+        """``length`` bytes of a blob that must be there."""
+        with storage_errors():
+            data: bytes = self.client(name).download_blob(offset=offset, length=length).readall()
+            return data
+
+    def stream(self, name: str, offset: int, length: int) -> Iterator[bytes]:
+        """The same bytes in pieces, one request and one piece in memory at a time."""
+        for start in range(offset, offset + length, BLOCK_BYTES):
+            yield self.read(name, start, min(BLOCK_BYTES, offset + length - start))
+
+    def metadata(self, name: str) -> tuple[int, dict[str, str]] | None:
+        """Size in bytes and metadata of a blob, or None when it is not there."""
+        with storage_errors():
+            try:
+                properties = self.client(name).get_blob_properties()
+            except ResourceNotFoundError:
+                return None
+            return properties.size, dict(properties.metadata)
+
+    def delete_folder(self, prefix: str) -> int:
+        """Delete every blob under a prefix; give how many there were."""
+        count = 0
+        with storage_errors():
+            for name in self.container.list_blob_names(name_starts_with=prefix):
+                try:
+                    self.client(name).delete_blob(delete_snapshots="include")
+                    count += 1
+                except ResourceNotFoundError:
+                    continue
+        return count
+
+    def read_url(
+        self, name: str, lifetime: timedelta, *, download_as: str = "", content_type: str = ""
+    ) -> tuple[str, datetime]:
+        """A URL that reads this one blob for a while; see ``shared/storage/sas.py``."""
+        return read_url(self._service, self.client(name), lifetime, download_as=download_as, content_type=content_type)

@@ -1,0 +1,282 @@
+"""``/exports``: start an export, list exports, and tell how one is doing."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+import azure.durable_functions as df
+import azure.functions as func
+
+from exports import EXPORT_TYPES
+from shared.clock import utc_now
+from shared.errors import FieldError, NotFound, ValidationFailed, unknown
+from shared.formats import FORMATS
+from shared.identity import Caller
+from shared.models import ExportRef, ExportStart
+from shared.records import ExportRecord, from_iso, iso, new_export_id
+from shared.requests import check_request, parse_request
+from shared.services import Services
+from shared.settings import Settings
+from shared.transitions import FINAL, Status
+from triggers.http import caller_of, endpoint, in_thread, json_response, request_services
+
+bp = df.Blueprint()
+
+_POLL_SECONDS = "2"
+_MISSING = "there is no export of this id that you may see"
+
+
+@bp.route(route="exports", methods=["POST"])
+@bp.durable_client_input(client_name="client")
+@endpoint
+async def start_export(req: func.HttpRequest, client: df.DurableOrchestrationClient) -> func.HttpResponse:
+    caller = caller_of(req)
+    caller.require_exporter()
+    request = parse_request(req.get_body())
+    export_type = check_request(request, caller, EXPORT_TYPES)
+    context = await request_services()
+    now = utc_now()
+    record = ExportRecord(
+        tenant=caller.tenant,
+        id=new_export_id(now),
+        export_type=export_type.name,
+        format=request.format,
+        status=Status.PENDING,
+        created_by=caller.user,
+        created_at=iso(now),
+        request={"body": request.model_dump_json(by_alias=True, exclude_unset=True)},
+        caller=caller.to_json(),
+    )
+    await in_thread(context.records.create, record)
+    message = f"{caller.name} asked for '{export_type.title}' as {request.format}."
+    await in_thread(context.log.add, record.tenant, record.id, "requested", message)
+    await client.start_new("export", record.id, _start(record, context.settings).to_json())
+    body: dict[str, Any] = {"id": record.id, "status": record.status, "links": links(record.id, context.settings)}
+    if caller.all_tenants:
+        body["durable"] = client.create_http_management_payload(record.id)
+    location = body["links"]["self"]
+    return json_response(
+        body, 202, {"Location": location, "Operation-Location": location, "Retry-After": _POLL_SECONDS}
+    )
+
+
+@bp.route(route="exports", methods=["GET"])
+@endpoint
+async def list_exports(req: func.HttpRequest) -> func.HttpResponse:
+    caller = caller_of(req)
+    caller.require_exporter()
+    query = list_query(req.params, caller)
+    context = await request_services()
+    records, cursor = await in_thread(context.records.page, caller.tenant, query.where, query.limit, query.after)
+    items = [resource(record, {}, context.settings, utc_now()) for record in records]
+    return json_response({"items": items, "nextCursor": cursor or None})
+
+
+@bp.route(route="exports/{id}", methods=["GET"])
+@bp.durable_client_input(client_name="client")
+@endpoint
+async def export_status(req: func.HttpRequest, client: df.DurableOrchestrationClient) -> func.HttpResponse:
+    caller = caller_of(req)
+    context = await request_services()
+    record = await in_thread(visible_record, context, caller, req.route_params["id"])
+    if record.status in FINAL:
+        return json_response(resource(record, {}, context.settings, utc_now()))
+    running = await _custom_status(client, record.id)
+    if child := running.get("runningGroup"):
+        inside = await _custom_status(client, child)
+        running = {**running, **{k: running[k] + inside.get(k, 0) for k in ("parts", "rows")}}
+    body = resource(record, running, context.settings, utc_now())
+    return json_response(body, headers={"Retry-After": _POLL_SECONDS})
+
+
+@bp.route(route="exports/{id}/logs", methods=["GET"])
+@endpoint
+async def export_logs(req: func.HttpRequest) -> func.HttpResponse:
+    caller = caller_of(req)
+    context = await request_services()
+    record = await in_thread(visible_record, context, caller, req.route_params["id"])
+    limit = _limit(req.params.get("limit"), 100)
+    after = _cursor(req.params.get("cursor"))
+    lines, cursor = await in_thread(context.log.page, record.id, limit, after)
+    items = [
+        {"time": line.time, "level": line.level, "action": line.action, "message": line.message}
+        | ({"part": line.part} if line.part is not None else {})
+        for line in lines
+    ]
+    return json_response({"items": items, "nextCursor": cursor or None})
+
+
+def visible_record(context: Services, caller: Caller, export_id: str) -> ExportRecord:
+    """The record, when this caller may see it. A foreign id and a missing one raise the same ``NotFound``."""
+    caller.require_exporter()
+    if not export_id.isalnum() or not export_id.isascii():
+        raise NotFound(_MISSING)
+    tenant = caller.tenant
+    if caller.all_tenants:
+        tenant = context.records.tenant_of(export_id) or tenant
+    record = context.records.get(tenant, export_id)
+    if record is None or not (caller.administers or record.created_by == caller.user):
+        raise NotFound(_MISSING)
+    return record
+
+
+def links(export_id: str, settings: Settings) -> dict[str, str]:
+    """Where to go on with an export."""
+    base = f"{settings.public_url.rstrip('/')}/api/exports/{export_id}"
+    return {"self": base, "download": f"{base}/download", "cancel": f"{base}/cancel", "logs": f"{base}/logs"}
+
+
+def resource(record: ExportRecord, running: dict[str, Any], settings: Settings, now: datetime) -> dict[str, Any]:
+    """The status resource. ``running`` is the orchestration's custom status, empty when there is none."""
+    body: dict[str, Any] = {
+        "id": record.id,
+        "exportType": record.export_type,
+        "format": record.format,
+        "status": record.status,
+        "phase": None if record.status in FINAL else running.get("phase", "planning"),
+        "progress": _progress(record, running, now),
+        "createdBy": record.created_by,
+        "createdAt": record.created_at,
+        "startedAt": record.started_at or None,
+        "completedAt": record.completed_at or None,
+        "expiresAt": record.expires_at or None,
+        "downloadedAt": record.downloaded_at or None,
+        "attempt": record.attempt,
+        "links": links(record.id, settings),
+    }
+    if record.status == Status.COMPLETED:
+        body["file"] = {
+            "name": record.file_name,
+            "bytes": record.file_bytes,
+            "rows": record.file_rows,
+            "sha256": record.file_sha256,
+            "contentType": record.content_type,
+        }
+    if record.status == Status.FAILED:
+        body["error"] = {"code": record.error_code, "message": record.error_message}
+    return body
+
+
+_EXPORTING_SHARE = 95.0
+"""Percent that the parts make up; planning is the first instant, merging and publishing are the rest."""
+
+
+def _progress(record: ExportRecord, running: dict[str, Any], now: datetime) -> dict[str, Any]:
+    if record.status in (Status.COMPLETED, Status.EXPIRED) and record.file_name:
+        rows, parts = record.file_rows, record.total_parts
+        return {
+            "percent": 100.0,
+            "rows": rows,
+            "totalRows": rows,
+            "parts": parts,
+            "totalParts": parts,
+            "etaSeconds": 0,
+        }
+    parts, total_parts = running.get("parts", 0), running.get("totalParts", 0) or record.total_parts
+    rows, total_rows = running.get("rows", 0), running.get("totalRows", 0) or record.total_rows
+    share = rows / total_rows if total_rows else (parts / total_parts if total_parts else 0.0)
+    percent = round(min(share, 1.0) * _EXPORTING_SHARE, 1)
+    eta = None
+    if percent and record.started_at and record.status == Status.PROCESSING:
+        elapsed = (now - from_iso(record.started_at)).total_seconds()
+        eta = max(0, round(elapsed * (100 - percent) / percent))
+    return {
+        "percent": percent,
+        "rows": rows,
+        "totalRows": total_rows,
+        "parts": parts,
+        "totalParts": total_parts,
+        "etaSeconds": eta,
+    }
+
+
+async def _custom_status(client: df.DurableOrchestrationClient, instance_id: str) -> dict[str, Any]:
+    status = await client.get_status(instance_id)
+    found = status.custom_status if status else None
+    return dict(found) if isinstance(found, dict) else {}
+
+
+def _start(record: ExportRecord, settings: Settings) -> ExportStart:
+    ref = ExportRef(record.tenant, record.id)
+    return ExportStart(
+        ref.tenant, ref.export_id, settings.parts_in_flight, settings.part_attempts, settings.retry_first_seconds
+    )
+
+
+@dataclass(frozen=True)
+class ListQuery:
+    """A checked query of a listing: an OData condition, how many, and after which id."""
+
+    where: str
+    limit: int
+    after: str
+
+
+_LIST_PARAMETERS = ("status", "exportType", "format", "createdBy", "createdFrom", "createdTo", "limit", "cursor")
+
+
+def list_query(params: Any, caller: Caller) -> ListQuery:
+    """Check the query of ``GET /exports``. A Manager's listing is always their own. Raises ``ValidationFailed``."""
+    errors = [
+        FieldError(name, unknown("parameter", name, _LIST_PARAMETERS))
+        for name in params
+        if name not in _LIST_PARAMETERS
+    ]
+    where: list[str] = []
+    if not caller.administers:
+        where.append(f"created_by eq '{_quoted(caller.user)}'")
+    closed = {
+        "status": ("status", [str(s) for s in Status]),
+        "exportType": ("export_type", [t.name for t in EXPORT_TYPES]),
+        "format": ("format", list(FORMATS)),
+    }
+    for name, (column, known) in closed.items():
+        if (value := params.get(name)) is not None:
+            if value not in known:
+                errors.append(FieldError(name, unknown(name, value, known)))
+            where.append(f"{column} eq '{_quoted(value)}'")
+    if (value := params.get("createdBy")) is not None:
+        where.append(f"created_by eq '{_quoted(value)}'")
+    for name, operator in (("createdFrom", "ge"), ("createdTo", "lt")):
+        if (value := params.get(name)) is not None:
+            try:
+                where.append(f"created_at {operator} '{_instant(value)}'")
+            except ValueError:
+                errors.append(FieldError(name, f"takes a time such as 2026-01-31T12:00:00Z, got '{value[:80]}'"))
+    limit, after = 50, ""
+    try:
+        limit = _limit(params.get("limit"), 50)
+    except ValidationFailed as failed:
+        errors += failed.errors
+    try:
+        after = _cursor(params.get("cursor"))
+    except ValidationFailed as failed:
+        errors += failed.errors
+    if errors:
+        raise ValidationFailed(errors)
+    return ListQuery(" and ".join(where), limit, after)
+
+
+def _instant(text: str) -> str:
+    moment = from_iso(text)
+    if moment.tzinfo is None:
+        raise ValueError("no time zone")
+    return iso(moment)
+
+
+def _limit(text: str | None, default: int) -> int:
+    if text is None:
+        return default
+    if not text.isdecimal() or not text.isascii() or not 1 <= int(text) <= 200:
+        raise ValidationFailed([FieldError("limit", f"takes a whole number from 1 to 200, got '{text[:20]}'")])
+    return int(text)
+
+
+def _cursor(text: str | None) -> str:
+    if text and not (text.replace("-", "").isalnum() and text.isascii() and len(text) <= 64):
+        raise ValidationFailed([FieldError("cursor", "is not one that a listing gave; leave it out to start again")])
+    return text or ""
+
+
+def _quoted(text: str) -> str:
+    return text.replace("'", "''")

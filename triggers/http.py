@@ -1,0 +1,96 @@
+"""What every HTTP endpoint has in common: the caller, JSON answers, and problem documents for whatever goes wrong."""
+
+import asyncio
+import json
+import logging
+from collections.abc import Awaitable, Callable, Mapping
+from functools import wraps
+from typing import Any, TypeVar
+from uuid import uuid4
+
+import azure.functions as func
+
+from shared.errors import RequestError, SettingsError, SluiceError, StorageUnavailable, ValidationFailed
+from shared.identity import Caller, caller_from
+from shared.services import Services, services
+from shared.settings import settings
+
+logger = logging.getLogger("sluice")
+
+T = TypeVar("T")
+Endpoint = Callable[..., Awaitable[func.HttpResponse]]
+
+
+def endpoint(function: Endpoint) -> Endpoint:
+    """Turn whatever an endpoint raises into a problem document (RFC 9457); nothing else leaves the house."""
+
+    @wraps(function)
+    async def guarded(*args: Any, **kwargs: Any) -> func.HttpResponse:
+        try:
+            return await function(*args, **kwargs)
+        except RequestError as error:
+            errors = error.errors if isinstance(error, ValidationFailed) else ()
+            return problem(error.status, error.title, str(error), error.code, errors=errors)
+        except StorageUnavailable as error:
+            logger.warning("storage unavailable: %s", error, extra={"action": error.code}, exc_info=error)
+            detail = "the storage account cannot be reached; nothing was changed; try again soon"
+            return problem(503, "Storage is not available", detail, error.code, headers={"Retry-After": "10"})
+        except SettingsError as error:
+            logger.error("settings: %s", error, extra={"action": error.code})
+            return problem(503, "The service is not set up", str(error), error.code)
+        except Exception as error:  # the last line: a traceback must not reach a caller
+            reference = uuid4().hex[:12]
+            logger.exception("unexpected error %s", reference, extra={"action": "unexpected-error"})
+            code = error.code if isinstance(error, SluiceError) else "internal-error"
+            return problem(
+                500, "Something went wrong here", f"the operators find it in the log under {reference}", code
+            )
+
+    return guarded
+
+
+def problem(
+    status: int,
+    title: str,
+    detail: str,
+    code: str,
+    *,
+    errors: Any = (),
+    headers: Mapping[str, str] | None = None,
+) -> func.HttpResponse:
+    """A problem document (RFC 9457). ``errors`` is a sequence of ``FieldError``."""
+    body: dict[str, Any] = {
+        "type": f"urn:sluice:problem:{code}",
+        "title": title,
+        "status": status,
+        "detail": detail,
+    }
+    if errors:
+        body["errors"] = [{"field": e.field, "message": e.message} for e in errors]
+    extra = {"WWW-Authenticate": "Bearer"} if status == 401 else {}
+    return json_response(body, status, {**extra, **(headers or {})}, "application/problem+json")
+
+
+def json_response(
+    body: Any, status: int = 200, headers: Mapping[str, str] | None = None, media_type: str = "application/json"
+) -> func.HttpResponse:
+    """A JSON answer that no cache keeps."""
+    data = json.dumps(body, ensure_ascii=False, separators=(",", ":")).encode()
+    return func.HttpResponse(
+        data, status_code=status, headers={"Cache-Control": "no-store", **(headers or {})}, mimetype=media_type
+    )
+
+
+def caller_of(request: func.HttpRequest) -> Caller:
+    """Who calls. Raises ``NotAuthenticated``."""
+    return caller_from({name.lower(): value for name, value in request.headers.items()}, settings())
+
+
+async def in_thread(work: Callable[..., T], *args: Any, **kwargs: Any) -> T:
+    """Do blocking work beside the event loop."""
+    return await asyncio.to_thread(work, *args, **kwargs)
+
+
+async def request_services() -> Services:
+    """The services, with the patience of somebody who waits for an answer."""
+    return await in_thread(services, "request")
