@@ -7,8 +7,9 @@ from shared.formats.base import Format
 from shared.formats.csv import Csv
 from shared.formats.json import Json
 from shared.formats.ndjson import NdJson
+from shared.formats.xlsx import Xlsx
 
-FORMATS: Mapping[str, Format] = {f.name: f for f in (Csv(), NdJson(), Json())}
+FORMATS: Mapping[str, Format] = {f.name: f for f in (Csv(), Xlsx(), NdJson(), Json())}
 
 
 def get_format(name: str) -> Format:

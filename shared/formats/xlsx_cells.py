@@ -1,0 +1,155 @@
+"""Columns as the XML cells of a sheet (ECMA-376 Part 1, sections 18.3.1.4 and 18.18.11).
+
+What a spreadsheet cannot hold as a number stays exact as text: integers beyond 2^53, decimals of more than 15
+significant digits, NaN and infinities, and dates before 1900-03-01, where the spreadsheet's calendar is wrong.
+"""
+
+import datetime
+from collections.abc import Callable
+from dataclasses import dataclass
+from enum import IntEnum
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from shared.formats.escape import join
+from shared.formats.scalars import TextStyle, base_type, to_wall_time
+from shared.formats.text_columns import as_text
+from shared.formats.xml_text import escape_column
+
+MAX_TEXT = 32_767
+"""The most UTF-16 code units that a cell can hold (Excel specifications and limits)."""
+
+_EXACT_INTEGER = 2**53
+_EXACT_DIGITS = 15
+_UNIX_EPOCH_SERIAL = 25_569
+"""1970-01-01 as a serial number of the 1900 date system (18.17.4.1)."""
+_FIRST_DATE = datetime.date(1900, 3, 1)
+_DAY = 86_400_000_000
+"""Microseconds."""
+
+
+class Style(IntEnum):
+    """The cell styles of the workbook, by their index in its style table."""
+
+    GENERAL = 0
+    INTEGER = 1
+    DATE = 2
+    TIME = 3
+    TIMESTAMP = 4
+    HEADER = 5
+    DECIMAL = 6
+    """Of decimals without places; one style more for each place, up to 30."""
+
+
+@dataclass(frozen=True)
+class Cells:
+    """A column of cells: ``before``, the value and ``after`` make one; a null value is an empty cell.
+
+    Where ``before`` is empty the values are whole cells.
+    """
+
+    values: pa.StringArray
+    before: str = ""
+    after: str = ""
+
+
+class CellEncoder:
+    """Encodes the columns of one part. ``truncated`` counts the texts that were cut off at the limit."""
+
+    def __init__(self, time_zone: str) -> None:
+        self.truncated = 0
+        self._style = TextStyle(time_zone)
+        self._numbers_of: dict[str, Callable[[pa.Array, str], Cells]] = {
+            "boolean": self._boolean,
+            "integer": self._integer,
+            "float": self._float,
+            "decimal": self._decimal,
+            "date": self._date,
+            "time": self._time,
+            "timestamp": self._timestamp,
+            "local timestamp": self._timestamp,
+        }
+
+    def encode(self, column: pa.Array, type_name: str) -> Cells:
+        """The cells of a column."""
+        base = base_type(type_name)
+        if base in self._numbers_of:
+            return self._numbers_of[base](column, type_name)
+        return self._texts(as_text(column, type_name, self._style), base)
+
+    def _boolean(self, column: pa.BooleanArray, _: str) -> Cells:
+        return Cells(pc.if_else(column, "1", "0"), '<c t="b"><v>', "</v></c>")
+
+    def _integer(self, column: pa.Int64Array, type_name: str) -> Cells:
+        exact = pc.and_(pc.less_equal(column, _EXACT_INTEGER), pc.greater_equal(column, -_EXACT_INTEGER))
+        return self._numbers(pc.cast(column, pa.string()), Style.INTEGER, exact, column, type_name)
+
+    def _float(self, column: pa.DoubleArray, type_name: str) -> Cells:
+        return self._numbers(pc.cast(column, pa.string()), Style.GENERAL, pc.is_finite(column), column, type_name)
+
+    def _decimal(self, column: pa.Decimal128Array, type_name: str) -> Cells:
+        words = as_text(column, type_name, self._style)
+        exact = None
+        if column.type.precision > _EXACT_DIGITS:
+            digits = pc.ascii_rtrim(words, "0") if column.type.scale else words
+            digits = pc.ascii_ltrim(pc.replace_substring(digits, ".", ""), "-0")
+            exact = pc.less_equal(pc.binary_length(digits), _EXACT_DIGITS)
+        return self._numbers(words, Style.DECIMAL + min(column.type.scale, MAX_PLACES), exact, column, type_name)
+
+    def _date(self, column: pa.Date32Array, type_name: str) -> Cells:
+        serial = pc.add(pc.cast(column, pa.int32()), pa.scalar(_UNIX_EPOCH_SERIAL, pa.int32()))
+        known = pc.greater_equal(column, pa.scalar(_FIRST_DATE))
+        return self._numbers(pc.cast(serial, pa.string()), Style.DATE, known, column, type_name)
+
+    def _time(self, column: pa.Time64Array, type_name: str) -> Cells:
+        fraction = pc.divide(pc.cast(pc.cast(column, pa.int64()), pa.float64()), float(_DAY))
+        return self._numbers(pc.cast(fraction, pa.string()), Style.TIME, None, column, type_name)
+
+    def _timestamp(self, column: pa.TimestampArray, type_name: str) -> Cells:
+        wall = to_wall_time(column, self._style.time_zone) if column.type.tz else column
+        days = pc.divide(pc.cast(pc.cast(wall, pa.int64()), pa.float64()), float(_DAY))
+        serial = pc.cast(pc.add(days, float(_UNIX_EPOCH_SERIAL)), pa.string())
+        known = pc.greater_equal(wall, pa.scalar(_FIRST_DATE).cast(pa.timestamp("us")))
+        return self._numbers(serial, Style.TIMESTAMP, known, column, type_name)
+
+    def _numbers(
+        self, numbers: pa.StringArray, style: int, exact: pa.BooleanArray | None, column: pa.Array, type_name: str
+    ) -> Cells:
+        """Number cells, with text cells where a number would not be exact."""
+        before, after = f'<c s="{style}"><v>' if style else "<c><v>", "</v></c>"
+        if exact is None or pc.all(exact, min_count=0).as_py():
+            return Cells(numbers, before, after)
+        words = self._texts(as_text(column, type_name, self._style), base_type(type_name))
+        return Cells(pc.if_else(exact, join(before, numbers, after), join(words.before, words.values, words.after)))
+
+    def _texts(self, words: pa.StringArray, base: str) -> Cells:
+        if base in _ANY_LENGTH:
+            words = self._truncate(words)
+        if base in _FREE_TEXT:
+            words = escape_column(words)
+        spaced = base in _FREE_TEXT and _has_outer_space(words)
+        space = ' xml:space="preserve"' if spaced else ""
+        return Cells(words, f'<c t="inlineStr"><is><t{space}>', "</t></is></c>")
+
+    def _truncate(self, words: pa.StringArray) -> pa.StringArray:
+        # A character has at least as many bytes as UTF-16 code units, so few texts need to be looked at.
+        long = pc.fill_null(pc.greater(pc.binary_length(words), MAX_TEXT), False)
+        if not pc.any(long).as_py():
+            return words
+        before = words.filter(long)
+        cut = [text.encode("utf-16-le")[: 2 * MAX_TEXT].decode("utf-16-le", "ignore") for text in before.to_pylist()]
+        after = pa.array(cut, pa.string())
+        self.truncated += pc.sum(pc.not_equal(before, after)).as_py()
+        return pc.replace_with_mask(words, long, after)
+
+
+def _has_outer_space(words: pa.StringArray) -> bool:
+    return bool(pc.any(pc.not_equal(pc.ascii_trim_whitespace(words), words)).as_py())
+
+
+MAX_PLACES = 30
+"""A number format has at most this many decimal places (Excel specifications and limits)."""
+
+_FREE_TEXT = {"text", "json", "uuid", "list"}
+_ANY_LENGTH = {"text", "json", "binary", "list"}
