@@ -91,7 +91,7 @@ def new_export_id(now: datetime) -> str:
     34
     """
     inverted = _LAST_MILLISECOND - int(now.timestamp() * 1000)
-    time_part = b32encode(b"\\0\\0" + inverted.to_bytes(6, "big"))[3:13].decode().lower().translate(_SORTED)
+    time_part = b32encode(bytes(2) + inverted.to_bytes(6, "big"))[3:13].decode().lower().translate(_SORTED)
     return time_part + b32encode(secrets.token_bytes(15)).decode().lower()
 
 

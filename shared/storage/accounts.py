@@ -40,7 +40,7 @@ _TIME_OUTS = {
 }
 _THROTTLED = frozenset({408, 429, 500, 502, 503, 504})
 
-ONLY_NEW: Mapping[str, Any] = {"etag": "*", "match_condition": MatchConditions.IfMissing}
+ONLY_NEW: Mapping[str, Any] = {"match_condition": MatchConditions.IfMissing}
 """Options of a write that must not replace a blob (If-None-Match: *): the first writer wins."""
 
 BLOCK_BYTES = 16 * 1024 * 1024

@@ -11,16 +11,15 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import timedelta
 
-from azure.core import MatchConditions
 from azure.core.exceptions import HttpResponseError, ResourceExistsError, ResourceModifiedError
 from azure.storage.blob import BlobBlock, BlobClient, ContentSettings
 
-from shared.errors import LimitReached, StorageUnavailable
+from shared.errors import LimitReached
 from shared.formats.base import PartBytes, Segment, Verbatim
 from shared.models import FinalFile
 from shared.storage.accounts import BLOCK_BYTES, ONLY_NEW, storage_errors
 from shared.storage.blobs import BlobStore
-from shared.storage.parts import StoredPart, block_id
+from shared.storage.parts import StoredPart
 
 MAX_BLOCKS = 50_000
 """Put Block List: the most blocks a blob can have."""
@@ -64,7 +63,7 @@ def merge_parts(
 ) -> FinalFile:
     """Make the final blob out of its segments, unless it is there already; give its size, rows and sha256.
 
-    Raises ``StorageUnavailable`` (also when a part changed under the merge: try again), and ``LimitReached`` when the
+    Raises ``StorageUnavailable``, and ``LimitReached`` when the
     file would need more than 50,000 blocks. Nothing is visible under ``name`` before all of it is.
     """
     if found := finished_file(store, name, plan_hash):
@@ -91,7 +90,7 @@ def merge_parts(
             else:
                 sha256 = _stage_all(store, blob, parts, blocks)
                 blob.commit_block_list(
-                    [BlobBlock(block_id(n)) for n in range(len(blocks))],
+                    [BlobBlock(_block_id(n)) for n in range(len(blocks))],
                     content_settings=settings,
                     metadata=_metadata(plan_hash, rows, sha256, content_type),
                     **ONLY_NEW,
@@ -182,9 +181,14 @@ def _stage_all(store: BlobStore, blob: BlobClient, parts: Sequence[StoredPart], 
     return digest.hexdigest()
 
 
+def _block_id(number: int) -> str:
+    """All of one length, as the service demands. The same number always has the same bytes: parts never change."""
+    return f"{number:08d}"
+
+
 def _send(blob: BlobClient, number: int, data: bytes) -> None:
     with storage_errors():
-        blob.stage_block(block_id(number), data, validate_content=True)
+        blob.stage_block(_block_id(number), data, validate_content=True)
 
 
 def _copy(store: BlobStore, blob: BlobClient, number: int, part: StoredPart, source: PartBytes) -> None:
@@ -194,16 +198,12 @@ def _copy(store: BlobStore, blob: BlobClient, number: int, part: StoredPart, sou
     try:
         with storage_errors():
             blob.stage_block_from_url(
-                block_id(number),
+                _block_id(number),
                 url,
                 source_offset=source.offset,
                 source_length=source.length,
                 source_content_md5=bytearray(part.md5) if whole else None,
-                source_etag=part.etag,
-                source_match_condition=MatchConditions.IfNotModified,
             )
-    except ResourceModifiedError as error:
-        raise StorageUnavailable(f"part {source.index} changed while it was being merged") from error
     except HttpResponseError as error:
         if error.status_code not in _REFUSED:
             raise

@@ -2,7 +2,6 @@
 
 import hashlib
 import json
-from base64 import b64encode
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -22,12 +21,11 @@ _METADATA_LIMIT = 8_000
 
 @dataclass(frozen=True)
 class StoredPart:
-    """A part as it lies in storage. ``etag`` and ``md5`` (raw, 16 bytes) pin its bytes while they are being merged."""
+    """A part as it lies in storage. ``md5`` (raw, 16 bytes) is checked by the service when it copies the part."""
 
     name: str
     encoded: EncodedPart
     plan_hash: str
-    etag: str
     md5: bytes
 
 
@@ -80,7 +78,8 @@ class PartUpload:
         return EncodedPart(index, rows, self.bytes, facts)
 
     def _stage(self, data: bytes) -> None:
-        block_id = f"{len(self._blocks):08d}"
+        """Under an id that names the bytes: two runs that are under way at once never mix their blocks."""
+        block_id = f"{len(self._blocks):08d}-{hashlib.md5(data, usedforsecurity=False).hexdigest()}"
         with storage_errors():
             self._blob.stage_block(block_id, data, validate_content=True)
         self._blocks.append(BlobBlock(block_id))
@@ -105,11 +104,5 @@ def _stored(blob: BlobProperties) -> StoredPart:
         name=blob.name,
         encoded=EncodedPart(index, int(metadata["rows"]), blob.size, json.loads(metadata["facts"])),
         plan_hash=metadata["plan"],
-        etag=blob.etag,
         md5=bytes(blob.content_settings.content_md5 or b""),
     )
-
-
-def block_id(number: int) -> str:
-    """Deterministic block ids, all of one length as the service demands."""
-    return b64encode(f"{number:08d}".encode()).decode()

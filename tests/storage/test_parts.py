@@ -1,0 +1,67 @@
+"""Partial blobs: written once, whatever runs twice."""
+
+import hashlib
+
+import pytest
+
+from shared.errors import LimitReached
+from shared.storage.accounts import BLOCK_BYTES
+from shared.storage.blobs import BlobStore
+from shared.storage.parts import PartUpload, stored_part, stored_parts
+
+LARGE = bytes(range(256)) * (BLOCK_BYTES // 256) + b"and a rest" * 1_000
+
+
+@pytest.mark.parametrize(
+    "pieces",
+    [
+        pytest.param([], id="no bytes"),
+        pytest.param([b"one", b" and ", memoryview(b"two")], id="one request"),
+        pytest.param([LARGE[:1000], LARGE[1000:]], id="blocks"),
+        pytest.param([b"x" * BLOCK_BYTES], id="exactly one block"),
+    ],
+)
+def test_a_part_holds_what_was_written(store: BlobStore, folder: str, pieces: list[bytes]) -> None:
+    """Bytes, rows, facts and the plan's hash come back as they were given."""
+    upload = PartUpload(store, f"{folder}parts/000003")
+    for piece in pieces:
+        upload.write(piece)
+    encoded = upload.commit(3, 17, {"width": [1, 2]}, "plan-a")
+
+    whole = b"".join(bytes(p) for p in pieces)
+    found = stored_part(store, f"{folder}parts/000003")
+    assert found is not None
+    assert found.encoded == encoded
+    assert (found.encoded.index, found.encoded.rows, found.encoded.bytes) == (3, 17, len(whole))
+    assert found.encoded.facts == {"width": [1, 2]}
+    assert found.md5 == hashlib.md5(whole).digest()
+    assert b"".join(store.stream(found.name, 0, len(whole))) == whole
+
+
+@pytest.mark.parametrize("size", [10, BLOCK_BYTES + 10])
+def test_the_first_writer_wins(store: BlobStore, folder: str, size: int) -> None:
+    """A second run of the same part gives the part that is there, and changes nothing."""
+    name = f"{folder}parts/000000"
+    first, second = PartUpload(store, name), PartUpload(store, name)
+    first.write(b"a" * size)
+    second.write(b"b" * (size + 5))
+    kept = first.commit(0, 1, {}, "plan-a")
+    assert second.commit(0, 2, {}, "plan-a") == kept
+    assert store.read(name, 0, 1) == b"a"
+
+
+def test_facts_that_do_not_fit_are_refused(store: BlobStore, folder: str) -> None:
+    """A blob takes 8 KiB of metadata; what is over is an error that says so."""
+    upload = PartUpload(store, f"{folder}parts/000000")
+    upload.write(b"x")
+    with pytest.raises(LimitReached, match="part 0 carries 9"):
+        upload.commit(0, 1, {"width": "x" * 9_000}, "plan-a")
+
+
+def test_parts_are_listed_in_order(store: BlobStore, folder: str) -> None:
+    """However they were finished."""
+    for index in (10, 2, 0, 1):
+        upload = PartUpload(store, f"{folder}parts/{index:06d}")
+        upload.write(str(index).encode())
+        upload.commit(index, index, {}, "plan-a")
+    assert [p.encoded.index for p in stored_parts(store, f"{folder}parts/")] == [0, 1, 2, 10]
