@@ -7,9 +7,10 @@ from shared.formats.base import Format
 from shared.formats.csv import Csv
 from shared.formats.json import Json
 from shared.formats.ndjson import NdJson
+from shared.formats.parquet import Parquet
 from shared.formats.xlsx import Xlsx
 
-FORMATS: Mapping[str, Format] = {f.name: f for f in (Csv(), Xlsx(), NdJson(), Json())}
+FORMATS: Mapping[str, Format] = {f.name: f for f in (Csv(), Xlsx(), NdJson(), Json(), Parquet())}
 
 
 def get_format(name: str) -> Format:

@@ -1,0 +1,153 @@
+"""Parquet: columns for analytics (apache/parquet-format).
+
+Every part is a whole Parquet file, compressed with zstd. The merge copies the row groups as they are and writes one
+footer for all of them. Columns keep their types and API names; an interval, for which readers have no common type, is
+ISO 8601 text, and a time stamp with a zone is the instant in UTC.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+
+from shared.columns import Column, arrow_type
+from shared.formats.base import (
+    EncodedPart,
+    Facts,
+    FileSpec,
+    PartBytes,
+    PartPosition,
+    ReadPart,
+    Segment,
+    Verbatim,
+    Write,
+)
+from shared.formats.options import Option, validate
+from shared.formats.parquet_footer import MAGIC, TAIL_BYTES, footer_length, join_footers
+from shared.formats.scalars import TextStyle
+from shared.formats.slices import slices
+from shared.formats.text_columns import as_text
+
+_GROUP_ROWS = 100_000
+_GROUP_BYTES = 64 * 1024 * 1024
+_FEW_DISTINCT = 0.1
+"""A column whose first rows have at most this share of distinct values is stored with a dictionary."""
+_MAYBE_DICTIONARY = {"integer", "text", "date"}
+_ZSTD_LEVEL = 1
+
+
+class Parquet:
+    """Apache Parquet."""
+
+    name = "parquet"
+    title = "Parquet"
+    extension = "parquet"
+    content_type = "application/vnd.apache.parquet"
+    summary = "Typed columns, compressed, for analytics."
+    compressions: Sequence[str] = ("none",)
+    option_list: Sequence[Option] = ()
+    rows_per_group: int | None = None
+    max_rows: int | None = None
+
+    def options(self, given: Mapping[str, Any]) -> Mapping[str, Any]:
+        """There are none yet; any that is given is refused."""
+        return validate(self.option_list, given)
+
+    def encode_part(
+        self, batches: pa.RecordBatchReader, write: Write, spec: FileSpec, position: PartPosition
+    ) -> tuple[int, Facts]:
+        """A file of row groups of up to 100,000 rows. Raises ``LimitReached`` for a row of over 256 MiB."""
+        rows = 0
+        writer: pq.ParquetWriter | None = None
+        with pa.PythonFile(_Sink(write), "w") as sink:
+            for group in _groups(slices(batches, spec.columns), spec.columns):
+                writer = writer or _open(sink, spec.columns, _low_cardinality(group, spec.columns))
+                writer.write_table(group, row_group_size=_GROUP_ROWS)
+                rows += group.num_rows
+            (writer or _open(sink, spec.columns, [])).close()
+        return rows, {}
+
+    def assemble(self, parts: Sequence[EncodedPart], spec: FileSpec, read: ReadPart) -> Iterator[Segment]:
+        """The row groups of all parts, and their joined footer; an empty file when no part has rows."""
+        filled = [part for part in parts if part.rows]
+        if not filled:
+            empty = pa.BufferOutputStream()
+            _open(empty, spec.columns, []).close()
+            yield Verbatim(empty.getvalue().to_pybytes())
+            return
+        yield Verbatim(MAGIC)
+        footers, starts = [], []
+        offset = len(MAGIC)
+        for part in filled:
+            end = part.bytes - TAIL_BYTES
+            length = footer_length(read(part.index, end, TAIL_BYTES))
+            footers.append(read(part.index, end - length, length))
+            starts.append(offset)
+            data = PartBytes(part.index, len(MAGIC), end - length - len(MAGIC))
+            yield data
+            offset += data.length
+        yield Verbatim(join_footers(footers, starts))
+
+
+class _Sink:
+    """The file object that Arrow writes to. Arrow reuses its memory, so every piece is passed on as a copy."""
+
+    closed = False
+
+    def __init__(self, write: Write) -> None:
+        self._write = write
+
+    def write(self, data: bytes) -> int:
+        self._write(bytes(data))
+        return len(data)
+
+    def flush(self) -> None:
+        """Nothing is held back."""
+
+    def close(self) -> None:
+        """The part's end is the caller's business."""
+
+
+def _open(sink: Any, columns: Sequence[Column], dictionary: Sequence[str]) -> pq.ParquetWriter:
+    return pq.ParquetWriter(
+        sink,
+        _file_schema(columns),
+        compression="zstd",
+        compression_level=_ZSTD_LEVEL,
+        use_dictionary=list(dictionary),
+        store_schema=False,
+    )
+
+
+def _file_schema(columns: Sequence[Column]) -> pa.Schema:
+    return pa.schema([(c.name, pa.string() if c.type == "interval" else arrow_type(c.type)) for c in columns])
+
+
+def _groups(batches: Iterator[pa.RecordBatch], columns: Sequence[Column]) -> Iterator[pa.Table]:
+    """Tables of the file's schema, each to be one row group."""
+    schema = _file_schema(columns)
+    pending: list[pa.RecordBatch] = []
+    rows = size = 0
+    for batch in batches:
+        arrays = [
+            as_text(values, column.type, TextStyle()) if column.type == "interval" else values
+            for values, column in zip(batch.columns, columns, strict=True)
+        ]
+        pending.append(pa.RecordBatch.from_arrays(arrays, schema=schema))
+        rows, size = rows + batch.num_rows, size + batch.nbytes
+        if rows >= _GROUP_ROWS or size >= _GROUP_BYTES:
+            yield pa.Table.from_batches(pending, schema)
+            pending, rows, size = [], 0, 0
+    if pending:
+        yield pa.Table.from_batches(pending, schema)
+
+
+def _low_cardinality(group: pa.Table, columns: Sequence[Column]) -> list[str]:
+    """The columns that a dictionary makes smaller, judged by the first row group of the part."""
+    return [
+        column.name
+        for column, values in zip(columns, group.columns, strict=True)
+        if column.type in _MAYBE_DICTIONARY and pc.count_distinct(values).as_py() <= _FEW_DISTINCT * len(values)
+    ]
