@@ -1,0 +1,4 @@
+class PostgresqlSource:
+    @classmethod
+    def from_url(cls, url):
+        raise NotImplementedError
