@@ -283,9 +283,14 @@ class TaskHub:
             _add_messages(db, messages)
 
     def inbox(self, instance_id: str, limit: int) -> list[InboxRow]:
-        """Return the oldest messages of an instance."""
+        """Return the oldest messages of an instance; the one that starts an execution comes first.
+
+        External events may be older than the execution that gets them, see ContinueAsNew.
+        """
         rows = self._db.execute(
-            "SELECT id, execution_id, event FROM inbox WHERE instance_id=? ORDER BY id LIMIT ?", (instance_id, limit)
+            "SELECT id, execution_id, event FROM inbox WHERE instance_id=? "
+            "ORDER BY event LIKE '{\"EventType\":0,%' DESC, id LIMIT ?",
+            (instance_id, limit),
         )
         return [InboxRow(row[0], row[1], json.loads(row[2])) for row in rows]
 
