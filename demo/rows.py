@@ -21,16 +21,25 @@ EXEMPTIONS = 2_000
 CHUNK_ROWS = 213_000
 """Sessions are made in chunks of this many rows: a multiple of the cycle in which the tenants are interleaved."""
 
+# fmt: off
 FIRST_NAMES = (
-    "Ana Luis Zoë Jürgen Maria John Wei Søren Oluwaseun Chloé Ivan Fatima 太郎 Владимир Priya Ahmed Emma Noah Liam Olivia "
-    "Łukasz Renée Carlos Sofia Müge Aiko Peter Laura Hugo Nina"
-).split()
+    "Ana", "Luis", "Zoë", "Jürgen", "Maria", "John", "Wei", "Søren", "Oluwaseun", "Chloé", "Ivan", "Fatima", "太郎",
+    "Владимир", "Priya", "Ahmed", "Emma", "Noah", "Liam", "Olivia", "Łukasz", "Renée", "Carlos", "Sofia", "Müge",
+    "Aiko", "Peter", "Laura", "Hugo", "Nina",
+)
 LAST_NAMES = (
-    "Smith García Müller Nguyễn O'Brien López Johnson Williams Brown Jones Kowalski Øster Ivanov 山田 Dubois Rossi Silva "
-    "Haddad Kim Singh Cohen Novák Fernández Schmidt Weber Jansen Almeida Costa Moore Taylor"
-).split()
+    "Smith", "García", "Müller", "Nguyễn", "O'Brien", "López", "Johnson", "Williams", "Brown", "Jones",
+    "Kowalski", "Øster", "Ivanov", "山田", "Dubois", "Rossi", "Silva", "Haddad", "Kim", "Singh", "Cohen", "Novák",
+    "Fernández", "Schmidt", "Weber", "Jansen", "Almeida", "Costa", "Moore", "Taylor",
+)
+# fmt: on
 MAIL_HOSTS = ("example.com", "mail.example.org", "corp.example.net", "kontakt.example.de")
-COUNTRIES = "US DE FR ES GB CL BR IN CN JP NG ZA PL SE NO MX AR IT NL TR".split()
+# fmt: off
+COUNTRIES = (
+    "US", "DE", "FR", "ES", "GB", "CL", "BR", "IN", "CN", "JP", "NG", "ZA", "PL", "SE", "NO", "MX", "AR", "IT",
+    "NL", "TR",
+)
+# fmt: on
 STATUSES = ("active", "expired", "revoked", "pending")
 EVENT_KINDS = ("login", "logout", "search", "export", "upload", "error")
 JOB_TITLES = ("Engineer", "Nurse", "Driver", "Team lead, night shift", 'Clerk "B"', "Köchin", "Électricien", "経理")

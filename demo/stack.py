@@ -95,7 +95,7 @@ def host(
     environment = {**os.environ, **settings, "PYTHONUNBUFFERED": "1"}
     process = processes.start(command, log, environment=environment, cwd=ROOT, death_signal=signal.SIGKILL)
     try:
-        processes.wait_for_port(process, port, "The host", log, 60)
+        processes.wait_for_answer(process, f"http://127.0.0.1:{port}/admin/host/status", "The host", log, 60)
         yield process
     finally:
         processes.stop(process)

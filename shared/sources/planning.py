@@ -10,12 +10,18 @@ Values come from requests and are only ever bound.
 """
 
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
+from itertools import repeat
 from typing import Protocol
 
 from shared.query import Condition, Key, KeyRange, Query, Scalar
 
 Bind = Callable[[Scalar, str, str], str]
 """``bind(value, expression, column type)``: keep a value to be bound, and give the SQL that stands for it."""
+
+
+KeyBatch = tuple[int, Callable[[int], Key]]
+"""Some keys in a row: how many they are, and a function that gives the n-th."""
 
 
 class Dialect(Protocol):
@@ -64,11 +70,13 @@ def is_select(query: Query) -> bool:
 
 
 def hop(
-    sizes: Iterator[int], boundary: Callable[[Key | None, int], Key | None], rest: Callable[[Key | None], KeyRange]
+    sizes: Iterator[int],
+    boundary: Callable[[Key | None, int], Key | None],
+    keys: Callable[[Key | None], "Iterator[KeyBatch]"],
 ) -> list[KeyRange]:
     """Cut by hopping: ``boundary(after, size)`` is the key of the size-th row after a key, None when there are fewer.
 
-    ``rest(after)`` is the last range, all that is left after a key; it may have no row.
+    ``keys(after)`` gives all the keys after one; that is asked for once, for the last range.
     """
     ranges: list[KeyRange] = []
     after: Key | None = None
@@ -76,14 +84,14 @@ def hop(
         size = _next_size(sizes)
         upper = boundary(after, size)
         if upper is None:
-            last = rest(after)
-            return [*ranges, last] if last.rows else ranges
+            last = walk(repeat(size), keys(after))
+            return [*ranges, *(replace(part, lower=after) for part in last)]
         ranges.append(KeyRange(after, upper, size))
         after = upper
 
 
-def walk(sizes: Iterator[int], batches: Iterator[tuple[int, Callable[[int], Key]]]) -> list[KeyRange]:
-    """Cut in one pass over all the keys: each batch is its number of rows and a function that gives the n-th key."""
+def walk(sizes: Iterator[int], batches: "Iterator[KeyBatch]") -> list[KeyRange]:
+    """Cut in one pass over all the keys, in order."""
     ranges: list[KeyRange] = []
     lower: Key | None = None
     last: Key | None = None

@@ -1,8 +1,9 @@
+# ruff: noqa: S608 (statements are put together from the export types' own SQL; values are bound)
 """SQLite, read through ADBC.
 
 ``sqlite:///relative/path`` or ``sqlite:////absolute/path``. The file is opened read-only, in WAL mode or not; writers
-are not blocked for longer than one statement of ours takes, and a plan sees one snapshot. ``?immutable=1`` is for a file
-on a read-only medium, and promises that nobody writes to it.
+are not blocked for longer than one statement of ours takes, and a plan sees one snapshot. ``?immutable=1`` is for a
+file on a read-only medium, and promises that nobody writes to it.
 
 SQLite has no types, so each declared column type says how its values are stored:
 
@@ -19,7 +20,7 @@ would release each other's file locks.
 
 import json
 import re
-from collections.abc import Callable, Generator, Iterator, Sequence
+from collections.abc import Generator, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -29,13 +30,12 @@ from typing import Any, NoReturn
 from urllib.parse import parse_qsl, quote, unquote
 
 import pyarrow as pa
-import pyarrow.compute as pc
 
 from shared.columns import Column, arrow_schema, arrow_type
 from shared.errors import QueryFailed, SchemaChanged, SettingsError, SluiceError, SourceUnavailable
 from shared.query import Key, KeyRange, Query, Scalar
 from shared.sources.conform import conform, does_not_fit
-from shared.sources.planning import hop, is_select, key_list, walk, where
+from shared.sources.planning import KeyBatch, hop, is_select, key_list, walk, where
 
 BATCH_ROWS = 20_000
 BATCH_CELLS = 250_000
@@ -79,11 +79,11 @@ class SqliteSource:
             columns = ", ".join(column.expression for column in query.columns)
             cursor.adbc_prepare(f"select {columns} from {query.relation}")
             if is_select(query):
-                return self._walk(cursor, query, sizes)
+                return walk(sizes, self._keys(cursor, query, None))
             return hop(
                 sizes,
                 lambda after, size: self._boundary(cursor, query, after, size),
-                lambda after: self._rest(cursor, query, after),
+                lambda after: self._keys(cursor, query, after),
             )
 
     def count(self, query: Query) -> int:
@@ -137,26 +137,13 @@ class SqliteSource:
         row = cursor.fetchone()
         return _key(row) if row else None
 
-    def _rest(self, cursor: Any, query: Query, after: Key | None) -> KeyRange:
-        values = _Values()
-        conditions = where(query, values, after)
-        _execute(cursor, f"select count(*) from {query.relation}{conditions}", values)
-        rows = int(cursor.fetchone()[0])
-        if not rows:
-            return KeyRange(after, (), 0)
-        _execute(
-            cursor,
-            f"select {key_list(query)} from {query.relation}{conditions} order by {key_list(query, ' desc')} limit 1",
-            values,
-        )
-        return KeyRange(after, _key(cursor.fetchone()), rows)
-
-    def _walk(self, cursor: Any, query: Query, sizes: Iterator[int]) -> list[KeyRange]:
+    def _keys(self, cursor: Any, query: Query, after: Key | None) -> Iterator[KeyBatch]:
         values = _Values()
         # json_array keeps each value's own type, whatever the first rows hold.
-        statement = f"select json_array({key_list(query)}) from {query.relation}{where(query, values)}"
+        statement = f"select json_array({key_list(query)}) from {query.relation}{where(query, values, after)}"
         _execute(cursor, f"{statement} order by {key_list(query)}", values)
-        return walk(sizes, _keys(cursor.fetch_record_batch()))
+        for batch in cursor.fetch_record_batch():
+            yield batch.num_rows, partial(_json_key, batch.column(0))
 
 
 class _Values:
@@ -187,14 +174,20 @@ class _Values:
         """One row of parameters for ADBC."""
         if not self._values:
             return None
-        arrays = [pa.array([value]) for value in self._values]
+        try:
+            arrays = [pa.array([value]) for value in self._values]
+        except (UnicodeEncodeError, OverflowError):
+            raise QueryFailed("a value to compare with is not valid Unicode, or beyond 64 bits") from None
         return pa.RecordBatch.from_arrays(arrays, names=[str(n) for n in range(len(arrays))])
 
 
 @dataclass
 class _Reading:
-    """The rows of one range. The driver guesses each column's type from the first batch, so the reading starts with the
-    fast way, and goes on from the last delivered row in a safer way when a later value, or a very wide row, needs it."""
+    """The rows of one range.
+
+    The driver guesses each column's type from the first batch. So the reading starts in the fast way, and goes on from
+    the last delivered row in a safer way when a later value, or a very wide row, needs it.
+    """
 
     cursor: Any
     query: Query
@@ -353,11 +346,6 @@ def _json_key(column: pa.Array, position: int) -> Key:
     return _key(json.loads(column[position].as_py()))
 
 
-def _keys(reader: pa.RecordBatchReader) -> Iterator[tuple[int, Callable[[int], Key]]]:
-    for batch in reader:
-        yield batch.num_rows, partial(_json_key, batch.column(0))
-
-
 def _stored(value: Scalar, type_name: str) -> Scalar:
     """A value from a request, as a column of this type stores it."""
     if value is None:
@@ -390,7 +378,7 @@ def _check_text(batch: pa.RecordBatch, columns: Sequence[Column]) -> None:
 def _driver_error() -> type[Exception]:
     import adbc_driver_manager
 
-    return adbc_driver_manager.Error  # type: ignore[no-any-return]
+    return adbc_driver_manager.Error
 
 
 @contextmanager
@@ -405,7 +393,7 @@ def _our_errors(path: Path, missing: type[SluiceError]) -> Iterator[None]:
 
 def _raise_ours(message: str, path: Path, missing: type[SluiceError]) -> NoReturn:
     reason = re.sub(
-        r"^[A-Z_]+: |\[SQLite\] |Failed to (prepare query|step query): |\nquery: .*", "", message, flags=re.S
+        r"^[A-Z_]+: |\[SQLite\] |Failed to (prepare query|step query): |\nquery: .*", "", message, flags=re.DOTALL
     )
     lower = message.lower()
     if any(sign in lower for sign in _GONE):
