@@ -13,6 +13,7 @@ it as the Azure Functions host with the Durable Task extension would. Where to l
 ``episode``         (worker) one orchestrator episode: history -> SDK -> actions -> decisions
 ``wire``            frames between the host and its workers
 ``worker_pool``     starts, feeds, replaces and stops workers
+``function_table``  the functions, found by durable name
 ``task_hub``        the SQLite file: instances, history, inbox, activities, timers, entities
 ``engine``          takes instances from one episode to the next, dispatches activities and durable timers
 ``entities``        durable entities: batches, signals, replies
@@ -23,6 +24,7 @@ it as the Azure Functions host with the Durable Task extension would. Where to l
 ``timer_triggers``  timer functions and their schedules
 ``http_calls``      ``context.call_http``
 ``keys``            host, function and system keys
+``replay``          replays recorded histories against changed code
 ``logs``            one-line structured log records
 ``errors``          every exception of the host
 ==================  ====================================================================================

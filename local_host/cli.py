@@ -1,18 +1,37 @@
-"""The command line: ``python -m local_host start``."""
+"""The command line: ``python -m local_host start`` and ``python -m local_host replay``."""
 
 from __future__ import annotations
 
 import argparse
 import asyncio
+import subprocess
 import sys
 from pathlib import Path
 
 from local_host.errors import AppLoadError, HostError
 
+_REPLAY = (
+    "import sys; root, app, data = sys.argv[1:]; sys.path.insert(0, root); import local_host.replay as r; "
+    "sys.path.remove(root); sys.exit(r.main(app, data))"
+)
+"""The app is loaded by a process that has neither this folder nor the host's on its path, as workers are."""
+
 
 def main(arguments: list[str] | None = None) -> int:
-    """Run a command and return its exit status: 0 stopped when asked to, 1 could not start, 2 wrong arguments."""
+    """Run a command and return its exit status: 0 done, 1 could not start or histories differ, 2 wrong
+    arguments."""
     options = _parser().parse_args(arguments)
+    command = _replay if options.command == "replay" else _start
+    try:
+        return command(options)
+    except HostError as error:
+        if isinstance(error, AppLoadError) and error.details:
+            print(error.details, file=sys.stderr)  # noqa: T201 - the output of the command
+        print(f"error: {error}", file=sys.stderr)  # noqa: T201
+        return 1
+
+
+def _start(options: argparse.Namespace) -> int:
     from local_host.host import StartOptions, serve
 
     start = StartOptions(
@@ -23,14 +42,14 @@ def main(arguments: list[str] | None = None) -> int:
         rpc_port=options.rpc_port,
         auth=options.auth,
     )
-    try:
-        asyncio.run(serve(start))
-    except HostError as error:
-        if isinstance(error, AppLoadError) and error.details:
-            print(error.details, file=sys.stderr)  # noqa: T201 - the output of the command
-        print(f"error: {error}", file=sys.stderr)  # noqa: T201
-        return 1
+    asyncio.run(serve(start))
     return 0
+
+
+def _replay(options: argparse.Namespace) -> int:
+    root = str(Path(__file__).resolve().parent.parent)
+    command = [sys.executable, "-P", "-c", _REPLAY, root, str(options.app.resolve()), str(options.data.resolve())]
+    return subprocess.run(command, cwd=options.app, check=False).returncode
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -49,4 +68,7 @@ def _parser() -> argparse.ArgumentParser:
         "--rpc-port", type=int, default=0, metavar="N", help="port of the SDK's client (default: a free one)"
     )
     start.add_argument("--auth", action="store_true", help="ask for keys as the platform does (default: anonymous)")
+    replay = commands.add_parser("replay", help="replay all recorded histories against the app's code")
+    replay.add_argument("--app", type=Path, default=Path(), metavar="DIR", help="folder of function_app.py")
+    replay.add_argument("--data", type=Path, default=Path(".local_host"), metavar="DIR", help="folder of the task hub")
     return parser

@@ -25,7 +25,7 @@ from typing import Any
 
 from local_host import logs
 from local_host.app_index import ACTIVITY, ORCHESTRATION, FunctionMetadata
-from local_host.episode import HTTP_ACTIVITY
+from local_host.episode import CONTEXT_OPTIONS, HTTP_ACTIVITY
 from local_host.errors import (
     FunctionFailedError,
     FunctionTimeoutError,
@@ -391,11 +391,7 @@ class Engine:
             "instanceId": instance.instance_id,
             "isReplaying": bool(past),
             "parentInstanceId": instance.parent_id,
-            "upperSchemaVersion": 1,
-            "upperSchemaVersionNew": 2,
-            "longRunningTimerIntervalDuration": "3.00:00:00",
-            "maximumShortTimerDuration": "6.00:00:00",
-            "defaultHttpAsyncRequestSleepTimeMillseconds": 30000,
+            **CONTEXT_OPTIONS,
         }
         history = ",".join([*past, *new])
         return f'{{"history":[{history}],"input":{instance.input or "null"},{json.dumps(rest)[1:]}'.encode()

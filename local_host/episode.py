@@ -27,6 +27,15 @@ from local_host.history import Event, EventType, format_time, parse_time
 CUSTOM_STATUS_LIMIT = 16 * 1024
 """Bytes of UTF-16 that a custom status may take."""
 
+CONTEXT_OPTIONS = {
+    "upperSchemaVersion": 1,
+    "upperSchemaVersionNew": 2,
+    "longRunningTimerIntervalDuration": "3.00:00:00",
+    "maximumShortTimerDuration": "6.00:00:00",
+    "defaultHttpAsyncRequestSleepTimeMillseconds": 30000,
+}
+"""What every orchestrator context says of its host (the names are the SDK's)."""
+
 HTTP_ACTIVITY = "BuiltIn::HttpActivity"
 
 _OUT_OF_PROC_MARKER = "\n\n$OutOfProcData$:"

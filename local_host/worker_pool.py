@@ -266,7 +266,9 @@ class WorkerPool:
     def _least_busy(self, lane: str, places: int) -> WorkerProcess | None:
         best: WorkerProcess | None = None
         for worker in self._workers:
-            if worker.busy[lane] < places and (best is None or _load(worker, lane) < _load(best, lane)):
+            if worker.ended.is_set() or worker.busy[lane] >= places:
+                continue
+            if best is None or _load(worker, lane) < _load(best, lane):
                 best = worker
         return best
 
