@@ -136,8 +136,8 @@ def _users() -> pa.Table:
             "language": dice.pick(("en", "en", "fr", "de", "es", "ja")),
             "country": dice.sometimes_null(0.05, dice.pick(COUNTRIES)),
             "active": dice.chance(0.9),
-            "created_at": dice.moments(0, _THREE_YEARS // 3),
-            "last_seen_at": dice.sometimes_null(0.2, dice.moments(_THREE_YEARS // 3, _THREE_YEARS * 2 // 3)),
+            "created_at": dice.moments(0, _THREE_YEARS * 2 // 3),
+            "last_seen_at": dice.sometimes_null(0.2, dice.moments(_THREE_YEARS * 2 // 3, _THREE_YEARS // 3)),
         }
     )
 
@@ -256,8 +256,8 @@ def _employees() -> pa.Table:
             "email": dice.sometimes_null(0.1, _join("e", number, "@", dice.pick(MAIL_HOSTS))),
             "job_title": dice.pick(JOB_TITLES),
             "salary": dice.sometimes_null(0.05, _decimal(pc.add(dice.whole(9_000_000), 2_000_000))),
-            "hired_on": dice.days(-3_000, 3_000),
-            "left_on": dice.sometimes_null(0.85, dice.days(0, 1_000)),
+            "hired_on": dice.days(-3_000, 3_900),
+            "left_on": dice.sometimes_null(0.85, dice.days(900, 190)),
         }
     )
 

@@ -1,6 +1,27 @@
-"""The export types. Each is one file here, and one line in this list."""
+"""The export types. Each is one file here, and one line in this list; ``sessions.py`` is the one to copy."""
 
+from collections.abc import Mapping
+
+from exports.analytics import ANALYTICS
+from exports.employees import EMPLOYEES
+from exports.exemptions import EXEMPTIONS
+from exports.local_scope import Headcount, local_scope_export
 from exports.sessions import SESSIONS
-from shared.export_types import ExportType
+from exports.users import USERS
+from shared.export_types import AsyncExportsDependency, ExportType
 
-EXPORT_TYPES: tuple[ExportType, ...] = (SESSIONS,)
+APPLICATIONS: Mapping[str, AsyncExportsDependency] = {
+    "payroll": Headcount(with_leavers=True),
+    "roster": Headcount(with_leavers=False),
+}
+"""The applications that offer exports in their own scope; see ``local_scope.py``."""
+
+EXPORT_TYPES: tuple[ExportType, ...] = (
+    SESSIONS,
+    USERS,
+    ANALYTICS,
+    EMPLOYEES,
+    EXEMPTIONS,
+    *(local_scope_export(application, dependency) for application, dependency in APPLICATIONS.items()),
+)
+"""What can be exported, in the order in which people see it."""
