@@ -8,9 +8,12 @@ from shared.formats.csv import Csv
 from shared.formats.json import Json
 from shared.formats.ndjson import NdJson
 from shared.formats.parquet import Parquet
+from shared.formats.pdf import Pdf
 from shared.formats.xlsx import Xlsx
 
-FORMATS: Mapping[str, Format] = {f.name: f for f in (Csv(), Xlsx(), NdJson(), Json(), Parquet())}
+_ALL: tuple[Format, ...] = (Csv(), Xlsx(), NdJson(), Json(), Parquet(), Pdf())
+
+FORMATS: Mapping[str, Format] = {file_format.name: file_format for file_format in _ALL}
 
 
 def get_format(name: str) -> Format:

@@ -92,8 +92,13 @@ class Format(Protocol):
     """The compressions that ``FileSpec.compression`` may name for this format."""
     option_list: Sequence[Option]
     """The format's own options, as ``options`` validates them."""
+    whole_parts: bool
+    """``assemble`` takes every part whole and reads nothing of it, so that a part's bytes can be put in their place in
+    the final file while it is made. False: parts are kept readable until the file is assembled."""
     rows_per_group: int | None
     """Parts never straddle a multiple of this many rows (XLSX: the data rows of a sheet); None: no such bound."""
+    part_rows: int | None
+    """How many rows a part should have (PDF: those of a whole file, to measure its columns together); None: any."""
     max_rows: int | None
     """The largest number of rows that a file of this format may hold; None: no limit."""
 

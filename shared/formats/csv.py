@@ -80,7 +80,9 @@ class Csv:
     summary = "Comma-separated text (RFC 4180) that every spreadsheet and loader reads."
     compressions: Sequence[str] = ("none", "gzip")
     option_list: Sequence[Option] = _OPTIONS
+    whole_parts: bool = True
     rows_per_group: int | None = None
+    part_rows: int | None = None
     max_rows: int | None = None
 
     def options(self, given: Mapping[str, Any]) -> Mapping[str, Any]:

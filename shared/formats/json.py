@@ -29,7 +29,9 @@ class Json:
     summary = "One JSON array of objects."
     compressions: Sequence[str] = ("none", "gzip")
     option_list: Sequence[Option] = JSON_OPTIONS
+    whole_parts: bool = False
     rows_per_group: int | None = None
+    part_rows: int | None = None
     max_rows: int | None = None
 
     def options(self, given: Mapping[str, Any]) -> Mapping[str, Any]:

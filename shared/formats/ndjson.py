@@ -23,7 +23,9 @@ class NdJson:
     summary = "One JSON object on each line, for loaders and streams."
     compressions: Sequence[str] = ("none", "gzip")
     option_list: Sequence[Option] = JSON_OPTIONS
+    whole_parts: bool = True
     rows_per_group: int | None = None
+    part_rows: int | None = None
     max_rows: int | None = None
 
     def options(self, given: Mapping[str, Any]) -> Mapping[str, Any]:

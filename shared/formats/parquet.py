@@ -48,7 +48,9 @@ class Parquet:
     summary = "Typed columns, compressed, for analytics."
     compressions: Sequence[str] = ("none",)
     option_list: Sequence[Option] = ()
+    whole_parts: bool = False
     rows_per_group: int | None = None
+    part_rows: int | None = None
     max_rows: int | None = None
 
     def options(self, given: Mapping[str, Any]) -> Mapping[str, Any]:

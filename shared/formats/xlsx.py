@@ -48,7 +48,9 @@ class Xlsx:
     summary = "An Excel workbook with a frozen header, filters and real numbers and dates."
     compressions: Sequence[str] = ("none",)
     option_list: Sequence[Option] = ()
+    whole_parts: bool = True
     rows_per_group: int | None = _ROWS_OF_A_SHEET
+    part_rows: int | None = None
     max_rows: int | None = None
 
     def options(self, given: Mapping[str, Any]) -> Mapping[str, Any]:
