@@ -6,7 +6,7 @@ from typing import Any
 
 import azure.durable_functions as df
 
-from activities.outcome import outcome
+from activities.outcome import Payload, outcome
 from shared.clock import utc_now
 from shared.models import ExportRef
 from shared.records import ExportRecord, iso
@@ -28,7 +28,7 @@ class Removed:
 
 
 @bp.activity_trigger(input_name="ref")
-def remove_parts(ref: dict[str, Any]) -> dict[str, Any]:
+def remove_parts(ref: Payload) -> dict[str, Any]:
     return outcome(lambda: delete_parts(ExportRef.from_json(ref), services("activity")))
 
 

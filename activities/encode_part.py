@@ -4,7 +4,7 @@ from typing import Any
 
 import azure.durable_functions as df
 
-from activities.outcome import outcome
+from activities.outcome import Payload, outcome
 from shared.catalogue import export_type_named
 from shared.export_types import FunctionExport
 from shared.formats import get_format
@@ -13,14 +13,14 @@ from shared.models import PartDone, PartJob
 from shared.plan import ExportPlan, FunctionCall
 from shared.services import Services, plan_of, services
 from shared.sources import open_source
-from shared.storage.names import part_blob
+from shared.storage.names import final_blob, part_blob
 from shared.storage.parts import PartUpload, stored_part
 
 bp = df.Blueprint()
 
 
 @bp.activity_trigger(input_name="job")
-def encode_part(job: dict[str, Any]) -> dict[str, Any]:
+def encode_part(job: Payload) -> dict[str, Any]:
     return outcome(lambda: encode(PartJob.from_json(job), services("activity")))
 
 
@@ -35,7 +35,8 @@ def encode(job: PartJob, context: Services) -> PartDone:
     there = stored_part(context.blobs, name)
     if there is not None and there.plan_hash == plan_hash:
         return PartDone(job.index, there.encoded.rows, there.encoded.bytes)
-    upload = PartUpload(context.blobs, name)
+    final = final_blob(job.tenant, job.export_id, plan.extension) if plan.places_parts else ""
+    upload = PartUpload(context.blobs, name, place_in=final)
     if plan.call is not None:
         rows, facts = _call(plan, plan.call, upload)
     else:

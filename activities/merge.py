@@ -5,9 +5,9 @@ from typing import Any
 
 import azure.durable_functions as df
 
-from activities.outcome import outcome
+from activities.outcome import Payload, outcome
 from shared.errors import StorageUnavailable
-from shared.formats import content_type, file_extension, get_format
+from shared.formats import content_type, get_format
 from shared.formats.base import PartBytes, Segment
 from shared.models import ExportRef, FinalFile
 from shared.plan import ExportPlan
@@ -20,7 +20,7 @@ bp = df.Blueprint()
 
 
 @bp.activity_trigger(input_name="ref")
-def merge_export(ref: dict[str, Any]) -> dict[str, Any]:
+def merge_export(ref: Payload) -> dict[str, Any]:
     return outcome(lambda: merge(ExportRef.from_json(ref), services("activity")))
 
 
@@ -31,7 +31,7 @@ def merge(ref: ExportRef, context: Services) -> FinalFile:
     """
     plan, plan_hash = plan_of(ref.tenant, ref.export_id)
     file_format = get_format(plan.format)
-    name = final_blob(ref.tenant, ref.export_id, file_extension(file_format, plan.spec.compression))
+    name = final_blob(ref.tenant, ref.export_id, plan.extension)
     if found := finished_file(context.blobs, name, plan_hash):
         return found
     parts = [

@@ -7,7 +7,7 @@ from typing import Any
 
 import azure.durable_functions as df
 
-from activities.outcome import failure_of, outcome
+from activities.outcome import Payload, failure_of, outcome
 from shared.catalogue import export_type_named
 from shared.errors import SluiceError
 from shared.links import landing_url
@@ -35,7 +35,7 @@ class Decision:
 
 @bp.activity_trigger(input_name="ref")
 @bp.durable_client_input(client_name="client")
-async def start_notification(ref: dict[str, Any], client: df.DurableOrchestrationClient) -> dict[str, Any]:
+async def start_notification(ref: Payload, client: df.DurableOrchestrationClient) -> dict[str, Any]:
     try:
         export = ExportRef.from_json(ref)
         context = await asyncio.to_thread(services, "activity")
@@ -52,13 +52,13 @@ async def start_notification(ref: dict[str, Any], client: df.DurableOrchestratio
 
 
 @bp.activity_trigger(input_name="start")
-def send_notification(start: dict[str, Any]) -> dict[str, Any]:
+def send_notification(start: Payload) -> dict[str, Any]:
     begun = NotificationStart.from_json(start)
     return outcome(lambda: send(ExportRef(begun.tenant, begun.export_id), services("activity")))
 
 
 @bp.activity_trigger(input_name="skipped")
-def skip_notification(skipped: dict[str, Any]) -> dict[str, Any]:
+def skip_notification(skipped: Payload) -> dict[str, Any]:
     given = SkippedMail.from_json(skipped)
     ref = ExportRef(given.tenant, given.export_id)
     return outcome(lambda: skip(ref, given.reason, services("activity")))

@@ -5,13 +5,17 @@ An exception would cross the workflow as text; as data, the orchestrator knows w
 
 import logging
 from collections.abc import Callable
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeAlias
 from uuid import uuid4
 
 from shared.errors import SluiceError
 from shared.models import Failure
 
 logger = logging.getLogger("sluice")
+
+
+Payload: TypeAlias = dict  # type: ignore[type-arg]
+"""An activity's input: the worker refuses to load a function whose bound parameter has a generic annotation."""
 
 
 class _Result(Protocol):

@@ -4,7 +4,7 @@ from typing import Any
 
 import azure.durable_functions as df
 
-from activities.outcome import outcome
+from activities.outcome import Payload, outcome
 from shared import plan as plans
 from shared.catalogue import export_type_named
 from shared.clock import utc_now
@@ -27,7 +27,7 @@ bp = df.Blueprint()
 
 
 @bp.activity_trigger(input_name="ref")
-def plan_export(ref: dict[str, Any]) -> dict[str, Any]:
+def plan_export(ref: Payload) -> dict[str, Any]:
     return outcome(lambda: plan(ExportRef.from_json(ref), services("activity")))
 
 

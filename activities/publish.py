@@ -5,7 +5,7 @@ from typing import Any
 
 import azure.durable_functions as df
 
-from activities.outcome import outcome
+from activities.outcome import Payload, outcome
 from activities.plan import output_name
 from shared.catalogue import export_type_named
 from shared.clock import utc_now
@@ -20,7 +20,7 @@ OUTPUT_URL_LIFETIME = timedelta(minutes=10)
 
 
 @bp.activity_trigger(input_name="merged")
-def publish_export(merged: dict[str, Any]) -> dict[str, Any]:
+def publish_export(merged: Payload) -> dict[str, Any]:
     ref = ExportRef.from_json(merged["ref"])
     return outcome(lambda: publish(ref, FinalFile.from_json(merged["file"]), services("activity")))
 

@@ -8,6 +8,7 @@ from typing import Any
 
 from pydantic import TypeAdapter
 
+from shared.formats import file_extension, get_format
 from shared.formats.base import FileSpec, PartPosition
 from shared.query import KeyRange, Query
 
@@ -40,6 +41,16 @@ class ExportPlan:
     def part_rows(self) -> tuple[int, ...]:
         """The planned rows of each part; a function says how many only when it has run."""
         return (0,) if self.call else tuple(r.rows for r in self.ranges)
+
+    @property
+    def extension(self) -> str:
+        """The end of the file's name, without a leading point."""
+        return file_extension(get_format(self.format), self.spec.compression)
+
+    @property
+    def places_parts(self) -> bool:
+        """Parts go straight into their place in the final file; one that is alone is small and copied as cheaply."""
+        return self.call is None and len(self.ranges) > 1 and get_format(self.format).whole_parts
 
     def position(self, index: int) -> PartPosition:
         """Where part ``index`` stands."""

@@ -1,5 +1,6 @@
 """What functions work with: settings, storage, records and the log, built once per process on first use."""
 
+import logging
 from dataclasses import dataclass
 from functools import cache, lru_cache
 
@@ -43,6 +44,7 @@ def services(patience: Patience) -> Services:
     not remembered.
     """
     current = settings()
+    logging.getLogger("azure").setLevel(logging.WARNING)  # the SDK logs each request and answer at INFO
     tables = table_service(current, patience)
     sent = SentMail(tables)
     built = Services(

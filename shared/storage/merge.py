@@ -1,8 +1,9 @@
-"""Fan-in: the final file as a list of blocks, most of them copied by the storage service itself from the parts.
+"""Fan-in: the final file as a list of blocks that are in storage already.
 
-A format says what the file consists of (``Format.assemble``); this module turns those segments into blocks, stages them
-and commits the list. Whole parts are staged with Put Block From URL, so their bytes are written by the server; a server
-that refuses it gets the bytes from here. The file's sha256 is computed meanwhile from one pass over the parts.
+A format says what the file consists of (``Format.assemble``). Placed parts are blocks of the final file already, and
+kept ones are copied into it by the storage service (Put Block From URL); a service that refuses to copy is sent the
+bytes from here. What the format writes itself is staged from here. Then the list of blocks is committed: nothing is
+visible before all of it is.
 """
 
 import hashlib
@@ -14,30 +15,30 @@ from datetime import timedelta
 from azure.core.exceptions import HttpResponseError, ResourceExistsError, ResourceModifiedError
 from azure.storage.blob import BlobBlock, BlobClient, ContentSettings
 
-from shared.errors import LimitReached
+from shared.errors import LimitReached, PermanentError
 from shared.formats.base import PartBytes, Segment, Verbatim
 from shared.models import FinalFile
 from shared.storage.accounts import BLOCK_BYTES, ONLY_NEW, storage_errors
 from shared.storage.blobs import BlobStore
-from shared.storage.parts import StoredPart
+from shared.storage.parts import StoredPart, verbatim_block_id
 
 MAX_BLOCKS = 50_000
-"""Put Block List: the most blocks a blob can have."""
+"""Put Block List: the most blocks that a blob can have."""
 
 _COPY_AT_LEAST = 4 * 1024 * 1024
 """Neighbouring segments smaller than this are put into one block from here: fewer requests, fewer blocks."""
 
 _COPY_AT_MOST = 32 * 1024 * 1024
-"""Longest range of one Put Block From URL: what is held in memory where the server refuses to copy."""
+"""Longest range of one Put Block From URL: what is held in memory where the service refuses to copy."""
 
-_CONCURRENT_BLOCKS = 4
+_CONCURRENT_REQUESTS = 4
 _SOURCE_LIFETIME = timedelta(hours=1)
 _REFUSED = frozenset({400, 403, 409, 501})
 
 
 @dataclass(frozen=True)
-class _Block:
-    """Consecutive segments that become one block."""
+class _Stage:
+    """Consecutive segments that are to become one block."""
 
     segments: tuple[Segment, ...]
 
@@ -47,7 +48,7 @@ class _Block:
 
     @property
     def copied(self) -> PartBytes | None:
-        """The range of a part that the server can copy by itself."""
+        """The range of a part that the service can copy by itself."""
         only = self.segments[0]
         return only if len(self.segments) == 1 and isinstance(only, PartBytes) else None
 
@@ -63,148 +64,156 @@ def merge_parts(
 ) -> FinalFile:
     """Make the final blob out of its segments, unless it is there already; give its size, rows and sha256.
 
-    Raises ``StorageUnavailable``, and ``LimitReached`` when the
-    file would need more than 50,000 blocks. Nothing is visible under ``name`` before all of it is.
+    Raises ``StorageUnavailable``; ``LimitReached`` when the file would need more than 50,000 blocks; ``PermanentError``
+    when the service has dropped placed blocks, which it does a week after the last of them was written.
     """
-    if found := finished_file(store, name, plan_hash):
-        return found
-    blocks = list(_blocks(segments))
-    if len(blocks) > MAX_BLOCKS:
-        raise LimitReached(f"the file needs {len(blocks)} blocks and storage takes {MAX_BLOCKS}; use larger parts")
     rows = sum(p.encoded.rows for p in parts)
-    size = sum(b.length for b in blocks)
-    settings = ContentSettings(content_type=content_type)
-    blob = store.client(name)
-    with storage_errors():
-        try:
-            if size <= BLOCK_BYTES:
-                data = b"".join(piece for block in blocks for piece in _bytes(store, parts, block))
-                sha256 = hashlib.sha256(data).hexdigest()
-                blob.upload_blob(
-                    data,
-                    overwrite=True,
-                    content_settings=settings,
-                    metadata=_metadata(plan_hash, rows, sha256, content_type),
-                    **ONLY_NEW,
-                )
-            else:
-                sha256 = _stage_all(store, blob, parts, blocks)
-                blob.commit_block_list(
-                    [BlobBlock(_block_id(n)) for n in range(len(blocks))],
-                    content_settings=settings,
-                    metadata=_metadata(plan_hash, rows, sha256, content_type),
-                    **ONLY_NEW,
-                )
-        except (ResourceExistsError, ResourceModifiedError):
-            if found := finished_file(store, name, plan_hash):
-                return found
-            raise
-    return FinalFile(name, rows, size, sha256, content_type)
+    found = _find(store, name, plan_hash)
+    if found is None:
+        metadata = {"plan": plan_hash, "rows": str(rows), "mediatype": content_type}
+        with storage_errors():
+            try:
+                _make(store, store.client(name), parts, segments, ContentSettings(content_type=content_type), metadata)
+            except (ResourceExistsError, ResourceModifiedError) as error:
+                if _find(store, name, plan_hash) is None:
+                    raise PermanentError("another file stands where the export's file belongs") from error
+    return finished_file(store, name, plan_hash) or _hashed(store, name, plan_hash)
 
 
 def finished_file(store: BlobStore, name: str, plan_hash: str) -> FinalFile | None:
-    """The final file when an earlier run has made it from the same plan."""
-    found = store.metadata(name)
-    if found is None or found[1].get("plan") != plan_hash:
+    """The final file when an earlier run has made it from the same plan, and hashed it."""
+    found = _find(store, name, plan_hash)
+    if found is None or "sha256" not in found[1]:
         return None
     size, metadata = found
     return FinalFile(name, int(metadata["rows"]), size, metadata["sha256"], metadata["mediatype"])
 
 
-def _metadata(plan_hash: str, rows: int, sha256: str, content_type: str) -> dict[str, str]:
-    return {"plan": plan_hash, "rows": str(rows), "sha256": sha256, "mediatype": content_type}
+def _find(store: BlobStore, name: str, plan_hash: str) -> tuple[int, dict[str, str]] | None:
+    found = store.metadata(name)
+    return found if found is not None and found[1].get("plan") == plan_hash else None
+
+
+def _hashed(store: BlobStore, name: str, plan_hash: str) -> FinalFile:
+    """Read the committed file once, and note its sha256 with it."""
+    found = _find(store, name, plan_hash)
+    if found is None:
+        raise PermanentError("the merged file is gone from storage")
+    size, metadata = found
+    digest = hashlib.sha256()
+    for piece in store.stream(name, 0, size):
+        digest.update(piece)
+    metadata["sha256"] = digest.hexdigest()
+    with storage_errors():
+        store.client(name).set_blob_metadata(metadata)
+    return FinalFile(name, int(metadata["rows"]), size, metadata["sha256"], metadata["mediatype"])
+
+
+def _make(
+    store: BlobStore,
+    blob: BlobClient,
+    parts: Sequence[StoredPart],
+    segments: Iterator[Segment],
+    settings: ContentSettings,
+    metadata: dict[str, str],
+) -> None:
+    plan = list(_layout(segments, parts))
+    stages = [step for step in plan if isinstance(step, _Stage)]
+    if len(stages) == len(plan) and sum(s.length for s in stages) <= BLOCK_BYTES:
+        data = b"".join(piece for stage in stages for piece in _bytes(store, parts, stage))
+        metadata["sha256"] = hashlib.sha256(data).hexdigest()
+        blob.upload_blob(data, overwrite=True, content_settings=settings, metadata=metadata, **ONLY_NEW)
+        return
+    if len(plan) > MAX_BLOCKS:
+        raise LimitReached(f"the file needs {len(plan):,} blocks and storage takes {MAX_BLOCKS:,}; use larger parts")
+    blocks: list[str] = []
+    with ThreadPoolExecutor(_CONCURRENT_REQUESTS, thread_name_prefix="merge") as pool:
+        running: list[Future[None]] = []
+        try:
+            for step in plan:
+                if isinstance(step, str):
+                    blocks.append(step)
+                    continue
+                blocks.append(verbatim_block_id(len(blocks)))
+                running.append(pool.submit(_stage, store, blob, blocks[-1], parts, step))
+            for future in running:
+                future.result()
+        except BaseException:
+            pool.shutdown(cancel_futures=True)
+            raise
+    try:
+        blob.commit_block_list(
+            [BlobBlock(block) for block in blocks], content_settings=settings, metadata=metadata, **ONLY_NEW
+        )
+    except HttpResponseError as error:
+        if error.error_code != "InvalidBlockList":
+            raise
+        raise PermanentError("storage has dropped parts of the export, as it does after a week; ask again") from error
+
+
+def _layout(segments: Iterator[Segment], parts: Sequence[StoredPart]) -> Iterator[_Stage | str]:
+    """The blocks of the file: the id of one that is there, or what is to be staged."""
+    gathered: list[Segment] = []
+    size = 0
+    for segment in _cut(segments, parts):
+        placed = isinstance(segment, PartBytes) and parts[segment.index].blocks
+        length = _length(segment)
+        alone = isinstance(segment, PartBytes) and length >= _COPY_AT_LEAST
+        if gathered and (placed or alone or size + length > BLOCK_BYTES):
+            yield _Stage(tuple(gathered))
+            gathered, size = [], 0
+        if placed:
+            yield from placed
+        elif alone:
+            yield _Stage((segment,))
+        elif length:
+            gathered.append(segment)
+            size += length
+    if gathered:
+        yield _Stage(tuple(gathered))
+
+
+def _cut(segments: Iterator[Segment], parts: Sequence[StoredPart]) -> Iterator[Segment]:
+    """The same segments, none longer than one block may be; placed parts stay whole."""
+    for segment in segments:
+        if isinstance(segment, Verbatim):
+            for start in range(0, len(segment.data), BLOCK_BYTES):
+                yield Verbatim(segment.data[start : start + BLOCK_BYTES])
+        elif parts[segment.index].blocks:
+            if (segment.offset, segment.length) != (0, parts[segment.index].encoded.bytes):
+                raise ValueError(f"part {segment.index} is placed and can only be taken whole")
+            yield segment
+        else:
+            for start in range(0, segment.length, _COPY_AT_MOST):
+                yield PartBytes(segment.index, segment.offset + start, min(_COPY_AT_MOST, segment.length - start))
 
 
 def _length(segment: Segment) -> int:
     return len(segment.data) if isinstance(segment, Verbatim) else segment.length
 
 
-def _blocks(segments: Iterator[Segment]) -> Iterator[_Block]:
-    """Large part ranges alone, everything else gathered."""
-    gathered: list[Segment] = []
-    size = 0
-    for segment in _cut(segments):
-        length = _length(segment)
-        alone = isinstance(segment, PartBytes) and length >= _COPY_AT_LEAST
-        if gathered and (alone or size + length > BLOCK_BYTES):
-            yield _Block(tuple(gathered))
-            gathered, size = [], 0
-        if alone:
-            yield _Block((segment,))
-        elif length:
-            gathered.append(segment)
-            size += length
-    if gathered:
-        yield _Block(tuple(gathered))
-
-
-def _cut(segments: Iterator[Segment]) -> Iterator[Segment]:
-    for segment in segments:
-        if isinstance(segment, PartBytes):
-            for start in range(0, segment.length, _COPY_AT_MOST):
-                yield PartBytes(segment.index, segment.offset + start, min(_COPY_AT_MOST, segment.length - start))
-        else:
-            for start in range(0, len(segment.data), BLOCK_BYTES):
-                yield Verbatim(segment.data[start : start + BLOCK_BYTES])
-
-
-def _bytes(store: BlobStore, parts: Sequence[StoredPart], block: _Block) -> Iterator[bytes]:
-    for segment in block.segments:
+def _bytes(store: BlobStore, parts: Sequence[StoredPart], stage: _Stage) -> Iterator[bytes]:
+    for segment in stage.segments:
         if isinstance(segment, Verbatim):
             yield segment.data
         else:
             yield from store.stream(parts[segment.index].name, segment.offset, segment.length)
 
 
-def _stage_all(store: BlobStore, blob: BlobClient, parts: Sequence[StoredPart], blocks: Sequence[_Block]) -> str:
-    """Stage every block, a few at a time, and give the sha256 of their bytes in order."""
-    digest = hashlib.sha256()
-    with ThreadPoolExecutor(_CONCURRENT_BLOCKS, thread_name_prefix="merge") as pool:
-        running: list[Future[None]] = []
-        try:
-            for number, block in enumerate(blocks):
-                if (source := block.copied) is not None:
-                    running.append(pool.submit(_copy, store, blob, number, parts[source.index], source))
-                    for piece in _bytes(store, parts, block):
-                        digest.update(piece)
-                else:
-                    data = b"".join(_bytes(store, parts, block))
-                    digest.update(data)
-                    running.append(pool.submit(_send, blob, number, data))
-                if len(running) > 2 * _CONCURRENT_BLOCKS:
-                    running.pop(0).result()
-            for future in running:
-                future.result()
-        except BaseException:
-            pool.shutdown(cancel_futures=True)
-            raise
-    return digest.hexdigest()
-
-
-def _block_id(number: int) -> str:
-    """All of one length, as the service demands. The same number always has the same bytes: parts never change."""
-    return f"{number:08d}"
-
-
-def _send(blob: BlobClient, number: int, data: bytes) -> None:
+def _stage(store: BlobStore, blob: BlobClient, block: str, parts: Sequence[StoredPart], stage: _Stage) -> None:
+    """Let the service copy the range of a part; where it will not, and for everything else, send the bytes."""
     with storage_errors():
-        blob.stage_block(_block_id(number), data, validate_content=True)
-
-
-def _copy(store: BlobStore, blob: BlobClient, number: int, part: StoredPart, source: PartBytes) -> None:
-    """Let the server copy the range; where it will not, send the bytes from here."""
-    whole = source.offset == 0 and source.length == part.encoded.bytes
-    url, _ = store.read_url(part.name, _SOURCE_LIFETIME)
-    try:
-        with storage_errors():
-            blob.stage_block_from_url(
-                _block_id(number),
-                url,
-                source_offset=source.offset,
-                source_length=source.length,
-                source_content_md5=bytearray(part.md5) if whole else None,
-            )
-    except HttpResponseError as error:
-        if error.status_code not in _REFUSED:
-            raise
-        _send(blob, number, b"".join(store.stream(part.name, source.offset, source.length)))
+        if (source := stage.copied) is not None:
+            part = parts[source.index]
+            whole = source.offset == 0 and source.length == part.encoded.bytes
+            url, _ = store.read_url(part.name, _SOURCE_LIFETIME)
+            try:
+                blob.stage_block_from_url(
+                    block, url, source.offset, source.length, bytearray(part.md5) if whole else None
+                )
+            except HttpResponseError as error:
+                if error.status_code not in _REFUSED:
+                    raise
+            else:
+                return
+        blob.stage_block(block, b"".join(_bytes(store, parts, stage)), validate_content=True)

@@ -1,7 +1,14 @@
-"""The partial blobs of an export: written once each, with what the merge must know in their metadata."""
+"""The parts of an export, in one of two shapes, under ``parts/000123`` either way.
+
+A *kept* part is a partial blob with its bytes. A *placed* part has its bytes staged as uncommitted blocks of the final
+file already, and its blob is an empty manifest that says which blocks they are: the merge commits a list of blocks and
+no byte moves twice (``docs/decisions/0001-parts-placed-in-the-final-file.md``). Both carry, as metadata, what the merge
+must know.
+"""
 
 import hashlib
 import json
+import secrets
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -21,33 +28,42 @@ _METADATA_LIMIT = 8_000
 
 @dataclass(frozen=True)
 class StoredPart:
-    """A part as it lies in storage. ``md5`` (raw, 16 bytes) is checked by the service when it copies the part."""
+    """A part that is finished.
+
+    ``md5`` (raw, 16 bytes) is checked by the service when it copies a kept part. ``blocks`` are those of a placed
+    one.
+    """
 
     name: str
     encoded: EncodedPart
     plan_hash: str
     md5: bytes
+    blocks: tuple[str, ...]
 
 
 class PartUpload:
-    """Takes the bytes of one part as they are made, and stores them under ``name`` unless somebody did so before.
+    """Takes the bytes of one part as they are made, and keeps or places them unless somebody did so before.
 
-    A part of up to ``BLOCK_BYTES`` goes up as one request, a larger one as blocks; no more than one block is held in
-    memory. The first to finish wins: the same plan gives the same bytes, and a part never changes once it is there.
+    No more than one block of ``BLOCK_BYTES`` is held in memory. The first run to finish wins: the same plan gives the
+    same bytes, a part never changes once it is there, and block ids of two runs never meet.
     """
 
-    def __init__(self, store: BlobStore, name: str) -> None:
+    def __init__(self, store: BlobStore, name: str, *, place_in: str = "") -> None:
+        """``name`` is the part's blob; ``place_in`` the final file's, when the part is to be placed."""
         self._store = store
-        self._blob = store.client(name)
         self._name = name
+        self._placed = bool(place_in)
+        self._target = store.client(place_in or name)
+        self._run = secrets.token_hex(8)
         self._buffer = bytearray()
-        self._blocks: list[BlobBlock] = []
+        self._blocks: list[str] = []
         self._md5 = hashlib.md5(usedforsecurity=False)
         self.bytes = 0
 
     def write(self, data: bytes | memoryview) -> None:
         """Take the next bytes. Raises ``StorageUnavailable`` when a full block cannot be sent."""
-        self._md5.update(data)
+        if not self._placed:
+            self._md5.update(data)
         self._buffer += data
         self.bytes += len(data)
         while len(self._buffer) > BLOCK_BYTES:
@@ -55,21 +71,18 @@ class PartUpload:
             del self._buffer[:BLOCK_BYTES]
 
     def commit(self, index: int, rows: int, facts: Mapping[str, Any], plan_hash: str) -> EncodedPart:
-        """Make the part visible, and give what is there now: ours, or the one that was faster."""
+        """Make the part known, and give what is there now: ours, or the one that was faster."""
         text = json.dumps(dict(facts), separators=(",", ":"))
         if len(text) > _METADATA_LIMIT:
             raise LimitReached(f"part {index} carries {len(text)} bytes of facts; a blob takes {_METADATA_LIMIT}")
-        metadata = {"plan": plan_hash, "rows": str(rows), "facts": text}
-        settings = ContentSettings(content_type=_CONTENT_TYPE, content_md5=bytearray(self._md5.digest()))
+        if (self._placed or self._blocks) and self._buffer:
+            self._stage(bytes(self._buffer))
+        metadata = {"plan": plan_hash, "rows": str(rows), "bytes": str(self.bytes), "facts": text}
+        if self._placed:
+            metadata |= {"run": self._run, "blocks": str(len(self._blocks))}
         with storage_errors():
             try:
-                if self._blocks:
-                    self._stage(bytes(self._buffer))
-                    self._blob.commit_block_list(self._blocks, content_settings=settings, metadata=metadata, **ONLY_NEW)
-                else:
-                    self._blob.upload_blob(
-                        bytes(self._buffer), overwrite=True, content_settings=settings, metadata=metadata, **ONLY_NEW
-                    )
+                self._finish(metadata)
             except (ResourceExistsError, ResourceModifiedError):
                 found = stored_part(self._store, self._name)
                 if found is None or found.plan_hash != plan_hash:
@@ -77,12 +90,25 @@ class PartUpload:
                 return found.encoded
         return EncodedPart(index, rows, self.bytes, facts)
 
+    def _finish(self, metadata: dict[str, str]) -> None:
+        settings = ContentSettings(content_type=_CONTENT_TYPE)
+        blob = self._store.client(self._name)
+        if self._placed:
+            blob.upload_blob(b"", overwrite=True, content_settings=settings, metadata=metadata, **ONLY_NEW)
+            return
+        settings.content_md5 = bytearray(self._md5.digest())
+        if self._blocks:
+            blocks = [BlobBlock(block) for block in self._blocks]
+            blob.commit_block_list(blocks, content_settings=settings, metadata=metadata, **ONLY_NEW)
+        else:
+            data = bytes(self._buffer)
+            blob.upload_blob(data, overwrite=True, content_settings=settings, metadata=metadata, **ONLY_NEW)
+
     def _stage(self, data: bytes) -> None:
-        """Under an id that names the bytes: two runs that are under way at once never mix their blocks."""
-        block_id = f"{len(self._blocks):08d}-{hashlib.md5(data, usedforsecurity=False).hexdigest()}"
+        block = _block_id(self._name, len(self._blocks), self._run)
         with storage_errors():
-            self._blob.stage_block(block_id, data, validate_content=True)
-        self._blocks.append(BlobBlock(block_id))
+            self._target.stage_block(block, data, validate_content=True)
+        self._blocks.append(block)
 
 
 def stored_part(store: BlobStore, name: str) -> StoredPart | None:
@@ -99,10 +125,23 @@ def stored_parts(store: BlobStore, prefix: str) -> list[StoredPart]:
 
 def _stored(blob: BlobProperties) -> StoredPart:
     metadata = blob.metadata
-    index = int(blob.name.rpartition("/")[2])
-    return StoredPart(
-        name=blob.name,
-        encoded=EncodedPart(index, int(metadata["rows"]), blob.size, json.loads(metadata["facts"])),
-        plan_hash=metadata["plan"],
-        md5=bytes(blob.content_settings.content_md5 or b""),
+    encoded = EncodedPart(
+        _index(blob.name), int(metadata["rows"]), int(metadata["bytes"]), json.loads(metadata["facts"])
     )
+    blocks = (_block_id(blob.name, n, metadata["run"]) for n in range(int(metadata.get("blocks", "0"))))
+    md5 = bytes(blob.content_settings.content_md5 or b"")
+    return StoredPart(blob.name, encoded, metadata["plan"], md5, tuple(blocks))
+
+
+def _index(name: str) -> int:
+    return int(name.rpartition("/")[2])
+
+
+def _block_id(name: str, number: int, run: str) -> str:
+    """Unique within the final file, and of one length, as the service demands of the blocks of a blob."""
+    return f"{_index(name):07d}-{number:05d}-{run}"
+
+
+def verbatim_block_id(number: int) -> str:
+    """The id of a block that the merge writes itself; as long as those of parts."""
+    return f"verbatim-{number:021d}"

@@ -2,10 +2,11 @@
 
 import hashlib
 import random
+from dataclasses import replace
 
 import pytest
 
-from shared.errors import LimitReached
+from shared.errors import LimitReached, PermanentError
 from shared.formats.base import PartBytes, Segment, Verbatim
 from shared.storage import merge
 from shared.storage.blobs import BlobStore
@@ -14,11 +15,13 @@ from shared.storage.parts import PartUpload, StoredPart, stored_parts
 MIB = 1024 * 1024
 
 
-def make_parts(store: BlobStore, folder: str, sizes: list[int]) -> tuple[list[StoredPart], list[bytes]]:
+def make_parts(
+    store: BlobStore, folder: str, sizes: list[int], *, placed: bool = False
+) -> tuple[list[StoredPart], list[bytes]]:
     """Parts of random bytes, one row each."""
     contents = [random.Random(f"{folder}{index}").randbytes(size) for index, size in enumerate(sizes)]
     for index, content in enumerate(contents):
-        upload = PartUpload(store, f"{folder}parts/{index:06d}")
+        upload = PartUpload(store, f"{folder}parts/{index:06d}", place_in=f"{folder}file" if placed else "")
         upload.write(content)
         upload.commit(index, 1, {}, "plan")
     return stored_parts(store, f"{folder}parts/"), contents
@@ -68,6 +71,34 @@ def test_the_file_is_its_segments(store: BlobStore, folder: str, shape: str) -> 
     assert run() == made
 
 
+def test_placed_parts_become_the_file_in_their_order(store: BlobStore, folder: str) -> None:
+    """Also when they were finished in another order, one is empty, one was begun twice, and one has many blocks."""
+    sizes = [10, 0, 40 * MIB, 7]
+    abandoned = PartUpload(store, f"{folder}parts/000002", place_in=f"{folder}file")
+    abandoned.write(b"never finished" * 2 * MIB)
+    parts, contents = make_parts(store, folder, sizes, placed=True)
+    segments: list[Segment] = [
+        Verbatim(b"head"),
+        *(PartBytes(i, 0, size) for i, size in enumerate(sizes)),
+        Verbatim(b""),
+    ]
+    made = merge.merge_parts(store, f"{folder}file", parts, iter(segments), content_type="text/csv", plan_hash="plan")
+    expected = b"head" + b"".join(contents)
+    assert (made.bytes, made.sha256) == (len(expected), hashlib.sha256(expected).hexdigest())
+    again = merge.merge_parts(store, f"{folder}file", parts, iter(segments), content_type="text/csv", plan_hash="plan")
+    assert again == made
+
+
+def test_placed_parts_that_storage_dropped_are_told(store: BlobStore, folder: str) -> None:
+    """The service drops uncommitted blocks after a week; the export fails with a reason instead of a torn file."""
+    parts, _ = make_parts(store, folder, [10, 10], placed=True)
+    gone = [replace(parts[0], blocks=(parts[0].blocks[0][:-1] + "z",)), parts[1]]
+    segments: list[Segment] = [PartBytes(0, 0, 10), PartBytes(1, 0, 10)]
+    with pytest.raises(PermanentError, match="storage has dropped parts of the export"):
+        merge.merge_parts(store, f"{folder}file", gone, iter(segments), content_type="text/csv", plan_hash="plan")
+    assert store.metadata(f"{folder}file") is None
+
+
 def test_a_server_that_cannot_copy_is_sent_the_bytes(
     store: BlobStore, folder: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -84,9 +115,9 @@ def test_a_server_that_cannot_copy_is_sent_the_bytes(
 
 def test_a_file_of_too_many_blocks_is_refused(store: BlobStore, folder: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """Storage takes 50,000 blocks; the error says what to change, and nothing is stored."""
-    parts, _ = make_parts(store, folder, [5 * MIB, 5 * MIB])
+    parts, _ = make_parts(store, folder, [9 * MIB, 9 * MIB])
     monkeypatch.setattr(merge, "MAX_BLOCKS", 1)
-    segments: list[Segment] = [PartBytes(0, 0, 5 * MIB), PartBytes(1, 0, 5 * MIB)]
+    segments: list[Segment] = [PartBytes(0, 0, 9 * MIB), PartBytes(1, 0, 9 * MIB)]
     with pytest.raises(LimitReached, match="needs 2 blocks and storage takes 1; use larger parts"):
         merge.merge_parts(store, f"{folder}file", parts, iter(segments), content_type="text/csv", plan_hash="plan")
     assert store.metadata(f"{folder}file") is None

@@ -38,6 +38,21 @@ def test_a_part_holds_what_was_written(store: BlobStore, folder: str, pieces: li
     assert b"".join(store.stream(found.name, 0, len(whole))) == whole
 
 
+def test_a_placed_part_names_its_blocks(store: BlobStore, folder: str) -> None:
+    """Its bytes wait, uncommitted, in the final file; its own blob is empty and says which they are."""
+    upload = PartUpload(store, f"{folder}parts/000003", place_in=f"{folder}file")
+    upload.write(LARGE)
+    encoded = upload.commit(3, 17, {}, "plan-a")
+
+    found = stored_part(store, f"{folder}parts/000003")
+    assert found is not None
+    assert (found.encoded, encoded.bytes, store.metadata(found.name)[0]) == (encoded, len(LARGE), 0)
+    _, uncommitted = store.client(f"{folder}file").get_block_list("all")
+    assert {b.id for b in uncommitted} == set(found.blocks)
+    assert sum(b.size for b in uncommitted) == len(LARGE)
+    assert store.metadata(f"{folder}file") is None
+
+
 @pytest.mark.parametrize("size", [10, BLOCK_BYTES + 10])
 def test_the_first_writer_wins(store: BlobStore, folder: str, size: int) -> None:
     """A second run of the same part gives the part that is there, and changes nothing."""
