@@ -31,6 +31,9 @@ from local_host.timer_triggers import TimerFunction, TimerTriggers
 from local_host.worker_pool import WorkerOptions, WorkerPool
 
 _RPC_PATH = "/durabletask/"
+_ANY_PATH = r"{tail:[\s\S]*}"
+"""The rest of a path, whatever characters it decodes to; whether they are allowed is for the handler to say."""
+
 _GRACE_SECONDS = 1.0
 
 
@@ -108,7 +111,7 @@ class Host:
 
     async def _start(self) -> None:
         rpc = web.Application(client_max_size=MAX_BODY)
-        rpc.router.add_route("*", _RPC_PATH + "{tail:.*}", self._handle_rpc)
+        rpc.router.add_route("*", _RPC_PATH + _ANY_PATH, self._handle_rpc)
         rpc_runner = await self._run(rpc)
         rpc_site = web.TCPSite(rpc_runner, "127.0.0.1", self.options.rpc_port)
         try:
@@ -135,12 +138,12 @@ class Host:
         self._triggers = HttpTriggers(self.http, self._pool, self.settings, self.keys, auth=self.options.auth)
         self._timers = TimerTriggers(timers, self._pool, self.hub, self.settings)
         public = web.Application(client_max_size=MAX_BODY)
-        public.router.add_route("*", WEBHOOK_PATH + "/{tail:.*}", self._handle_management)
+        public.router.add_route("*", WEBHOOK_PATH + "/" + _ANY_PATH, self._handle_management)
         public.router.add_get("/admin/host/status", self._handle_status)
         public.router.add_get("/admin/functions", self._handle_functions)
         public.router.add_post("/admin/functions/{name}", self._handle_call)
         public.router.add_get("/", self._handle_root)
-        public.router.add_route("*", "/{tail:.*}", self._handle_function)
+        public.router.add_route("*", "/" + _ANY_PATH, self._handle_function)
         self._state = "Running"
         self._engine.start(self._pool)
         self._entities.start(self._pool)

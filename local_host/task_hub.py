@@ -24,7 +24,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO, Any
 
-from local_host.errors import InstanceExistsError, TaskHubInUseError
+from local_host.errors import InstanceExistsError, InvalidRequestError, TaskHubInUseError
 from local_host.history import EventType, new_event, to_text
 
 LIVE = frozenset({"Pending", "Running", "Suspended", "ContinuedAsNew"})
@@ -226,7 +226,10 @@ class TaskHub:
             _create(db, instance, start_event)
 
     def list_instances(self, query: InstanceQuery) -> tuple[list[Instance], str | None]:
-        """Return instances in order of creation and the token of the next page, or None at the end."""
+        """Return instances in order of creation and the token of the next page, or None at the end.
+
+        Raises InvalidRequestError when the query's token is none.
+        """
         where, values = _filters(query)
         if query.continuation:
             where.append("(created, instance_id) > (?, ?)")
@@ -575,5 +578,8 @@ def _token(instance: Instance) -> str:
 
 
 def _parse_token(token: str) -> list[str]:
-    created, instance_id = json.loads(base64.urlsafe_b64decode(token.encode()))
+    try:
+        created, instance_id = json.loads(base64.urlsafe_b64decode(token.encode()))
+    except ValueError as error:
+        raise InvalidRequestError(f"The continuation token {token!r} is not one of this task hub.") from error
     return [str(created), str(instance_id)]

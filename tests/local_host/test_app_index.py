@@ -34,8 +34,8 @@ def index(source: str) -> list[LoadedFunction]:
         (
             "@app.route(route='x')\n@app.durable_client_input('client')\nasync def work(req): pass",
             (
-                "the following parameters are declared in the function definition (function.json or function decorators) "
-                "but not in Python: ['client']"
+                "the following parameters are declared in the function definition "
+                "(function.json or function decorators) but not in Python: ['client']"
             ),
         ),
         (
@@ -136,8 +136,13 @@ def _metadata(source: str) -> Any:
     ("source", "kind", "durable_name", "is_async"),
     [
         ("@app.activity_trigger('v', activity='other')\nasync def work(v): pass", "activity", "other", True),
-        ("@app.orchestration_trigger('c', orchestration='o2')\ndef work(c): yield", "orchestration", "o2", False),
-        ("@app.entity_trigger('c', entity_name='Counter')\ndef work(c): pass", "entity", "Counter", False),
+        (
+            "@app.orchestration_trigger('context', orchestration='o2')\ndef work(context): yield",
+            "orchestration",
+            "o2",
+            False,
+        ),
+        ("@app.entity_trigger('context', entity_name='Counter')\ndef work(context): pass", "entity", "Counter", False),
         ("@app.route(route='x')\ndef work(req): pass", "http", "work", False),
     ],
 )
