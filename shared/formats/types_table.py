@@ -1,0 +1,166 @@
+"""The table of how every column type is rendered in every format, made by encoding an example of each.
+
+``python -m shared.formats.types_table`` writes ``docs/types.md``.
+"""
+
+import datetime
+import io
+import re
+import zipfile
+from collections.abc import Sequence
+from dataclasses import dataclass
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import openpyxl
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from shared.columns import Column, arrow_schema
+from shared.formats import FORMATS
+from shared.formats.base import FileSpec
+from shared.formats.pdf_layout import printed
+from shared.formats.whole_file import encode_file
+
+DOCUMENT = Path(__file__).parents[2] / "docs" / "types.md"
+TIME_ZONE = "Europe/Berlin"
+
+
+@dataclass(frozen=True)
+class Example:
+    """One row of the table: a column type, a value of it as Arrow takes it, and what is special about it."""
+
+    type: str
+    value: Any
+    remark: str = ""
+
+
+EXAMPLES: Sequence[Example] = (
+    Example("integer", 42),
+    Example("integer", 2**53 + 1, "beyond 2^53"),
+    Example("float", 1234.5),
+    Example("float", -0.0, "negative zero"),
+    Example("float", 1e300, "very large"),
+    Example("float", float("nan"), "not a number"),
+    Example("float", float("-inf"), "infinite"),
+    Example("decimal(12,2)", Decimal("-1234.50")),
+    Example("decimal(38,20)", Decimal("0.00000000000000000001"), "very small"),
+    Example("decimal(38,2)", Decimal("12345678901234567.89"), "over 15 digits"),
+    Example("boolean", True),
+    Example("text", 'Zoë, "Ann"'),
+    Example("text", "", "empty, not missing"),
+    Example("text", "=1+1", "looks like a formula"),
+    Example("text", "a\x07b", "control character"),
+    Example("uuid", "123e4567-e89b-12d3-a456-426614174000"),
+    Example("json", '{"a": [1, null]}'),
+    Example("json", "{oops", "not JSON"),
+    Example("binary", b"\x00\xffdata"),
+    Example("date", datetime.date(2024, 12, 31)),
+    Example("date", datetime.date(1900, 2, 28), "before 1900-03-01"),
+    Example("time", datetime.time(23, 59, 59)),
+    Example("time", datetime.time(23, 59, 59, 123456), "with a fraction"),
+    Example("timestamp", datetime.datetime(2024, 7, 1, 10, tzinfo=datetime.UTC), f"10:00 UTC, shown in {TIME_ZONE}"),
+    Example("local timestamp", datetime.datetime(2024, 7, 1, 10, 0, 0, 500000), "with a fraction"),  # noqa: DTZ001
+    Example("interval", pa.MonthDayNano([14, 3, 14_706_500_000_000]), "1 year, 2 months, 3 days, 4:05:06.5"),
+    Example("list<integer>", [1, None, 3]),
+    Example("list<text>", ["a", 'say "b"']),
+    Example("text", None, "missing, of any type"),
+)
+
+_HEAD = """# Types and formats
+
+How a value of each column type looks in each format. This table is made by encoding the values
+(`python -m shared.formats.types_table`), and the tests check that it is up to date.
+
+JSON stands for JSON and NDJSON. In XLSX a number, date or time has a number format, shown in brackets; text is always
+text and never a formula. Options that change a rendering: `nullText`, `decimalSeparator`, `delimiter` and
+`formulaGuard` of CSV, `bigIntegers` of JSON and NDJSON. A PDF shows text on one line and ends it with `…` where the
+column is too narrow.
+
+"""
+
+
+def document() -> str:
+    """The whole of ``docs/types.md``."""
+    head = "| Type | Value | CSV | XLSX | JSON | Parquet | PDF |\n|---|---|---|---|---|---|---|\n"
+    return _HEAD + head + "".join(map(_row, EXAMPLES))
+
+
+def columns_of(example: Example) -> tuple[Column, ...]:
+    """The example's column, beside one that is never null, so that every row holds something."""
+    return (Column("id", "id", "integer"), Column("value", "value", example.type))
+
+
+def encode(format_name: str, example: Example) -> bytes:
+    """A file of one row with the example in its second column."""
+    file_format, batch = FORMATS[format_name], _batch(example)
+    columns = columns_of(example)
+    spec = FileSpec(columns, time_zone=TIME_ZONE, options=file_format.options({}))
+    return encode_file(file_format, [pa.RecordBatchReader.from_batches(batch.schema, [batch])], spec)
+
+
+def in_csv(example: Example) -> str:
+    """The cell as it stands in the file."""
+    return encode("csv", example).decode().split("\r\n", 1)[1].removeprefix("1,").removesuffix("\r\n")
+
+
+def in_json(example: Example) -> str:
+    """The value as it stands in the file."""
+    return encode("ndjson", example).decode().removeprefix('{"id":1,"value":').removesuffix("}\n")
+
+
+def in_xlsx(example: Example) -> str:
+    """The cell's kind, value and number format."""
+    data = encode("xlsx", example)
+    with zipfile.ZipFile(io.BytesIO(data)) as archive:
+        sheet = archive.read("xl/worksheets/sheet1.xml").decode()
+    cell = re.findall(r"<c/>|<c[ >].*?</c>", sheet.partition("<row>")[2])[1]
+    value = "".join(re.findall(r"<[vt](?: [^>]*)?>(.*?)</[vt]>", cell))
+    if cell == "<c/>":
+        return "empty cell"
+    if 't="inlineStr"' in cell:
+        return f"text {_code(value)}" if value else "empty text"
+    if 't="b"' in cell:
+        return f"boolean {_code(value)}"
+    shown = openpyxl.load_workbook(io.BytesIO(data)).active["B2"].number_format
+    return f"number {_code(value)} [{shown}]"
+
+
+def in_parquet(example: Example) -> str:
+    """The column's type, and the value."""
+    values = pq.read_table(io.BytesIO(encode("parquet", example)))["value"]
+    return f"{values.type}: {_code(str(values[0]))}"
+
+
+def in_pdf(example: Example) -> str:
+    """The text in the table's cell."""
+    return str(printed(_batch(example), columns_of(example), TIME_ZONE)[1][0])
+
+
+def _batch(example: Example) -> pa.RecordBatch:
+    schema = arrow_schema(columns_of(example))
+    arrays = [pa.array([value], kind) for value, kind in zip((1, example.value), schema.types, strict=True)]
+    return pa.RecordBatch.from_arrays(arrays, schema=schema)
+
+
+def _row(example: Example) -> str:
+    value = example.remark or " "
+    texts = (
+        _code(in_csv(example)),
+        in_xlsx(example),
+        _code(in_json(example)),
+        in_parquet(example),
+        _code(in_pdf(example)),
+    )
+    cells = " | ".join(text.replace("|", "\\|") or " " for text in texts)
+    return f"| `{example.type}` | {value} | {cells} |\n"
+
+
+def _code(text: str) -> str:
+    visible = "".join(f"\\x{ord(character):02x}" if character < " " else character for character in text)
+    return f"`{visible}`" if text else ""
+
+
+if __name__ == "__main__":
+    DOCUMENT.write_text(document(), encoding="utf-8")
