@@ -60,7 +60,7 @@ from local_host.task_hub import (
     Message,
     TaskHub,
 )
-from local_host.worker_pool import WorkerPool, WorkerProcess
+from local_host.worker_pool import Place, WorkerPool
 
 MAX_INSTANCE_ID = 100
 MAX_DELIVERIES = 5
@@ -295,13 +295,14 @@ class Engine:
             if place is None:
                 break
             instance_id, _ = self._ready.popitem(last=False)
-            self._begin_episode(instance_id, *place)
+            if not self._begin_episode(instance_id, place):
+                place.free()
         for is_async, queue in self._activities.items():
             while queue and self._running_activities < self._settings.max_concurrent_activities:
                 place = self._pool.place(ACTIVITY, is_async=is_async)
                 if place is None:
                     break
-                self._begin_activity(queue.popleft(), *place)
+                self._begin_activity(queue.popleft(), place)
 
     def _spawn(self, coroutine: Any) -> None:
         task: asyncio.Task[None] = self._loop.create_task(coroutine)
@@ -315,15 +316,16 @@ class Engine:
 
     # Episodes
 
-    def _begin_episode(self, instance_id: str, worker: WorkerProcess, lane: str) -> None:
+    def _begin_episode(self, instance_id: str, place: Place) -> bool:
+        """Begin an episode in the place; tell whether the place is used."""
         instance = self._hub.get_instance(instance_id)
         limit = -1 if instance is not None and instance.status == "Suspended" else _MESSAGES_PER_EPISODE
         rows = self._hub.inbox(instance_id, limit)
         if not rows:
-            return
+            return False
         if instance is None or instance.status in FINISHED:
             self._hub.drop_messages([row.row_id for row in rows])
-            return
+            return False
         batch = _Batch(instance, rows)
         if batch.terminated is not None:
             self._finish_terminated(instance, batch)
@@ -333,17 +335,20 @@ class Engine:
             self._hub.drop_messages(batch.consumed)
         else:
             self._running.add(instance_id)
-            self._spawn(self._run_episode(instance, batch, worker, lane))
+            self._spawn(self._run_episode(instance, batch, place))
+            return True
+        return False
 
-    async def _run_episode(self, instance: Instance, batch: _Batch, worker: WorkerProcess, lane: str) -> None:
+    async def _run_episode(self, instance: Instance, batch: _Batch, place: Place) -> None:
         instance_id = instance.instance_id
         began = self._loop.time()
         try:
-            await self._try_episode(instance, batch, worker, lane)
+            await self._try_episode(instance, batch, place)
             self._deaths.pop(instance_id, None)
         except WorkerDiedError as error:
             self._episode_died(instance, batch, error)
         finally:
+            place.free()
             seconds = self._loop.time() - began
             self._running.discard(instance_id)
             if seconds > _LONG_EPISODE:
@@ -355,7 +360,7 @@ class Engine:
                 self._notify_later(instance_id)
             self.pump()
 
-    async def _try_episode(self, instance: Instance, batch: _Batch, worker: WorkerProcess, lane: str) -> None:
+    async def _try_episode(self, instance: Instance, batch: _Batch, place: Place) -> None:
         now = format_time(utc_now())
         function = self._functions.orchestrator(instance.name)
         events = [new_event(EventType.ORCHESTRATOR_STARTED, now), *batch.events]
@@ -373,11 +378,8 @@ class Engine:
         }
         body = self._context(instance, past, texts)
         try:
-            async with asyncio.timeout(self._settings.function_timeout):
-                done, _ = await worker.call(lane, header, body)
-        except TimeoutError:
-            self._retire(worker)
-            error = FunctionTimeoutError(function.name, self._settings.function_timeout or 0, header["id"])
+            done, _ = await place.call(header, body, self._settings.function_timeout)
+        except FunctionTimeoutError as error:
             self._finish_failed(instance, batch, texts, f"Orchestrator function '{instance.name}' failed: {error}", "")
             return
         except FunctionFailedError as failure:
@@ -613,20 +615,20 @@ class Engine:
         is_async = function is not None and function.is_async
         self._activities[is_async].append(activity)
 
-    def _begin_activity(self, activity: Activity, worker: WorkerProcess, lane: str) -> None:
+    def _begin_activity(self, activity: Activity, place: Place) -> None:
         function = self._functions.activity(activity.name)
         self._running_activities += 1
         if activity.name == HTTP_ACTIVITY:
+            place.free()
             self._spawn(self._run_http_call(activity))
         elif function is None:
+            place.free()
             words = unknown_function(activity.name, "an activity", self._functions.activities.values())
             self._activity_failed(activity, words, None)
         else:
-            self._spawn(self._run_activity(activity, function, worker, lane))
+            self._spawn(self._run_activity(activity, function, place))
 
-    async def _run_activity(
-        self, activity: Activity, function: FunctionMetadata, worker: WorkerProcess, lane: str
-    ) -> None:
+    async def _run_activity(self, activity: Activity, function: FunctionMetadata, place: Place) -> None:
         invocation_id = str(uuid.uuid4())
         header = {"id": invocation_id, "kind": ACTIVITY, "function": function.name}
         text = activity.input if activity.input is not None else self._hub.activity_input(activity.row_id)
@@ -638,11 +640,8 @@ class Engine:
             "task": activity.task_id,
         }
         try:
-            async with asyncio.timeout(self._settings.function_timeout):
-                _, body = await worker.call(lane, header, (text or "null").encode())
-        except TimeoutError:
-            self._retire(worker)
-            error = FunctionTimeoutError(function.name, self._settings.function_timeout or 0, invocation_id)
+            _, body = await place.call(header, (text or "null").encode(), self._settings.function_timeout)
+        except FunctionTimeoutError as error:
             logs.event("activity.timed_out", level=logging.ERROR, **log)
             self._activity_failed(activity, _activity_reason(activity.name, str(error)), None)
         except FunctionFailedError as failure:
@@ -719,10 +718,6 @@ class Engine:
         self._running_activities -= 1
         self._enqueue(activity)
         self.pump()
-
-    def _retire(self, worker: WorkerProcess) -> None:
-        if self._pool is not None:
-            self._pool.retire(worker)
 
     # Durable timers
 

@@ -23,7 +23,7 @@ from local_host.function_table import FunctionTable, unknown_function
 from local_host.history import EventType, format_time, new_event, to_text, utc_now
 from local_host.settings import HostSettings
 from local_host.task_hub import EntityRequest, Message, TaskHub
-from local_host.worker_pool import WorkerPool, WorkerProcess
+from local_host.worker_pool import Place, WorkerPool
 
 _BATCH = 100
 
@@ -106,17 +106,17 @@ class EntityEngine:
                 return
             entity_id, _ = self._ready.popitem(last=False)
             rows = self._hub.entity_requests(entity_id, _BATCH)
-            if rows:
+            if not rows:
+                place.free()
+            else:
                 self._running.add(entity_id)
-                task = self._loop.create_task(self._run(entity_id, rows, *place))
+                task = self._loop.create_task(self._run(entity_id, rows, place))
                 self._tasks.add(task)
                 task.add_done_callback(self._tasks.discard)
 
-    async def _run(
-        self, entity_id: str, rows: list[tuple[int, dict[str, Any]]], worker: WorkerProcess, lane: str
-    ) -> None:
+    async def _run(self, entity_id: str, rows: list[tuple[int, dict[str, Any]]], place: Place) -> None:
         try:
-            await self._try_batch(entity_id, rows, worker, lane)
+            await self._try_batch(entity_id, rows, place)
             self._deaths.pop(entity_id, None)
         except WorkerDiedError as error:
             deaths = self._deaths[entity_id] = self._deaths.get(entity_id, 0) + 1
@@ -126,6 +126,7 @@ class EntityEngine:
             else:
                 self._again.add(entity_id)
         finally:
+            place.free()
             self._running.discard(entity_id)
             if entity_id in self._again or len(rows) == _BATCH:
                 self._again.discard(entity_id)
@@ -133,9 +134,7 @@ class EntityEngine:
             self.pump()
             self._engine.pump()
 
-    async def _try_batch(
-        self, entity_id: str, rows: list[tuple[int, dict[str, Any]]], worker: WorkerProcess, lane: str
-    ) -> None:
+    async def _try_batch(self, entity_id: str, rows: list[tuple[int, dict[str, Any]]], place: Place) -> None:
         name, key = split_id(entity_id)
         function = self._functions.entity(name)
         if function is None:
@@ -146,12 +145,8 @@ class EntityEngine:
         body = {"self": {"name": name, "key": key}, "exists": state is not None, "state": state, "batch": batch}
         header = {"id": str(uuid.uuid4()), "kind": ENTITY, "function": function.name}
         try:
-            async with asyncio.timeout(self._settings.function_timeout):
-                _, answer = await worker.call(lane, header, json.dumps(body).encode())
-        except TimeoutError:
-            if self._pool is not None:
-                self._pool.retire(worker)
-            error = FunctionTimeoutError(function.name, self._settings.function_timeout or 0, header["id"])
+            _, answer = await place.call(header, json.dumps(body).encode(), self._settings.function_timeout)
+        except FunctionTimeoutError as error:
             self._fail(entity_id, rows, str(error))
             return
         except FunctionFailedError as failure:

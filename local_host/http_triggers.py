@@ -22,7 +22,7 @@ from multidict import CIMultiDict
 
 from local_host import logs
 from local_host.app_index import HTTP, FunctionMetadata
-from local_host.errors import AppLoadError, FunctionFailedError, WorkerDiedError
+from local_host.errors import AppLoadError, FunctionFailedError, FunctionTimeoutError, WorkerDiedError
 from local_host.keys import HostKeys
 from local_host.settings import HostSettings
 from local_host.worker_pool import WorkerPool
@@ -259,15 +259,13 @@ class HttpTriggers:
         began = loop.time()
         log: dict[str, Any] = {"function": function.name, "invocation": invocation_id, "method": request.method}
         try:
-            async with asyncio.timeout(self._timeout):
-                done, result = await self._pool.call("trigger", header, body)
+            done, result = await self._pool.call("trigger", header, body, self._timeout)
         except FunctionFailedError as failure:
             error = f"{failure.kind}: {failure.message}"
             logs.event("http.failed", level=logging.ERROR, **log, path=request.path, error=error, stack=failure.stack)
             return web.Response(status=500)
-        except (WorkerDiedError, TimeoutError) as error:
-            reason = str(error) or "the function took longer than functionTimeout"
-            logs.event("http.failed", level=logging.ERROR, **log, path=request.path, error=reason)
+        except (WorkerDiedError, FunctionTimeoutError) as failure:
+            logs.event("http.failed", level=logging.ERROR, **log, path=request.path, error=str(failure))
             return web.Response(status=500)
         headers: CIMultiDict[str] = CIMultiDict()
         for name, value in done["headers"]:

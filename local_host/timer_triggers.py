@@ -21,7 +21,7 @@ from croniter import croniter
 
 from local_host import logs
 from local_host.app_index import TIMER, FunctionMetadata
-from local_host.errors import AppLoadError, FunctionFailedError, SettingsError, WorkerDiedError
+from local_host.errors import AppLoadError, FunctionFailedError, FunctionTimeoutError, SettingsError, WorkerDiedError
 from local_host.history import format_time, parse_time, utc_now
 from local_host.settings import HostSettings, parse_timespan, resolve_setting
 from local_host.task_hub import TaskHub
@@ -130,10 +130,9 @@ class TimerTriggers:
             }
             log: dict[str, Any] = {"function": function.metadata.name, "invocation": invocation_id}
             try:
-                async with asyncio.timeout(self._timeout):
-                    await self._pool.call("trigger", header, json.dumps(body).encode())
-            except (FunctionFailedError, WorkerDiedError, TimeoutError) as failure:
-                error = str(failure) or "the function took longer than functionTimeout"
+                await self._pool.call("trigger", header, json.dumps(body).encode(), self._timeout)
+            except (FunctionFailedError, WorkerDiedError, FunctionTimeoutError) as failure:
+                error = str(failure)
                 logs.event("timer.failed", level=logging.ERROR, **log, attempt=attempt, error=error)
             else:
                 logs.event("timer.completed", **log, past_due=past_due)

@@ -19,7 +19,7 @@ from pathlib import Path
 
 from local_host import logs, wire
 from local_host.app_index import ACTIVITY, ENTITY, ORCHESTRATION, FunctionMetadata
-from local_host.errors import AppLoadError, FunctionFailedError, WorkerDiedError
+from local_host.errors import AppLoadError, FunctionFailedError, FunctionTimeoutError, WorkerDiedError
 from local_host.wire import Header
 
 _ASYNC_PLACES = 100
@@ -57,8 +57,9 @@ class _Protocol(asyncio.Protocol):
 class WorkerProcess:
     """One worker process and the calls it has."""
 
-    def __init__(self, number: int, options: WorkerOptions, on_place: Callable[[], None]) -> None:
-        self.number = number
+    def __init__(
+        self, options: WorkerOptions, on_place: Callable[[], None], on_retire: Callable[[WorkerProcess], None]
+    ) -> None:
         self.pid = 0
         self.draining = False
         self.functions: list[FunctionMetadata] = []
@@ -66,6 +67,7 @@ class WorkerProcess:
         self.ended = asyncio.Event()
         self._options = options
         self._on_place = on_place
+        self._on_retire = on_retire
         self._calls: dict[str, asyncio.Future[tuple[Header, bytes]]] = {}
         self._process: asyncio.subprocess.Process | None = None
         self._transport: asyncio.WriteTransport | None = None
@@ -103,7 +105,17 @@ class WorkerProcess:
         transport.write(wire.encode(start))
         self.functions = await self._ready
 
-    async def call(self, lane: str, header: Header, body: bytes) -> tuple[Header, bytes]:
+    def take(self, lane: str) -> Place:
+        """Take a place."""
+        self.busy[lane] += 1
+        return Place(self, lane)
+
+    def give_back(self, lane: str) -> None:
+        """Free a place."""
+        self.busy[lane] -= 1
+        self._on_place()
+
+    async def call(self, header: Header, body: bytes) -> tuple[Header, bytes]:
         """Run one function and return the ``done`` frame.
 
         Raises FunctionFailedError when the function raised, WorkerDiedError when the process ended first.
@@ -112,25 +124,26 @@ class WorkerProcess:
             raise WorkerDiedError(f"worker {self.pid} has ended")
         future: asyncio.Future[tuple[Header, bytes]] = asyncio.get_running_loop().create_future()
         self._calls[header["id"]] = future
-        self.busy[lane] += 1
         try:
             self._transport.write(wire.encode({"t": "invoke", **header}, body))
             done, result = await future
         finally:
             self._calls.pop(header["id"], None)
-            self.busy[lane] -= 1
-            if self.draining and self.idle:
+            if self.draining and not self._calls:
                 self.kill()
-            self._on_place()
         if not done["ok"]:
             error = done["error"]
             raise FunctionFailedError(error["type"], error["message"], error["stack"])
         return done, result
 
-    @property
-    def idle(self) -> bool:
-        """Whether the worker has no call."""
-        return not self._calls
+    def retire(self) -> None:
+        """Take no more calls, and end as soon as there is none."""
+        if not self.draining:
+            self.draining = True
+            logs.event("worker.retired", level=logging.WARNING, pid=self.pid, calls=len(self._calls))
+            self._on_retire(self)
+        if not self._calls:
+            self.kill()
 
     def frame_received(self, header: Header, body: bytes) -> None:
         """Take one frame from the worker."""
@@ -187,6 +200,36 @@ class WorkerProcess:
         return status
 
 
+class Place:
+    """A place in a worker, for one call."""
+
+    def __init__(self, worker: WorkerProcess, lane: str) -> None:
+        self.worker = worker
+        self._lane = lane
+        self._held = True
+
+    async def call(self, header: Header, body: bytes, seconds: float | None) -> tuple[Header, bytes]:
+        """Make the call and free the place. See WorkerProcess.call.
+
+        Raises FunctionTimeoutError after that many seconds (None: no limit). Nothing can stop a function from outside,
+        so its worker takes no more calls, and ends when its other calls have.
+        """
+        try:
+            async with asyncio.timeout(seconds):
+                return await self.worker.call(header, body)
+        except TimeoutError:
+            self.worker.retire()
+            raise FunctionTimeoutError(header["function"], seconds or 0.0, header["id"]) from None
+        finally:
+            self.free()
+
+    def free(self) -> None:
+        """Free the place; a second time does nothing."""
+        if self._held:
+            self._held = False
+            self.worker.give_back(self._lane)
+
+
 class WorkerPool:
     """The workers of one host."""
 
@@ -197,7 +240,6 @@ class WorkerPool:
         self._workers: list[WorkerProcess] = []
         self._keepers: set[asyncio.Task[None]] = set()
         self._stopping = False
-        self._started = 0
 
     async def start(self) -> list[FunctionMetadata]:
         """Start the workers and return the app's functions. Raises AppLoadError."""
@@ -208,9 +250,9 @@ class WorkerPool:
             first.kill()
             await first.wait()
             raise
-        self._keep(0, first)
-        for number in range(1, self._count):
-            self._keep(number, None)
+        self._keep(first)
+        for _ in range(1, self._count):
+            self._keep(None)
         return first.functions
 
     @property
@@ -218,18 +260,18 @@ class WorkerPool:
         """Process ids of the workers that are up."""
         return [w.pid for w in self._workers]
 
-    async def call(self, lane: str, header: Header, body: bytes) -> tuple[Header, bytes]:
-        """Run one function in the least busy worker, waiting for a worker when none is up. See WorkerProcess.call."""
+    async def call(self, lane: str, header: Header, body: bytes, seconds: float | None) -> tuple[Header, bytes]:
+        """Run one function in the least busy worker, waiting for a worker when none is up. See Place.call."""
         while True:
             worker = self._least_busy(lane, sys.maxsize)
             if worker is not None:
-                return await worker.call(lane, header, body)
+                return await worker.take(lane).call(header, body, seconds)
             if self._stopping:
                 raise WorkerDiedError("the host is stopping")
             await asyncio.sleep(0.05)
 
-    def place(self, kind: str, *, is_async: bool = False) -> tuple[WorkerProcess, str] | None:
-        """Return the least busy worker with a free place for an episode or an activity, and the lane; None if none."""
+    def place(self, kind: str, *, is_async: bool = False) -> Place | None:
+        """Take a place for an episode or an activity in the least busy worker; None when all are taken."""
         if kind in (ORCHESTRATION, ENTITY):
             lane, places = "episode", _EPISODE_PLACES
         elif kind == ACTIVITY and is_async:
@@ -237,18 +279,7 @@ class WorkerPool:
         else:
             lane, places = "activity", self._options.threads
         worker = self._least_busy(lane, places)
-        return None if worker is None else (worker, lane)
-
-    def retire(self, worker: WorkerProcess) -> None:
-        """Give the worker no more calls and end it as soon as it has none; another takes its number now."""
-        if not worker.draining:
-            worker.draining = True
-            if worker in self._workers:
-                self._workers.remove(worker)
-            if not self._stopping:
-                self._keep(worker.number, None)
-        if worker.idle:
-            worker.kill()
+        return None if worker is None else worker.take(lane)
 
     async def stop(self) -> None:
         """End all workers."""
@@ -260,8 +291,13 @@ class WorkerPool:
         await asyncio.gather(*(w.wait() for w in self._workers))
 
     def _new_worker(self) -> WorkerProcess:
-        self._started += 1
-        return WorkerProcess(self._started, self._options, self._on_place)
+        return WorkerProcess(self._options, self._on_place, self._replace)
+
+    def _replace(self, worker: WorkerProcess) -> None:
+        if worker in self._workers:
+            self._workers.remove(worker)
+        if not self._stopping:
+            self._keep(None)
 
     def _least_busy(self, lane: str, places: int) -> WorkerProcess | None:
         best: WorkerProcess | None = None
@@ -272,10 +308,10 @@ class WorkerPool:
                 best = worker
         return best
 
-    def _keep(self, number: int, worker: WorkerProcess | None) -> None:
+    def _keep(self, worker: WorkerProcess | None) -> None:
         if worker is not None:
             self._joined(worker)
-        task = asyncio.get_running_loop().create_task(self._keep_running(number, worker))
+        task = asyncio.get_running_loop().create_task(self._keep_running(worker))
         self._keepers.add(task)
         task.add_done_callback(self._keepers.discard)
 
@@ -284,7 +320,7 @@ class WorkerPool:
         logs.event("worker.started", pid=worker.pid)
         self._on_place()
 
-    async def _keep_running(self, number: int, worker: WorkerProcess | None) -> None:
+    async def _keep_running(self, worker: WorkerProcess | None) -> None:
         failures = 0
         while not self._stopping:
             if worker is None:
