@@ -20,6 +20,8 @@ Everything works on whole columns; a null stays null.
 import binascii
 from collections.abc import Callable
 from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from zoneinfo import ZoneInfo
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -28,6 +30,9 @@ from shared.formats.escape import column_bytes, join, replace_where, text
 
 _MICROSECONDS = 1_000_000
 _NANOSECONDS = 1_000_000_000
+_QUARTER_OF_AN_HOUR = 900 * _MICROSECONDS
+_END_OF_TRANSITIONS = pa.scalar(datetime(2037, 1, 1, tzinfo=UTC), pa.timestamp("us", "UTC"))
+"""The last changes of clocks that a compiled time zone spells out are of 2037; later ones are given by a rule."""
 
 
 @dataclass(frozen=True)
@@ -55,7 +60,28 @@ def to_wall_time(column: pa.TimestampArray, time_zone: str) -> pa.TimestampArray
     """
     if time_zone == "UTC":
         return column.cast(pa.timestamp("us"))
-    return pc.local_timestamp(column.cast(pa.timestamp("us", time_zone)))
+    wall = pc.local_timestamp(column.cast(pa.timestamp("us", time_zone)))
+    late = pc.greater_equal(column, _END_OF_TRANSITIONS)
+    if not pc.any(late).as_py():
+        return wall
+    return pc.replace_with_mask(wall, pc.fill_null(late, False), _late_wall_time(column.filter(late), time_zone))
+
+
+def _late_wall_time(column: pa.TimestampArray, time_zone: str) -> pa.TimestampArray:
+    """The same for time stamps from 2037 on, where Arrow knows of no change of clocks any more, but ``zoneinfo`` does.
+
+    Offsets are looked up once for each quarter of an hour that occurs: clocks change at no other time.
+    """
+    instants = pc.cast(column, pa.int64())
+    quarters = pc.divide(instants, _QUARTER_OF_AN_HOUR)
+    known = pc.unique(quarters)
+    zone = ZoneInfo(time_zone)
+    offsets = [
+        datetime.fromtimestamp(quarter * _QUARTER_OF_AN_HOUR // _MICROSECONDS, zone).utcoffset() or timedelta()
+        for quarter in known.to_pylist()
+    ]
+    shifts = pa.array([offset // timedelta(microseconds=1) for offset in offsets], pa.int64())
+    return pc.cast(pc.add(instants, pc.take(shifts, pc.index_in(quarters, known))), pa.timestamp("us"))
 
 
 def _integer(column: pa.Array, _: TextStyle) -> pa.StringArray:

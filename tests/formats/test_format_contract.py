@@ -1,0 +1,282 @@
+"""What every format promises, whatever it writes."""
+
+import datetime
+import json
+import random
+import subprocess
+import sys
+from collections.abc import Iterator
+from decimal import Decimal
+from typing import Any
+
+import pyarrow as pa
+import pytest
+
+from shared.columns import Column, arrow_schema
+from shared.errors import LimitReached, SchemaChanged, ValidationFailed
+from shared.formats import FORMATS, content_type, file_extension, get_format
+from shared.formats.base import FileSpec, PartPosition
+from tests.formats.naughty import FORMULAS, NAUGHTY
+from tests.formats.readers import READERS, gunzip, pdf_text
+from tests.formats.tables import EVERY_TYPE, columns, encode, table
+
+ALL = list(FORMATS)
+WITH_ROWS = list(READERS)
+GZIPPED = [name for name, file_format in FORMATS.items() if "gzip" in file_format.compressions]
+
+
+def every_type_rows(count: int) -> list[list[Any]]:
+    """Rows with a value of every type, every seventh value missing."""
+    chance = random.Random(7)
+    rows = []
+    for number in range(count):
+        row = [
+            number,
+            chance.choice([0.1, -2.5e-7, 1e300, 3.0, float(number)]),
+            Decimal(chance.randrange(-(10**8), 10**8)).scaleb(-2),
+            Decimal(chance.randrange(-(10**14), 10**14)).scaleb(-12),
+            chance.random() < 0.5,
+            chance.choice(["Zoë", 'a "b", c', "line\nbreak", "山田 太郎", "", " x ", "=1+1", "<&>"]),
+            f"00000000-0000-4000-8000-{number:012}",
+            json.dumps({"n": number, "t": 'x"y'}),
+            bytes(range(number % 7)),
+            datetime.date(1990, 1, 1) + datetime.timedelta(number),
+            datetime.time(number % 24, 30, 15, chance.choice([0, 250_000])),
+            datetime.datetime(2024, 1, 1, tzinfo=datetime.UTC)
+            + datetime.timedelta(hours=number, microseconds=number % 3),
+            datetime.datetime(2024, 1, 1) + datetime.timedelta(minutes=number),  # noqa: DTZ001 - has none
+            pa.MonthDayNano([number % 30, number, number * 1_000_000_000]),
+            ["a", None, 'b"c'][: number % 4],
+        ]
+        rows.append([row[0]] + [None if chance.random() < 1 / 7 else value for value in row[1:]])
+    return rows
+
+
+@pytest.fixture(scope="module")
+def every_type() -> pa.Table:
+    return table(EVERY_TYPE, every_type_rows(1_200))
+
+
+def content(name: str, data: bytes) -> Any:
+    """What a reader finds in a file: header and rows, or the words of a PDF without the frame of its pages."""
+    if name in READERS:
+        return READERS[name](data)
+    words = "".join(pdf_text(data))
+    return sorted(words)
+
+
+@pytest.mark.parametrize("name", ALL)
+def test_describes_itself(name: str) -> None:
+    """A format says its name, title, ending and media type, and every option what it is for."""
+    file_format = get_format(name)
+    assert file_format.name == name
+    assert file_format.title
+    assert file_format.summary.endswith(".")
+    assert "/" in content_type(file_format, "none")
+    assert file_extension(file_format, "none") == file_format.extension
+    assert all(option.summary.endswith(".") for option in file_format.option_list)
+    assert file_format.options({}) == {option.name: option.default for option in file_format.option_list}
+
+
+def test_an_unknown_format_is_refused_with_the_nearest_name() -> None:
+    """The error names the field, what was received and what is known."""
+    with pytest.raises(ValidationFailed, match="format: unknown format 'xslx'; did you mean 'xlsx'"):
+        get_format("xslx")
+
+
+@pytest.mark.parametrize("name", ALL)
+def test_an_unknown_option_is_refused(name: str) -> None:
+    """The error names the field."""
+    with pytest.raises(ValidationFailed) as caught:
+        get_format(name).options({"colour": "red"})
+    assert [error.field for error in caught.value.errors] == ["options.colour"]
+
+
+@pytest.mark.parametrize("name", ALL)
+def test_the_same_rows_give_the_same_bytes(name: str, every_type: pa.Table) -> None:
+    """A part that is encoded again is the same, however the source batches its rows."""
+    first = encode(name, EVERY_TYPE, every_type, batch_rows=1_000)
+    assert encode(name, EVERY_TYPE, every_type, batch_rows=1_000) == first
+    assert encode(name, EVERY_TYPE, every_type, batch_rows=77) == first
+
+
+@pytest.mark.parametrize("splits", [(1,), (0, 600), (400, 400, 800), (1, 2, 3, 1_200)], ids=str)
+@pytest.mark.parametrize("name", WITH_ROWS)
+def test_any_split_into_parts_reads_the_same(name: str, splits: tuple[int, ...], every_type: pa.Table) -> None:
+    """Also with parts that turn out to be empty, at the start, in the middle and at the end."""
+    whole = content(name, encode(name, EVERY_TYPE, every_type))
+    assert len(whole[1]) == 1_200
+    assert content(name, encode(name, EVERY_TYPE, every_type, splits=splits)) == whole
+
+
+def test_a_pdf_in_parts_has_every_row_once(every_type: pa.Table) -> None:
+    """Each part starts a new page; pages are numbered through."""
+    of = columns(id="integer", name="text")
+    data = table(of, [[number, f"row{number}."] for number in range(300)])
+    pages = pdf_text(encode("pdf", of, data, splits=(100, 100, 250)))
+    assert [page[-3:] for page in pages] == [f"{number}/{len(pages)}"[-3:] for number in range(1, len(pages) + 1)]
+    words = "".join(pages)
+    assert all(words.count(f"{number}row{number}.") >= 1 for number in range(300))
+    assert words.count("row") == 300
+
+
+@pytest.mark.parametrize("splits", [None, (), (0, 0)], ids=["no parts", "one empty part", "three empty parts"])
+@pytest.mark.parametrize("name", ALL)
+def test_an_empty_result_is_a_valid_file_with_a_header(name: str, splits: tuple[int, ...] | None) -> None:
+    """Where the format has a header at all: JSON has no place for one."""
+    data = table(EVERY_TYPE, [])
+    if splits is None:
+        spec = FileSpec(EVERY_TYPE, options=FORMATS[name].options({}))
+        segments = FORMATS[name].assemble([], spec, lambda *_: b"")
+        file = b"".join(segment.data for segment in segments)  # type: ignore[union-attr]
+    else:
+        file = encode(name, EVERY_TYPE, data, splits=splits)
+    titles = [column.title for column in EVERY_TYPE]
+    if name == "pdf":
+        (page,) = pdf_text(file)
+        assert all(title in page for title in titles)
+        return
+    header, rows = READERS[name](file)
+    assert rows == []
+    assert header == ([] if name in ("json", "ndjson") else titles)
+
+
+@pytest.mark.parametrize("name", GZIPPED)
+def test_gzip_holds_the_same_text(name: str, every_type: pa.Table) -> None:
+    """Parts and what stands around them are members of one gzip file."""
+    plain = encode(name, EVERY_TYPE, every_type, splits=(0, 500))
+    packed = encode(name, EVERY_TYPE, every_type, splits=(0, 500), compression="gzip")
+    assert gunzip(packed) == plain
+    assert len(packed) < len(plain) / 2
+    assert file_extension(FORMATS[name], "gzip") == f"{FORMATS[name].extension}.gz"
+    empty = encode(name, EVERY_TYPE, table(EVERY_TYPE, []), compression="gzip")
+    assert (gunzip(empty) if empty else b"") == encode(name, EVERY_TYPE, table(EVERY_TYPE, []))
+
+
+@pytest.mark.parametrize("name", ALL)
+def test_facts_are_small_json(name: str) -> None:
+    """Facts go through the plan and the workflow's history: under 1 KiB, even of 80 columns."""
+    of = tuple(Column(f"column{number}", f"Column {number}") for number in range(80))
+    data = table(of, [["text"] * 80] * 50)
+    file_format = FORMATS[name]
+    spec = FileSpec(of, options=file_format.options({}))
+    rows, facts = file_format.encode_part(data.to_reader(), lambda _: None, spec, PartPosition(0, 1, 0))
+    assert rows == 50
+    assert len(json.dumps(facts)) < 1024
+    assert json.loads(json.dumps(facts)) == facts
+
+
+@pytest.mark.parametrize("name", ALL)
+def test_rows_of_another_shape_are_refused(name: str) -> None:
+    """A source whose columns changed since the plan does not give a wrong file."""
+    promised, found = columns(id="integer", name="text"), columns(id="text", name="text")
+    file_format = FORMATS[name]
+    spec = FileSpec(promised, options=file_format.options({}))
+    with pytest.raises(SchemaChanged, match="id is string, not int64"):
+        file_format.encode_part(table(found, [["a", "b"]]).to_reader(), lambda _: None, spec, PartPosition(0, 1, 0))
+
+
+@pytest.mark.parametrize("name", ["csv", "ndjson", "json", "parquet"])
+def test_naughty_strings_come_back(name: str) -> None:
+    """As values, byte for byte; CSV with its guard switched off."""
+    of = columns(id="integer", value="text")
+    data = table(of, list(enumerate(NAUGHTY)))
+    options = {"formulaGuard": False} if name == "csv" else {}
+    _, rows = READERS[name](encode(name, of, data, options=options))
+    assert [row[1] for row in rows] == list(NAUGHTY)
+
+
+@pytest.mark.parametrize("name", ALL)
+def test_naughty_strings_as_titles_and_as_the_file_title(name: str) -> None:
+    """Columns may be called anything, and the export too."""
+    titles = [text for text in NAUGHTY if text.strip() and len(text) < 200][:60]
+    of = tuple(Column(f"c{number}", title) for number, title in enumerate(titles))
+    data = table(of, [["x"] * len(of)])
+    for title in NAUGHTY[::5]:
+        encode(name, of, data, title=title)
+    if name == "csv":
+        header, rows = READERS[name](encode(name, of, data, options={"formulaGuard": False}))
+        assert header == titles
+        assert rows == [["x"] * len(of)]
+
+
+@pytest.mark.parametrize("name", WITH_ROWS)
+def test_numbers_are_never_guarded(name: str) -> None:
+    """A negative number stays one, next to a text that is guarded."""
+    of = columns(id="integer", ratio="float", amount="decimal(5,2)", formula="text")
+    data = table(of, [[-12, -0.5, Decimal("-1.25"), payload] for payload in FORMULAS])
+    _, rows = READERS[name](encode(name, of, data))
+    assert len(rows) == len(FORMULAS)
+    for row in rows:
+        assert (float(row[0]), float(row[1]), float(row[2])) == (-12.0, -0.5, -1.25)
+
+
+@pytest.mark.parametrize("name", ["csv", "ndjson", "json", "parquet"])
+def test_a_cell_of_ten_mebibytes(name: str) -> None:
+    """Large cells go through, many of them in one batch too."""
+    of = columns(id="integer", value="text")
+    large = "0123456789abcdef" * 655_360
+    data = pa.table(
+        [pa.array([1, 2, 3], pa.int64()), pa.array([large, None, "=" + large], pa.string())], arrow_schema(of)
+    )
+    options = {"formulaGuard": False} if name == "csv" else {}
+    _, rows = READERS[name](encode(name, of, data, options=options))
+    assert [row[1] or None for row in rows] == [large, None, "=" + large]
+
+
+@pytest.mark.parametrize("name", [name for name in ALL if name != "pdf"])
+def test_five_hundred_columns(name: str) -> None:
+    """Wide tables go through; a PDF refuses what no sheet can hold."""
+    of = tuple(Column(f"c{number}", f"C{number}", "integer") for number in range(500))
+    _, rows = READERS[name](encode(name, of, table(of, [list(range(500))] * 3)))
+    assert [[int(value) for value in row] for row in rows] == [list(range(500))] * 3
+
+
+def test_a_row_without_bounds_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A single row over the limit is an error that says so."""
+    monkeypatch.setattr("shared.formats.slices.SLICE_BYTES", 500_000)
+    monkeypatch.setattr("shared.formats.slices.ROW_BYTES", 1_000_000)
+    of = columns(value="text")
+    with pytest.raises(LimitReached, match="the limit is 1,000,000"):
+        encode("csv", of, table(of, [["small"], ["x" * 1_000_001]]))
+
+
+_MEASURE = """
+import resource, sys
+from tests.formats.test_format_contract import stream
+from shared.formats import FORMATS
+from shared.formats.base import FileSpec, PartPosition
+name, rows = sys.argv[1], int(sys.argv[2])
+reader, of = stream(rows)
+spec = FileSpec(of, options=FORMATS[name].options({}))
+count, _ = FORMATS[name].encode_part(reader, lambda data: None, spec, PartPosition(0, 1, 0))
+assert count == rows
+print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024)
+"""
+
+
+def stream(rows: int) -> tuple[pa.RecordBatchReader, tuple[Column, ...]]:
+    """Rows that are made while they are read, 500 bytes each."""
+    of = columns(id="integer", amount="decimal(12,2)", seen="timestamp", note="text")
+    schema = arrow_schema(of)
+
+    def batches() -> Iterator[pa.RecordBatch]:
+        for start in range(0, rows, 10_000):
+            numbers = pa.array(range(start, start + 10_000), pa.int64())
+            notes = pa.array(["=" + "x<" * 200 + str(number) for number in range(start, start + 10_000)])
+            amounts = numbers.cast(pa.decimal128(19, 0)).cast(schema.types[1])
+            yield pa.RecordBatch.from_arrays([numbers, amounts, numbers.cast(schema.types[2]), notes], schema=schema)
+
+    return pa.RecordBatchReader.from_batches(schema, batches()), of
+
+
+@pytest.mark.parametrize("name", ALL)
+def test_memory_does_not_grow_with_the_rows(name: str) -> None:
+    """A part of five times the rows holds about as much memory, far below 300 MiB."""
+    few, many = (10_000, 50_000) if name == "pdf" else (100_000, 500_000)
+    peaks = [
+        int(subprocess.run([sys.executable, "-c", _MEASURE, name, str(n)], check=True, capture_output=True).stdout)
+        for n in (few, many)
+    ]
+    assert peaks[1] < 300
+    assert peaks[1] - peaks[0] < 60
