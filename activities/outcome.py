@@ -14,7 +14,7 @@ from shared.models import Failure
 logger = logging.getLogger("sluice")
 
 
-Payload: TypeAlias = dict  # type: ignore[type-arg]
+Payload: TypeAlias = dict
 """An activity's input: the worker refuses to load a function whose bound parameter has a generic annotation."""
 
 

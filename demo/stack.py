@@ -23,6 +23,7 @@ class Stack:
     home: Path
     source_url: str
     storage: str
+    azurite_pid: int
     host: "subprocess.Popen[bytes]"
 
     @property
@@ -111,7 +112,9 @@ def running(home: Path, port: int, kind: str, extra: Mapping[str, str] | None = 
         azurite = stack.enter_context(azurite_server.running(home, port_from(os.environ, "AZURITE_PORT", None)))
         settings = {**app_settings(home, port, azurite.connection_string, source_url), **(extra or {})}
         process = stack.enter_context(host(home, port, settings))
-        yield Stack(f"http://127.0.0.1:{port}", home, source_url, azurite.connection_string, process)
+        yield Stack(
+            f"http://127.0.0.1:{port}", home, source_url, azurite.connection_string, azurite.process.pid, process
+        )
 
 
 def exit_on_signals() -> None:

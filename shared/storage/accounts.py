@@ -26,7 +26,7 @@ from shared.settings import Settings
 
 Patience = Literal["request", "activity"]
 
-_BLOB_RETRY: dict[str, dict[str, int | float]] = {
+_BLOB_RETRY: dict[str, dict[str, Any]] = {
     "request": {"initial_backoff": 0.2, "increment_base": 2, "retry_total": 2, "random_jitter_range": 0},
     "activity": {"initial_backoff": 1, "increment_base": 2, "retry_total": 4, "random_jitter_range": 1},
 }

@@ -146,7 +146,7 @@ def _make(
             [BlobBlock(block) for block in blocks], content_settings=settings, metadata=metadata, **ONLY_NEW
         )
     except HttpResponseError as error:
-        if error.error_code != "InvalidBlockList":
+        if getattr(error, "error_code", "") != "InvalidBlockList":
             raise
         raise PermanentError("storage has dropped parts of the export, as it does after a week; ask again") from error
 

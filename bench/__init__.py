@@ -1,0 +1,1 @@
+"""Benchmarks: ours beside a peer, in one run, as a ratio of medians."""
