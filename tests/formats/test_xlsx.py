@@ -1,0 +1,199 @@
+"""XLSX's own promises: what a person sees, what a spreadsheet cannot hold, and the container."""
+
+import datetime
+import io
+import re
+import zipfile
+from decimal import Decimal
+from typing import Any
+
+import openpyxl
+import pytest
+from openpyxl.utils.escape import unescape
+
+from shared.columns import Column
+from shared.formats import FORMATS
+from shared.formats.base import EncodedPart, FileSpec, PartBytes, PartPosition
+from shared.formats.zip_container import Deflated, Entry, central_directory, local_header
+from tests.formats.naughty import FORMULAS, NAUGHTY
+from tests.formats.tables import columns, encode, table
+
+TWO = columns(id="integer", value="text")
+
+
+def sheet_of(data: bytes) -> Any:
+    return openpyxl.load_workbook(io.BytesIO(data)).active
+
+
+def sheet_xml(data: bytes, number: int = 1) -> str:
+    with zipfile.ZipFile(io.BytesIO(data)) as archive:
+        assert archive.testzip() is None
+        return archive.read(f"xl/worksheets/sheet{number}.xml").decode()
+
+
+def test_looks_made_by_a_person() -> None:
+    """A bold frozen header, a filter over all rows, widths from the texts, and number formats."""
+    of = columns(id="integer", name="text", amount="decimal(12,2)", born="date", seen="timestamp", ok="boolean")
+    row = [
+        7,
+        "A name of some length, twenty",
+        Decimal("1234.5"),
+        datetime.date(2024, 1, 2),
+        datetime.datetime(2024, 1, 2, 3, 4, 5, tzinfo=datetime.UTC),
+        True,
+    ]
+    data = encode("xlsx", of, table(of, [row] * 20), title="People: all/today", created="2026-01-02T03:04:05Z")
+    sheet = sheet_of(data)
+    assert sheet.title == "People  all today"
+    assert all(cell.font.b for cell in sheet[1])
+    assert not any(cell.font.b for cell in sheet[2])
+    assert sheet.freeze_panes == "A2"
+    assert sheet.auto_filter.ref == "A1:F21"
+    assert sheet.dimensions == "A1:F21"
+    assert [cell.number_format for cell in sheet[2]] == [
+        "0",
+        "General",
+        "#,##0.00",
+        "yyyy-mm-dd",
+        "yyyy-mm-dd hh:mm:ss",
+        "General",
+    ]
+    assert sheet.column_dimensions["B"].width > sheet.column_dimensions["A"].width
+    assert [cell.value for cell in sheet[2]] == [
+        7,
+        row[1],
+        1234.5,
+        datetime.datetime(2024, 1, 2),  # noqa: DTZ001
+        row[4].replace(tzinfo=None),
+        True,
+    ]
+    properties = openpyxl.load_workbook(io.BytesIO(data)).properties
+    assert properties.title == "People: all/today"
+    assert properties.created == properties.modified == datetime.datetime(2026, 1, 2, 3, 4, 5)  # noqa: DTZ001
+
+
+def test_text_is_never_a_formula() -> None:
+    """Payloads are the text itself, in cells and in titles."""
+    of = (Column("id", "id", "integer"), Column("value", "=1+1"))
+    data = encode("xlsx", of, table(of, [[1, payload] for payload in FORMULAS]))
+    assert "<f" not in sheet_xml(data).replace("<filter", "")
+    sheet = sheet_of(data)
+    assert [unescape(row[1].value) for row in sheet.iter_rows(min_row=2)] == list(FORMULAS)
+    assert {cell.data_type for row in sheet.iter_rows(min_col=2) for cell in row} == {"s"}
+    assert sheet["B1"].value == "=1+1"
+
+
+def test_naughty_strings_come_back() -> None:
+    """Through the XML and the escapes of the characters that XML cannot hold."""
+    sheet = sheet_of(encode("xlsx", TWO, table(TWO, [[1, text] for text in NAUGHTY])))
+    found = [decoded(row[1].value or "") for row in sheet.iter_rows(min_row=2)]
+    assert found == list(NAUGHTY)
+
+
+def decoded(text: str) -> str:
+    """Undo ``_xHHHH_`` as Excel does."""
+    return re.sub("_x([0-9A-Fa-f]{4})_", lambda match: chr(int(match[1], 16)), text)
+
+
+@pytest.mark.parametrize("text", ["x" * 32_768, "é" * 40_000, "😀" * 16_384, "x" + "😀" * 16_383 + "y"], ids=len)
+def test_texts_over_the_limit_are_cut_and_counted(text: str) -> None:
+    """32,767 UTF-16 code units fit; how many texts were cut is a fact of the part."""
+    xlsx = FORMATS["xlsx"]
+    data = table(TWO, [[1, text], [2, "short"], [3, None]])
+    spec = FileSpec(TWO, options=xlsx.options({}))
+    _, facts = xlsx.encode_part(data.to_reader(), lambda _: None, spec, PartPosition(0, 1, 0))
+    assert facts["truncated"] == 1
+    cut = sheet_of(encode("xlsx", TWO, data))["B2"].value
+    assert text.startswith(cut)
+    assert 32_766 <= len(cut.encode("utf-16-le")) // 2 <= 32_767
+
+
+def test_a_text_of_exactly_the_limit_is_whole() -> None:
+    """Bytes do not count, UTF-16 code units do."""
+    xlsx = FORMATS["xlsx"]
+    spec = FileSpec(TWO, options=xlsx.options({}))
+    data = table(TWO, [[1, "é" * 32_767]])
+    _, facts = xlsx.encode_part(data.to_reader(), lambda _: None, spec, PartPosition(0, 1, 0))
+    assert facts["truncated"] == 0
+
+
+def test_sheets_follow_the_planned_rows(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A part's sheet is decided by the rows planned before it; each sheet has its header and its rows."""
+    monkeypatch.setattr("shared.formats.xlsx._ROWS_OF_A_SHEET", 100)
+    data = table(TWO, [[number, "x"] for number in range(250)])
+    book = openpyxl.load_workbook(io.BytesIO(encode("xlsx", TWO, data, splits=(50, 100, 200), title="T" * 40)))
+    assert [sheet.max_row for sheet in book.worksheets] == [101, 101, 51]
+    assert book.sheetnames == ["T" * 31, "T" * 27 + " (2)", "T" * 27 + " (3)"]
+    assert [sheet["A2"].value for sheet in book.worksheets] == [0, 100, 200]
+
+
+def test_rows_that_went_missing_leave_their_sheet_shorter(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Rows may be deleted between the plan and the part; nothing moves between sheets."""
+    monkeypatch.setattr("shared.formats.xlsx._ROWS_OF_A_SHEET", 100)
+    xlsx, spec = FORMATS["xlsx"], FileSpec(TWO, options={})
+    written, parts = [], []
+    for index, rows in enumerate([60, 0, 100]):
+        part = bytearray()
+        data = table(TWO, [[index, "x"]] * rows)
+        count, facts = xlsx.encode_part(
+            data.to_reader(), part.extend, spec, PartPosition(index, 3, (0, 60, 100)[index])
+        )
+        parts.append(EncodedPart(index, count, len(part), facts))
+        written.append(bytes(part))
+    file = b"".join(
+        written[s.index][s.offset : s.offset + s.length] if isinstance(s, PartBytes) else s.data
+        for s in xlsx.assemble(parts, spec, lambda *_: b"")
+    )
+    book = openpyxl.load_workbook(io.BytesIO(file))
+    assert [sheet.max_row for sheet in book.worksheets] == [61, 101]
+
+
+def test_outer_space_is_kept() -> None:
+    """White space at the ends of a text survives every reader."""
+    assert 'xml:space="preserve"' in sheet_xml(encode("xlsx", TWO, table(TWO, [[1, " x "]])))
+    assert 'xml:space="preserve"' not in sheet_xml(encode("xlsx", TWO, table(TWO, [[1, "a b"]])))
+
+
+def test_zip64_only_where_a_number_is_too_large() -> None:
+    """Some readers refuse what is not needed; nothing else can say five GiB."""
+    small = Entry("small.xml", Deflated(1, 10, 5), 0)
+    large = Entry("large.xml", Deflated(2, 20 * 2**30, 5 * 2**30), 100)
+    behind = Entry("behind.xml", Deflated(3, 10, 5), 5 * 2**30 + 200)
+    assert local_header(small)[4:6] == b"\x14\x00"
+    assert local_header(large)[4:6] == b"\x2d\x00"
+    assert b"PK\x06\x06" not in central_directory([small], 1000)
+    end = behind.offset + 100
+    with zipfile.ZipFile(Behind(end, central_directory([small, large, behind], end))) as archive:
+        found = [(i.filename, i.file_size, i.compress_size, i.header_offset) for i in archive.infolist()]
+    assert found == [
+        ("small.xml", 10, 5, 0),
+        ("large.xml", 20 * 2**30, 5 * 2**30, 100),
+        ("behind.xml", 10, 5, 5 * 2**30 + 200),
+    ]
+
+
+class Behind(io.RawIOBase):
+    """A file of ``gap`` bytes that are never looked at, and then ``data``."""
+
+    def __init__(self, gap: int, data: bytes) -> None:
+        self._gap, self._data, self._at = gap, data, 0
+
+    def seekable(self) -> bool:
+        return True
+
+    def readable(self) -> bool:
+        return True
+
+    def seek(self, offset: int, whence: int = io.SEEK_SET) -> int:
+        base = {io.SEEK_SET: 0, io.SEEK_CUR: self._at, io.SEEK_END: self._gap + len(self._data)}[whence]
+        self._at = base + offset
+        return self._at
+
+    def tell(self) -> int:
+        return self._at
+
+    def read(self, size: int = -1) -> bytes:
+        start = self._at - self._gap
+        found = self._data[start : None if size < 0 else start + size]
+        self._at += len(found)
+        return found
