@@ -15,6 +15,7 @@ import asyncio
 import heapq
 import json
 import logging
+import sqlite3
 import time
 import uuid
 from collections import OrderedDict, deque
@@ -71,6 +72,7 @@ _HISTORY_CACHE_BYTES = 16 * 1024 * 1024
 _LONG_EPISODE = 0.01
 _LONGEST_HOLD = 0.5
 _LONGEST_SLEEP = 60.0
+_STORAGE_PAUSE = 1.0
 
 HttpCall = Callable[[dict[str, Any]], Awaitable[dict[str, Any]]]
 
@@ -347,6 +349,8 @@ class Engine:
             self._deaths.pop(instance_id, None)
         except WorkerDiedError as error:
             self._episode_died(instance, batch, error)
+        except sqlite3.Error as error:
+            self._storage_failed(error, lambda: self.notify(instance_id))
         finally:
             place.free()
             seconds = self._loop.time() - began
@@ -684,8 +688,13 @@ class Engine:
 
     def _flush_results(self) -> None:
         """Commit all results that have come in since the last turn of the loop, in one transaction."""
-        results, self._results = self._results, []
-        self._hub.complete_activities(results)
+        results = self._results
+        try:
+            self._hub.complete_activities(results)
+        except sqlite3.Error as error:
+            self._storage_failed(error, self._flush_results)
+            return
+        self._results = []
         for instance_id in {activity.instance_id for activity, _ in results}:
             left = self._outstanding.get(instance_id, 0) - sum(a.instance_id == instance_id for a, _ in results)
             if left > 0:
@@ -736,11 +745,23 @@ class Engine:
         while self._timers and self._timers[0][0] <= now:
             timer = heapq.heappop(self._timers)[2]
             due.append((timer, _text(EventType.TIMER_FIRED, stamp, TimerId=timer.task_id, FireAt=timer.fire_at)))
-        if due:
-            self._hub.fire_timers(due)
+        try:
+            if due:
+                self._hub.fire_timers(due)
+        except sqlite3.Error as error:
             for timer, _ in due:
-                self.notify(timer.instance_id)
+                heapq.heappush(self._timers, (_seconds(timer.fire_at), timer.row_id, timer))
+            self._storage_failed(error, self._fire_due)
+            return
+        for timer, _ in due:
+            self.notify(timer.instance_id)
         self._arm_timer()
+
+    def _storage_failed(self, error: sqlite3.Error, again: Callable[[], None]) -> None:
+        """A transaction has failed as a whole (a full disk, say): try again later."""
+        logs.event("hub.failed", level=logging.CRITICAL, error=str(error))
+        if not self._stopping:
+            self._loop.call_later(_STORAGE_PAUSE, again)
 
     # Messages
 

@@ -35,6 +35,8 @@ _ANY_PATH = r"{tail:[\s\S]*}"
 """The rest of a path, whatever characters it decodes to; whether they are allowed is for the handler to say."""
 
 _GRACE_SECONDS = 1.0
+_PLATFORM_ENVIRONMENT = {"FUNCTIONS_WORKER_RUNTIME": "python", "AZURE_FUNCTIONS_ENVIRONMENT": "Development"}
+"""What Core Tools tells functions of where they run."""
 
 
 @dataclass(frozen=True)
@@ -93,6 +95,8 @@ class Host:
     async def start(cls, options: StartOptions) -> Host:
         """Start everything and return when requests are answered."""
         load_local_settings(options.app_dir, os.environ)
+        for name, value in _PLATFORM_ENVIRONMENT.items():
+            os.environ.setdefault(name, value)
         settings = load_host_settings(options.app_dir, os.environ)
         logs.configure(settings.log_levels["default"])
         sock = _listen(options.host, options.port)

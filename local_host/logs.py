@@ -46,8 +46,12 @@ def configure(level: int) -> None:
 
 def event(action: str, *, level: int = logging.INFO, exc_info: bool = False, **fields: Any) -> None:
     """Write one record. Fields that are None are left out; text with blanks is quoted as JSON."""
-    if not _logger.isEnabledFor(level):
-        return
+    if _logger.isEnabledFor(level):
+        _logger.log(level, "%s", line(action, **fields), exc_info=exc_info)
+
+
+def line(action: str, **fields: Any) -> str:
+    """Return the text of a record."""
     parts = [action]
     for name, value in fields.items():
         if value is None:
@@ -59,9 +63,9 @@ def event(action: str, *, level: int = logging.INFO, exc_info: bool = False, **f
             if not text or any(c in text for c in ' "=\n\r\t'):
                 text = json.dumps(text, ensure_ascii=False)
         parts.append(f"{name}={text}")
-    _logger.log(level, "%s", " ".join(parts), exc_info=exc_info)
+    return " ".join(parts)
 
 
-def is_enabled(level: int) -> bool:
-    """Tell whether records of the level are written."""
-    return _logger.isEnabledFor(level)
+def forward(level: int, message: str) -> None:
+    """Write a record of a function; its worker has already decided that the level is to be written."""
+    _logger.handle(_logger.makeRecord(_logger.name, level, "", 0, "%s", (message,), None))

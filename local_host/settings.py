@@ -28,7 +28,7 @@ class HostSettings:
     """Settings of one run.
 
     ``function_timeout`` is in seconds, None means no limit. ``log_levels`` maps a logger or category name to a
-    ``logging`` level; ``default`` is always there.
+    ``logging`` level; ``default`` is always there; ``Function``, when there, is for what functions log.
     """
 
     route_prefix: str = "api"

@@ -203,9 +203,9 @@ def main(channel_fd: int, lifeline_fd: int) -> None:
 def _forward_logs(channel: _Channel, levels: dict[str, int]) -> None:
     root = logging.getLogger()
     root.addHandler(_ForwardHandler(channel))
-    root.setLevel(levels.get("default", logging.INFO))
+    root.setLevel(levels.get("Function", levels["default"]))
     for name, level in levels.items():
-        if name != "default":
+        if name not in ("default", "Function"):
             logging.getLogger(name).setLevel(level)
     logging.captureWarnings(True)
 

@@ -153,14 +153,14 @@ class WorkerProcess:
                 if future is not None and not future.done():
                     future.set_result((header, body))
             case "log":
-                logs.event(
+                text = logs.line(
                     "function.log",
-                    level=header["level"],
                     function=header["function"],
                     invocation=header["id"],
                     logger=header["logger"],
                     message=header["message"],
                 )
+                logs.forward(header["level"], text)
             case "ready":
                 if not self._ready.done():
                     self._ready.set_result([FunctionMetadata(**f) for f in header["functions"]])
