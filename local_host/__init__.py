@@ -24,6 +24,7 @@ it as the Azure Functions host with the Durable Task extension would. Where to l
 ``timer_triggers``  timer functions and their schedules
 ``http_calls``      ``context.call_http``
 ``keys``            host, function and system keys
+``reload``          ``--reload``: notices changes of the app
 ``replay``          replays recorded histories against changed code
 ``logs``            one-line structured log records
 ``errors``          every exception of the host

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -41,8 +42,12 @@ def _start(options: argparse.Namespace) -> int:
         port=options.port,
         rpc_port=options.rpc_port,
         auth=options.auth,
+        reload=options.reload,
     )
-    asyncio.run(serve(start))
+    environment = dict(os.environ)
+    if asyncio.run(serve(start)):
+        # A new process with the first environment, so that local.settings.json is read anew too.
+        os.execve(sys.executable, [sys.executable, "-m", "local_host", *(sys.argv[1:])], environment)  # noqa: S606
     return 0
 
 
@@ -68,6 +73,7 @@ def _parser() -> argparse.ArgumentParser:
         "--rpc-port", type=int, default=0, metavar="N", help="port of the SDK's client (default: a free one)"
     )
     start.add_argument("--auth", action="store_true", help="ask for keys as the platform does (default: anonymous)")
+    start.add_argument("--reload", action="store_true", help="start again when a file of the app changes")
     replay = commands.add_parser("replay", help="replay all recorded histories against the app's code")
     replay.add_argument("--app", type=Path, default=Path(), metavar="DIR", help="folder of function_app.py")
     replay.add_argument("--data", type=Path, default=Path(".local_host"), metavar="DIR", help="folder of the task hub")

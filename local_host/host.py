@@ -7,6 +7,7 @@ import errno
 import os
 import signal
 import socket
+import sys
 from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
@@ -20,11 +21,12 @@ from local_host.durable_client import WEBHOOK_PATH, binding_value
 from local_host.durable_http import DurableHttpApi
 from local_host.engine import Engine
 from local_host.entities import EntityEngine
-from local_host.errors import PortInUseError, SettingsError
+from local_host.errors import AppLoadError, PortInUseError, SettingsError
 from local_host.function_table import FunctionTable
 from local_host.http_calls import HttpCalls
 from local_host.http_triggers import MAX_BODY, HttpFunction, HttpTriggers, http_functions
 from local_host.keys import HostKeys, load_keys
+from local_host.reload import changed
 from local_host.settings import HostSettings, load_host_settings, load_local_settings
 from local_host.task_hub import TaskHub
 from local_host.timer_triggers import TimerFunction, TimerTriggers
@@ -49,22 +51,42 @@ class StartOptions:
     port: int = 7071
     rpc_port: int = 0
     auth: bool = False
+    reload: bool = False
 
 
-async def serve(options: StartOptions) -> None:
-    """Run a host until SIGINT or SIGTERM.
+async def serve(options: StartOptions) -> bool:
+    """Run a host until SIGINT or SIGTERM; with ``reload`` also until the app changes, and tell whether it has.
 
     Raises SettingsError, PortInUseError, TaskHubInUseError or AppLoadError when it cannot start.
     """
     stop = asyncio.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
-    host = await Host.start(options)
+    try:
+        host = await Host.start(options)
+    except AppLoadError as error:
+        if not options.reload:
+            raise
+        print(f"{error.details}error: {error}\nwaiting for a change of the app", file=sys.stderr, flush=True)  # noqa: T201
+        return await _stopped_or_changed(stop, options)
     try:
         host.print_summary()
-        await stop.wait()
+        return await _stopped_or_changed(stop, options)
     finally:
         await host.stop()
+
+
+async def _stopped_or_changed(stop: asyncio.Event, options: StartOptions) -> bool:
+    waits: list[asyncio.Future[Any]] = [asyncio.ensure_future(stop.wait())]
+    if options.reload:
+        waits.append(asyncio.ensure_future(changed(options.app_dir)))
+    await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
+    for wait in waits:
+        wait.cancel()
+    if stop.is_set():
+        return False
+    logs.event("host.reloading", changed=str(waits[1].result()))
+    return True
 
 
 class Host:

@@ -174,3 +174,24 @@ def test_modules_of_the_app_and_installed_packages(new_host: HostFactory) -> Non
     cwd, value, last, first = host.get("/api/paths").json()
     assert (cwd, value, last) == (str(host.app_dir), 7, str(host.app_dir))
     assert first != str(host.app_dir)
+
+
+def test_reload(new_host: HostFactory) -> None:
+    """With --reload a change of the app is served, also after one that cannot be loaded; live work goes on."""
+    with closing(socket.create_server(("127.0.0.1", 0))) as free:
+        port = free.getsockname()[1]
+    host = new_host(HELLO, arguments=("--port", str(port), "--reload"))
+    script = host.app_dir / "function_app.py"
+    source = script.read_text()
+    assert host.get("/api/hello").body == b"hello"
+    script.write_text(source + "\nthis is no Python")
+    until(lambda: "waiting for a change of the app" in host.log(), 15)
+    script.write_text(source.replace('"GREETING", "hello"', '"GREETING", "changed"'))
+    until(lambda: _body(host) == b"changed", 15)
+
+
+def _body(host: RunningHost) -> bytes:
+    try:
+        return host.get("/api/hello").body
+    except OSError:
+        return b""
