@@ -14,6 +14,7 @@ Everything here is a pure function of the history and of the app's code, so ever
 
 from __future__ import annotations
 
+import importlib
 import json
 import traceback
 import uuid
@@ -116,6 +117,28 @@ def decide(
     if state.get("isDone"):
         return Outcome("completed", json.dumps(state.get("output")), custom_status, decisions)
     return Outcome("running", None, custom_status, decisions)
+
+
+def use_fast_timestamps() -> None:
+    """Have the SDK read our timestamps without dateutil, which takes nine tenths of a replay's time to guess formats.
+
+    The values are equal, the zone object included; text of any other form still goes to dateutil. Does nothing for an
+    SDK that is built otherwise.
+    """
+    module = importlib.import_module("azure.durable_functions.models.history.HistoryEvent")
+    general = getattr(module, "dt_parse", None)
+    if general is None or hasattr(general, "general"):
+        return
+    zone = general("2026-01-31T08:00:00.000000Z").tzinfo
+
+    def parse(text: str) -> datetime:
+        if len(text) == 27 and text[10] == "T" and text[19] == "." and text[26] == "Z":
+            return datetime.fromisoformat(text[:26]).replace(tzinfo=zone)
+        moment: datetime = general(text)
+        return moment
+
+    parse.general = general  # type: ignore[attr-defined]
+    module.dt_parse = parse  # type: ignore[attr-defined]
 
 
 def _call_sdk(handle: Callable[..., Any], context_json: str) -> tuple[dict[str, Any], Any, str]:

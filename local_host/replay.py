@@ -89,6 +89,7 @@ def replay_hubs(app_dir: Path, data_dir: Path) -> Report:
     functions = {
         f.metadata.durable_name.lower(): f for f in app_index.load_app(app_dir) if f.metadata.kind == "orchestration"
     }
+    episode.use_fast_timestamps()
     histories = episodes = 0
     differences: list[Difference] = []
     for recorded in (r for hub in hubs for r in read_histories(hub)):

@@ -195,6 +195,8 @@ def main(channel_fd: int, lifeline_fd: int) -> None:
     except AppLoadError as error:
         channel.send({"t": "failed", "error": str(error), "details": error.details})
         return
+    if any(f.metadata.kind == app_index.ORCHESTRATION for f in functions):
+        episode.use_fast_timestamps()
     worker = Worker(channel, start, functions)
     channel.send({"t": "ready", "functions": [f.metadata.to_json() for f in functions]})
     worker.run()

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import importlib
 from typing import Any
 
+import dateutil.parser
 import pytest
 
-from local_host.episode import NonDeterminismError, Outcome, Walk, decide
+from local_host.episode import NonDeterminismError, Outcome, Walk, decide, use_fast_timestamps
 from local_host.history import Event, EventType, new_event
 
 T0 = "2026-01-31T08:00:00.000000Z"
@@ -202,3 +204,15 @@ def test_unknown_action() -> None:
         "failed",
         "Orchestrator function 'o' failed: Received an unexpected action type from the out-of-proc function: '99'.",
     )
+
+
+@pytest.mark.parametrize(
+    "text", ["2026-01-31T08:00:00.123456Z", "2026-01-31T08:00:00Z", "2026-01-31T10:00:00.5+02:00", "2026-01-31 08:00"]
+)
+def test_fast_timestamps_are_equal(text: str) -> None:
+    """The SDK gets the very value dateutil would give it."""
+    use_fast_timestamps()
+    use_fast_timestamps()
+    parse = importlib.import_module("azure.durable_functions.models.history.HistoryEvent").dt_parse
+    expected = dateutil.parser.parse(text)
+    assert repr(parse(text)) == repr(expected)
