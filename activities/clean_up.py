@@ -38,11 +38,17 @@ def delete_parts(ref: ExportRef, context: Services) -> Removed:
 
 
 def expire(record: ExportRecord, context: Services) -> None:
-    """Delete the file and everything else in the export's folder; the record says Expired."""
+    """Delete the file and everything else in the export's folder.
+
+    The record of a completed export says Expired; one that failed stays Failed, and only has no parts any more.
+    """
     context.blobs.delete_folder(folder(record.tenant, record.id))
-    if record.status != Status.EXPIRED:
-        context.records.change(record.tenant, record.id, "expire", status=Status.EXPIRED, completed_at=iso(utc_now()))
+    if record.status == Status.COMPLETED:
+        context.records.change(record.tenant, record.id, "expire", status=Status.EXPIRED)
         context.log.add(record.tenant, record.id, "expired", "The file was removed: its time was up.")
+    else:
+        context.records.change(record.tenant, record.id, "expire", expires_at="")
+        context.log.add(record.tenant, record.id, "parts-removed", "The finished parts were removed.")
 
 
 def forget(record: ExportRecord, context: Services) -> None:
@@ -54,11 +60,12 @@ def forget(record: ExportRecord, context: Services) -> None:
 
 
 def due(context: Services) -> tuple[list[ExportRecord], list[ExportRecord]]:
-    """The records whose file is to be removed, and those to be forgotten."""
+    """The records whose files are to be removed, and those to be forgotten."""
     now = utc_now()
     limit = now - timedelta(days=context.settings.record_retention_days)
-    found = list(context.records.expired(iso(now), iso(limit)))
-    return (
-        [r for r in found if r.status == Status.COMPLETED],
-        [r for r in found if r.status != Status.COMPLETED],
-    )
+    files: list[ExportRecord] = []
+    forgotten: list[ExportRecord] = []
+    for record in context.records.past_their_time(iso(now), iso(limit)):
+        has_files = record.status != Status.EXPIRED and record.expires_at
+        (files if has_files else forgotten).append(record)
+    return files, forgotten

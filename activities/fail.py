@@ -35,13 +35,15 @@ def fail(failed: FailedExport, context: Services) -> Recorded:
     failure = Failure.from_json(failed.failure)
     record = context.record(ExportRef(failed.tenant, failed.export_id))
     if record.status not in FINAL:
+        now = utc_now()
         record = context.records.change(
             failed.tenant,
             failed.export_id,
             f"fail-{record.attempt}",
             status=Status.FAILED,
             phase="",
-            completed_at=iso(utc_now()),
+            completed_at=iso(now),
+            expires_at=iso(now + context.retention(record.export_type)),
             error_code=failure.code,
             error_message=failure.message,
         )

@@ -41,7 +41,7 @@ def publish(ref: ExportRef, file: FinalFile, context: Services) -> Published:
             status=Status.COMPLETED,
             phase="",
             completed_at=iso(now),
-            expires_at=iso(now + retention(record.export_type, context)),
+            expires_at=iso(now + context.retention(record.export_type)),
             file_name=name,
             file_blob=file.blob,
             file_bytes=file.bytes,
@@ -53,9 +53,3 @@ def publish(ref: ExportRef, file: FinalFile, context: Services) -> Published:
         context.log.add(ref.tenant, ref.export_id, "published", message)
     url, expires = context.blobs.read_url(file.blob, OUTPUT_URL_LIFETIME, download_as=name)
     return Published(ref.export_id, file.blob, file.rows, file.bytes, file.sha256, url, iso(expires))
-
-
-def retention(export_type: str, context: Services) -> timedelta:
-    """How long a finished file of this type is kept."""
-    own = export_type_named(export_type).retention_days
-    return timedelta(days=context.settings.retention_days if own is None else own)

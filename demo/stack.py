@@ -58,6 +58,7 @@ def app_settings(home: Path, port: int, storage: str, source_url: str) -> dict[s
         "MAIL_OUTBOX_DIR": str(home / "outbox"),
         "RETENTION_SCHEDULE": "0 */10 * * * *",
         "FUNCTIONS_WORKER_RUNTIME": "python",
+        "PYTHON_THREADPOOL_THREAD_COUNT": "2",
     }
     return settings | {name: os.environ[name] for name in settings if os.environ.get(name)}
 

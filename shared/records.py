@@ -1,6 +1,7 @@
 """The record of an export: what the API shows, what the orchestration writes, kept as one row of a table."""
 
 import json
+import re
 import secrets
 from base64 import b32encode
 from collections.abc import Iterator, Mapping
@@ -62,8 +63,10 @@ class ExportRecord:
     def to_entity(self) -> dict[str, Any]:
         """The table row: partition by tenant, row key = id, so that a listing comes newest first."""
         values = {f.name: getattr(self, f.name) for f in fields(self) if f.name not in ("tenant", "id")}
-        values["request"] = json.dumps(dict(self.request), ensure_ascii=False)
         values["caller"] = json.dumps(dict(self.caller), ensure_ascii=False)
+        request = json.dumps(dict(values.pop("request")), ensure_ascii=False)
+        for start in range(0, len(request), _TEXT_LIMIT):
+            values[f"request{start // _TEXT_LIMIT or ''}"] = request[start : start + _TEXT_LIMIT]
         for name in _LONG:
             values[name] = str(values[name])
         return {"PartitionKey": self.tenant, "RowKey": self.id, **values}
@@ -73,12 +76,16 @@ class ExportRecord:
         """The record in a table row; columns that this release does not know are left out."""
         known = {f.name for f in fields(cls)}
         values = {name: value for name, value in entity.items() if name in known}
-        values["request"] = json.loads(values["request"])
+        pieces = sorted((name for name in entity if re.fullmatch(r"request\d*", name)), key=lambda n: (len(n), n))
+        values["request"] = json.loads("".join(entity[name] for name in pieces))
         values["caller"] = json.loads(values["caller"])
         for name in _LONG:
             values[name] = int(values[name])
         return cls(tenant=entity["PartitionKey"], id=entity["RowKey"], **values)
 
+
+_TEXT_LIMIT = 16_000
+"""Characters of one text in a table: 64 KiB as UTF-16. A longer request goes on in ``request1``, ``request2``, ..."""
 
 _LONG = ("total_rows", "total_parts", "file_bytes", "file_rows")
 """Kept as text: a table's plain integer has 32 bits."""
@@ -208,12 +215,14 @@ class ExportRecords:
                 found.append(ExportRecord.from_entity(entity))
         return found, ""
 
-    def expired(self, now: str, records_before: str) -> Iterator[ExportRecord]:
-        """Records whose file has expired by ``now``, and those without a file any more that ended before the other."""
+    def past_their_time(self, now: str, records_before: str) -> Iterator[ExportRecord]:
+        """Records whose files have expired by ``now``, and those without files that are older than the second time."""
+        completed, expired = f"status eq '{Status.COMPLETED}'", f"status eq '{Status.EXPIRED}'"
+        ended = f"(status eq '{Status.FAILED}' or status eq '{Status.CANCELLED}')"
         where = (
-            f"(status eq '{Status.COMPLETED}' and expires_at le '{now}')"
-            f" or (status ne '{Status.PENDING}' and status ne '{Status.PROCESSING}' and status ne '{Status.COMPLETED}'"
-            f" and completed_at le '{records_before}')"
+            f"(({completed} or {ended}) and expires_at gt '' and expires_at le '{now}')"
+            f" or ({expired} and expires_at le '{records_before}')"
+            f" or ({ended} and expires_at eq '' and completed_at le '{records_before}')"
         )
         with storage_errors():
             for entity in self._exports.query_entities(where):

@@ -2,9 +2,11 @@
 
 import logging
 from dataclasses import dataclass
+from datetime import timedelta
 from functools import cache, lru_cache
 
 from shared import plan as plans
+from shared.catalogue import export_type_named
 from shared.channels.email import EmailChannel
 from shared.errors import PermanentError
 from shared.export_log import ExportLog
@@ -27,6 +29,11 @@ class Services:
     records: ExportRecords
     log: ExportLog
     mail: EmailChannel
+
+    def retention(self, export_type: str) -> timedelta:
+        """How long the files of an export of this type are kept, from its end on."""
+        own = export_type_named(export_type).retention_days
+        return timedelta(days=self.settings.retention_days if own is None else own)
 
     def record(self, ref: ExportRef) -> ExportRecord:
         """The record of an export that runs. Raises ``PermanentError`` when somebody deleted it."""

@@ -1,5 +1,6 @@
 """``/exports``: start an export, list exports, and tell how one is doing."""
 
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -9,7 +10,7 @@ import azure.functions as func
 
 from exports import EXPORT_TYPES
 from shared.clock import utc_now
-from shared.errors import FieldError, NotFound, ValidationFailed, unknown
+from shared.errors import FieldError, NotFound, StorageUnavailable, ValidationFailed, unknown
 from shared.formats import FORMATS
 from shared.identity import Caller
 from shared.models import ExportRef, ExportStart
@@ -47,10 +48,7 @@ async def start_export(req: func.HttpRequest, client: df.DurableOrchestrationCli
         request={"body": request.model_dump_json(by_alias=True, exclude_unset=True)},
         caller=caller.to_json(),
     )
-    await in_thread(context.records.create, record)
-    message = f"{caller.name} asked for '{export_type.title}' as {request.format}."
-    await in_thread(context.log.add, record.tenant, record.id, "requested", message)
-    await client.start_new("export", record.id, _start(record, context.settings).to_json())
+    await _begin(record, f"{caller.name} asked for '{export_type.title}' as {request.format}.", context, client)
     body: dict[str, Any] = {"id": record.id, "status": record.status, "links": links(record.id, context.settings)}
     if caller.all_tenants:
         body["durable"] = client.create_http_management_payload(record.id)
@@ -58,6 +56,23 @@ async def start_export(req: func.HttpRequest, client: df.DurableOrchestrationCli
     return json_response(
         body, 202, {"Location": location, "Operation-Location": location, "Retry-After": _POLL_SECONDS}
     )
+
+
+async def _begin(record: ExportRecord, message: str, context: Services, client: df.DurableOrchestrationClient) -> None:
+    """All of it or nothing: a record without an orchestration would be Pending for ever."""
+    try:
+        await in_thread(context.log.add, record.tenant, record.id, "requested", message)
+        await in_thread(context.records.create, record)
+        await client.start_new("export", record.id, _start(record, context.settings).to_json())
+    except Exception:
+        await in_thread(_undo, record, context)
+        raise
+
+
+def _undo(record: ExportRecord, context: Services) -> None:
+    with suppress(StorageUnavailable):  # then the record could not be written either, in all likelihood
+        context.records.delete(record)
+        context.log.delete(record.id)
 
 
 @bp.route(route="exports", methods=["GET"])
@@ -79,14 +94,14 @@ async def export_status(req: func.HttpRequest, client: df.DurableOrchestrationCl
     caller = caller_of(req)
     context = await request_services()
     record = await in_thread(visible_record, context, caller, req.route_params["id"])
-    if record.status in FINAL:
+    if record.status in (Status.COMPLETED, Status.EXPIRED):
         return json_response(resource(record, {}, context.settings, utc_now()))
     running = await _custom_status(client, record.id)
     if child := running.get("runningGroup"):
         inside = await _custom_status(client, child)
         running = {**running, **{k: running[k] + inside.get(k, 0) for k in ("parts", "rows")}}
     body = resource(record, running, context.settings, utc_now())
-    return json_response(body, headers={"Retry-After": _POLL_SECONDS})
+    return json_response(body, headers={} if record.status in FINAL else {"Retry-After": _POLL_SECONDS})
 
 
 @bp.route(route="exports/{id}/logs", methods=["GET"])
@@ -123,7 +138,7 @@ def visible_record(context: Services, caller: Caller, export_id: str) -> ExportR
 def links(export_id: str, settings: Settings) -> dict[str, str]:
     """Where to go on with an export."""
     base = f"{settings.public_url.rstrip('/')}/api/exports/{export_id}"
-    return {"self": base, "download": f"{base}/download", "cancel": f"{base}/cancel", "logs": f"{base}/logs"}
+    return {"self": base, "download": f"{base}/download", "logs": f"{base}/logs"}
 
 
 def resource(record: ExportRecord, running: dict[str, Any], settings: Settings, now: datetime) -> dict[str, Any]:
@@ -241,7 +256,7 @@ def list_query(params: Any, caller: Caller) -> ListQuery:
         if (value := params.get(name)) is not None:
             try:
                 where.append(f"created_at {operator} '{_instant(value)}'")
-            except ValueError:
+            except (ValueError, OverflowError):
                 errors.append(FieldError(name, f"takes a time such as 2026-01-31T12:00:00Z, got '{value[:80]}'"))
     limit, after = 50, ""
     try:

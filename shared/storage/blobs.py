@@ -1,6 +1,7 @@
 """The container of exports: whole small blobs, and ranges of large ones."""
 
 from collections.abc import Iterator
+from contextlib import suppress
 from datetime import datetime, timedelta
 
 from azure.core.exceptions import ResourceExistsError, ResourceModifiedError, ResourceNotFoundError
@@ -81,16 +82,22 @@ class BlobStore:
             return properties.size, dict(properties.metadata)
 
     def delete_folder(self, prefix: str) -> int:
-        """Delete every blob under a prefix; give how many there were."""
+        """Delete every blob under a prefix, also one that has only uncommitted blocks; give how many there were."""
         count = 0
         with storage_errors():
-            for name in self.container.list_blob_names(name_starts_with=prefix):
+            for blob in self.container.list_blobs(name_starts_with=prefix, include=["uncommittedblobs"]):
+                count += 1
                 try:
-                    self.client(name).delete_blob(delete_snapshots="include")
-                    count += 1
+                    self.client(blob.name).delete_blob()
                 except ResourceNotFoundError:
-                    continue
+                    self._drop_uncommitted(blob.name)
         return count
+
+    def _drop_uncommitted(self, name: str) -> None:
+        """Uncommitted blocks cannot be deleted; a blob that is written in their place takes them along."""
+        with suppress(ResourceExistsError, ResourceModifiedError, ResourceNotFoundError):
+            self.client(name).upload_blob(b"", overwrite=True, **ONLY_NEW)
+            self.client(name).delete_blob()
 
     def read_url(
         self, name: str, lifetime: timedelta, *, download_as: str = "", content_type: str = ""

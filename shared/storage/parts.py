@@ -67,8 +67,10 @@ class PartUpload:
         self._buffer += data
         self.bytes += len(data)
         while len(self._buffer) > BLOCK_BYTES:
-            self._stage(bytes(self._buffer[:BLOCK_BYTES]))
+            with memoryview(self._buffer) as view:
+                block = bytes(view[:BLOCK_BYTES])
             del self._buffer[:BLOCK_BYTES]
+            self._stage(block)
 
     def commit(self, index: int, rows: int, facts: Mapping[str, Any], plan_hash: str) -> EncodedPart:
         """Make the part known, and give what is there now: ours, or the one that was faster."""

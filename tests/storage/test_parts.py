@@ -80,3 +80,12 @@ def test_parts_are_listed_in_order(store: BlobStore, folder: str) -> None:
         upload.write(str(index).encode())
         upload.commit(index, index, {}, "plan-a")
     assert [p.encoded.index for p in stored_parts(store, f"{folder}parts/")] == [0, 1, 2, 10]
+
+
+def test_a_folder_is_deleted_with_what_was_never_committed(store: BlobStore, folder: str) -> None:
+    """Parts, files, and blocks that wait for a merge that will not come."""
+    upload = PartUpload(store, f"{folder}parts/000000", place_in=f"{folder}file")
+    upload.write(b"x")
+    upload.commit(0, 1, {}, "plan-a")
+    assert store.delete_folder(folder) == 2
+    assert list(store.container.list_blobs(name_starts_with=folder, include=["uncommittedblobs"])) == []

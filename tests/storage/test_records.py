@@ -45,6 +45,13 @@ def test_a_record_comes_back_as_it_was(records: ExportRecords, tenant: str) -> N
     assert records.tenant_of("nobody") is None
 
 
+def test_a_request_may_be_as_long_as_a_body(records: ExportRecords, tenant: str) -> None:
+    """A text in a table ends at 64 KiB of UTF-16; the record goes on in another."""
+    made = record(tenant, request={"body": '"\\' * 20_000 + "é👍" * 12_000})
+    records.create(made)
+    assert records.get(tenant, made.id) == made
+
+
 def test_a_listing_is_newest_first_and_pages_meet(records: ExportRecords, tenant: str) -> None:
     """Every record once, whatever the page's size."""
     made = [record(tenant, NOW + timedelta(milliseconds=n)) for n in range(7)]
@@ -124,15 +131,18 @@ def test_what_is_due_for_retention_is_found(records: ExportRecords, tenant: str)
         record(tenant, status=Status.PROCESSING),
         record(tenant, status=Status.COMPLETED, expires_at=iso(NOW + timedelta(seconds=1))),
         record(tenant, status=Status.FAILED, completed_at=iso(NOW)),
+        record(tenant, status=Status.FAILED, completed_at=iso(NOW), expires_at=iso(NOW + timedelta(days=1))),
+        record(tenant, status=Status.EXPIRED, completed_at=iso(NOW - timedelta(days=31)), expires_at=iso(NOW)),
     ]
     due = [
         record(tenant, status=Status.COMPLETED, expires_at=iso(NOW)),
-        record(tenant, status=Status.EXPIRED, completed_at=iso(NOW - timedelta(days=30))),
-        record(tenant, status=Status.FAILED, completed_at=iso(NOW - timedelta(days=31))),
+        record(tenant, status=Status.EXPIRED, expires_at=iso(NOW - timedelta(days=30))),
+        record(tenant, status=Status.FAILED, completed_at=iso(NOW), expires_at=iso(NOW)),
+        record(tenant, status=Status.CANCELLED, completed_at=iso(NOW - timedelta(days=31))),
     ]
     for one in kept + due:
         records.create(one)
-    found = {r.id for r in records.expired(iso(NOW), iso(NOW - timedelta(days=30))) if r.tenant == tenant}
+    found = {r.id for r in records.past_their_time(iso(NOW), iso(NOW - timedelta(days=30))) if r.tenant == tenant}
     assert found == {r.id for r in due}
     for one in due:
         records.delete(one)
