@@ -38,7 +38,8 @@ def generate_export(
     company_ids: Sequence[str],
     operational_scope_ids: Sequence[str],
 ) -> GeneratedExportData:
-    """The exemptions of these companies and scopes. ``filters`` has what the request set of ``EXEMPTIONS.filters``.
+    """The exemptions of these companies and scopes. ``filters`` has what the request set of ``EXEMPTIONS.filters``:
+    a list where a filter takes many values.
 
     Raises ``SourceUnavailable``, ``QueryFailed``, and ``PermanentError`` for another format than csv.
     """

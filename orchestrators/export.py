@@ -81,6 +81,12 @@ def group_instance(export_id: str, first: int) -> str:
     return f"{export_id}-parts-{first:06d}"
 
 
+def group_instances(export_id: str, parts: int) -> list[str]:
+    """The sub-orchestrations of an export of so many parts."""
+    groups = range(0, parts, PARTS_PER_GROUP) if parts > PARTS_PER_GROUP else ()
+    return [group_instance(export_id, first) for first in groups]
+
+
 def _fail(context: df.DurableOrchestrationContext, start: ExportStart, failure: Failure) -> Step:
     argument = FailedExport(start.tenant, start.export_id, failure.to_json()).to_json()
     yield from step(context, "fail_export", argument, _FAILING_ATTEMPTS, start.retry_first_seconds)

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import date, datetime, time
 from decimal import Decimal
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 from uuid import UUID
 from zoneinfo import ZoneInfo, available_timezones
 
@@ -69,6 +69,8 @@ def parse_request(body: bytes) -> ExportRequest:
         problems = error.errors(include_url=False)
         if problems[0]["type"] == "json_invalid":
             raise RequestError(f"the body is not JSON: {problems[0]['ctx']['error']}") from None
+        if not problems[0]["loc"]:
+            raise RequestError('the body must be a JSON object such as {"exportType": "sessions"}') from None
         raise ValidationFailed([_field_error(problem) for problem in problems]) from None
 
 
@@ -130,7 +132,8 @@ def _check_format(request: ExportRequest, export_type: ExportType) -> Iterator[F
     try:
         file_format.options(request.format_options)
     except ValidationFailed as failed:
-        yield from failed.errors
+        for error in failed.errors:
+            yield FieldError(f"formatOptions.{error.field.removeprefix('options.')}", error.message)
 
 
 def _check_filters(request: ExportRequest, export_type: ExportType) -> Iterator[FieldError]:
@@ -181,12 +184,15 @@ def _check_within(field: str, kind: str, wanted: Sequence[str] | None, own: Sequ
             yield FieldError(f"{field}.{position}", unknown(kind, value, own) if own else f"you have no {kind}")
 
 
+_Int64 = Annotated[StrictInt, Field(ge=-(2**63), lt=2**63)]
+_Decimal = Annotated[Decimal, Field(max_digits=38)]
+
 _PARSERS: Mapping[str, tuple[Callable[[Any], Scalar], str]] = {
-    "integer": (TypeAdapter(StrictInt).validate_python, "a whole number"),
+    "integer": (TypeAdapter(_Int64).validate_python, "a whole number of 64 bits"),
     "float": (TypeAdapter(float).validate_python, "a number"),
     "boolean": (TypeAdapter(StrictBool).validate_python, "true or false"),
     "text": (TypeAdapter(StrictStr).validate_python, "a text"),
-    "decimal": (lambda v: str(TypeAdapter(Decimal).validate_python(v)), "a decimal number"),
+    "decimal": (lambda v: format(TypeAdapter(_Decimal).validate_python(v), "f"), "a decimal number of up to 38 digits"),
     "date": (lambda v: TypeAdapter(date).validate_strings(v).isoformat(), "a date such as 2026-01-31"),
     "timestamp": (
         lambda v: TypeAdapter(datetime).validate_strings(v).isoformat(),

@@ -7,6 +7,7 @@ import azure.durable_functions as df
 import azure.functions as func
 
 from activities import clean_up
+from orchestrators.export import group_instances
 from shared.records import ExportRecord
 from shared.services import Services, services
 from shared.storage.names import notification_instance
@@ -32,8 +33,8 @@ async def sweep(context: Services, client: df.DurableOrchestrationClient) -> Non
     for remove, records in ((clean_up.expire, expired), (clean_up.forget, forgotten)):
         for record in records:
             try:
-                await asyncio.to_thread(remove, record, context)
                 await _purge(record, client)
+                await asyncio.to_thread(remove, record, context)
             except Exception:
                 logger.exception("export %s was not removed", record.id, extra={"action": "retention-failed"})
     logger.info(
@@ -42,5 +43,5 @@ async def sweep(context: Services, client: df.DurableOrchestrationClient) -> Non
 
 
 async def _purge(record: ExportRecord, client: df.DurableOrchestrationClient) -> None:
-    for instance in (record.id, notification_instance(record.id)):
+    for instance in (record.id, notification_instance(record.id), *group_instances(record.id, record.total_parts)):
         await client.purge_instance_history(instance)

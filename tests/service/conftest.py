@@ -1,0 +1,98 @@
+"""The whole service, started once: a small SQLite database, Azurite, and the app on the embedded host."""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from demo import processes, stack
+from demo.client import Client
+from demo.stack import Stack
+from tests.service.database import make_small_database
+
+GRACE_SECONDS = 3
+"""How long a mail waits for a download here."""
+
+
+@dataclass(frozen=True)
+class People:
+    """The demo users, each with a client; see ``shared/demo_users.py``."""
+
+    api: str
+
+    def __getitem__(self, user: str) -> Client:
+        return Client(self.api, user)
+
+    @cached_property
+    def sam(self) -> Client:
+        """SuperAdmin."""
+        return self["sam"]
+
+    @cached_property
+    def ada(self) -> Client:
+        """Admin of acme, which has 20,000 sessions: 20 parts."""
+        return self["ada"]
+
+    @cached_property
+    def max(self) -> Client:
+        """Manager in acme: company 123, scope north."""
+        return self["max"]
+
+    @cached_property
+    def vic(self) -> Client:
+        """Viewer in acme."""
+        return self["vic"]
+
+    @cached_property
+    def bea(self) -> Client:
+        """Admin of globex, which has 100 sessions."""
+        return self["bea"]
+
+
+@pytest.fixture(scope="session")
+def database(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The small database. Copy it before you change it."""
+    home = tmp_path_factory.mktemp("database")
+    make_small_database(home)
+    return home / "demo.db"
+
+
+@pytest.fixture(scope="session")
+def service(tmp_path_factory: pytest.TempPathFactory, database: Path) -> Iterator[Stack]:
+    """A running service whose exports of acme's sessions have 20 parts."""
+    home = tmp_path_factory.mktemp("service")
+    (home / "demo.db").symlink_to(database)
+    settings = {
+        "PART_ROWS": "1000",
+        "NOTIFY_GRACE_SECONDS": str(GRACE_SECONDS),
+        "RETRY_FIRST_SECONDS": "0.2",
+        "RETENTION_SCHEDULE": "0 0 0 1 1 *",  # when a test calls it, and on New Year's Day
+    }
+    with stack.running(home, processes.free_port(), "sqlite", settings) as running:
+        yield running
+
+
+@pytest.fixture(scope="session")
+def people(service: Stack) -> People:
+    """Everybody, signed in."""
+    return People(service.api)
+
+
+@pytest.fixture
+def export(people: People) -> Callable[..., dict[str, Any]]:
+    """Ask for an export as a user (ada) and wait for its end; gives the status resource."""
+
+    def run(user: str = "ada", **body: Any) -> dict[str, Any]:
+        client: Client = getattr(people, user)
+        return client.wait(client.start(**body), seconds=60, every=0.05)
+
+    return run
+
+
+@pytest.fixture(scope="session")
+def finished(people: People) -> dict[str, Any]:
+    """The status of an export of acme's users that ada asked for, and that nobody changes."""
+    return people.ada.wait(people.ada.start(exportType="users"), seconds=60, every=0.05)
