@@ -96,9 +96,10 @@ def _zoned_timestamps(array: pa.Array) -> pa.Array:
             return pc.cast(array, utc)
         return pc.cast(pc.cast(array, pa.timestamp("us")), utc)
     except pa.ArrowInvalid:
-        zoned = _has_zone(array)
-        with_zone = pc.if_else(zoned, array, pc.binary_join_element_wise(array, "Z", ""))
-        return _fine_timestamps(with_zone, utc)
+        zoned, nothing = _has_zone(array), pa.scalar(None, pa.string())
+        with_zone = _fine_timestamps(pc.if_else(zoned, array, nothing), utc)
+        without = _fine_timestamps(pc.if_else(zoned, nothing, array), pa.timestamp("us"))
+        return pc.coalesce(with_zone, pc.cast(without, utc))
 
 
 def _wall_clock_timestamps(array: pa.Array) -> pa.Array:

@@ -1,3 +1,4 @@
+# ruff: noqa: S608 (statements are put together from the export types' own SQL; values are bound)
 """What all SQL sources share: the conditions of a query as SQL, and how a plan is cut.
 
 A plan hops over the key's index: ``where key > last order by key limit 1 offset size - 1`` gives the next boundary, and
@@ -12,7 +13,9 @@ Values come from requests and are only ever bound.
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from itertools import repeat
-from typing import Protocol
+from typing import Any, Protocol
+
+import pyarrow as pa
 
 from shared.query import Condition, Key, KeyRange, Query, Scalar
 
@@ -110,6 +113,34 @@ def walk(sizes: Iterator[int], batches: "Iterator[KeyBatch]") -> list[KeyRange]:
     if wanted and got and last is not None:
         ranges.append(KeyRange(lower, last, got))
     return ranges
+
+
+def drain(cursor: Any) -> Iterator[pa.RecordBatch]:
+    """The batches of what an ADBC cursor has executed. Raises the driver's errors, with their SQLSTATE.
+
+    The reader of ``fetch_record_batch`` raises plain ``OSError`` instead, which tells a dropped connection from a bad
+    value only by its wording.
+    """
+    from adbc_driver_manager._reader import AdbcRecordBatchReader
+
+    stream = cursor.fetch_arrow()  # must outlive the import, which takes its content over
+    reader = AdbcRecordBatchReader._import_from_c(stream.address)  # noqa: SLF001 (as dbapi itself does)
+    try:
+        while True:
+            try:
+                batch = reader.read_next_batch()
+            except StopIteration:
+                return
+            yield batch
+    finally:
+        reader.close()
+
+
+def null_key(query: Query, dialect: Dialect) -> str:
+    """A statement that finds a row whose key has a null; such rows would be in no range."""
+    nulls = " or ".join(f"{column.expression} is null" for column in query.key)
+    conditions = where(query, dialect)
+    return f"select 1 from {query.relation}{conditions}{' and' if conditions else ' where'} ({nulls}) limit 1"
 
 
 def _next_size(sizes: Iterator[int]) -> int:

@@ -30,7 +30,7 @@ from shared.columns import Column, arrow_schema
 from shared.errors import QueryFailed, SchemaChanged, SettingsError, SluiceError, SourceUnavailable
 from shared.query import Key, KeyRange, Query, Scalar
 from shared.sources.conform import conform
-from shared.sources.planning import KeyBatch, hop, is_select, key_list, walk, where
+from shared.sources.planning import KeyBatch, drain, hop, is_select, key_list, null_key, walk, where
 
 BATCH_ROWS = 20_000
 BATCH_BYTES = 4 * 1024 * 1024
@@ -130,6 +130,12 @@ class PostgresqlSource:
             types = _types(cursor, query)
             if is_select(query):
                 return walk(sizes, _keys(cursor, query, types, None))
+            values = _Values(types)
+            statement = null_key(query, values)
+            values.bind_to(cursor)
+            cursor.execute(statement)
+            if cursor.fetchone():
+                raise _key_refused()
             return hop(sizes, partial(_boundary, cursor, query, types), partial(_keys, cursor, query, types))
 
     def count(self, query: Query) -> int:
@@ -265,7 +271,9 @@ def _keys(cursor: Any, query: Query, types: dict[str, str], after: Key | None) -
     statement = f"select {_key_texts(query)} from {query.relation}{where(query, values, after)}"
     values.bind_to(cursor)
     cursor.execute(f"{statement} order by {key_list(query)}")
-    for batch in cursor.fetch_record_batch():
+    for batch in drain(cursor):
+        if any(column.null_count for column in batch.columns):
+            raise _key_refused()
         yield batch.num_rows, partial(_key_at, query, batch)
 
 
@@ -278,13 +286,12 @@ def _key_at(query: Query, batch: pa.RecordBatch, position: int) -> Key:
     return _key(query, [column[position].as_py() for column in batch.columns])
 
 
-def _key(query: Query, texts: Sequence[str | None]) -> Key:
-    if any(text is None for text in texts):
-        raise QueryFailed("a key column of the PostgreSQL source holds NULL; a key has none")
-    return tuple(
-        int(text) if column.type == "integer" and text is not None else text
-        for column, text in zip(query.key, texts, strict=True)
-    )
+def _key(query: Query, texts: Sequence[str]) -> Key:
+    return tuple(int(text) if column.type == "integer" else text for column, text in zip(query.key, texts, strict=True))
+
+
+def _key_refused() -> QueryFailed:
+    return QueryFailed("a key column of the PostgreSQL source holds NULL; a key has none")
 
 
 def _batches(cursor: Any, query: Query, key_range: KeyRange) -> Generator[pa.RecordBatch, None, None]:
@@ -304,7 +311,7 @@ def _batches(cursor: Any, query: Query, key_range: KeyRange) -> Generator[pa.Rec
         cursor.execute(statement)
         complete = False
         try:
-            for batch in cursor.fetch_record_batch():
+            for batch in drain(cursor):
                 for start in range(0, batch.num_rows, BATCH_ROWS):
                     yield conform(batch.slice(start, BATCH_ROWS), query.columns, schema)
             complete = True
@@ -315,7 +322,7 @@ def _batches(cursor: Any, query: Query, key_range: KeyRange) -> Generator[pa.Rec
 
 def _fetched(column: Column, qualified_type: str) -> str:
     """The expression to select for a column: as it is where the driver is good at its type, else as text."""
-    actual = qualified_type.removeprefix("pg_catalog.")
+    actual = qualified_type.removeprefix("pg_catalog.").strip('"')
     declared = column.type.partition("(")[0]
     expression = column.expression
     if declared.startswith("list<"):

@@ -35,7 +35,7 @@ from shared.columns import Column, arrow_schema, arrow_type
 from shared.errors import QueryFailed, SchemaChanged, SettingsError, SluiceError, SourceUnavailable
 from shared.query import Key, KeyRange, Query, Scalar
 from shared.sources.conform import conform, does_not_fit
-from shared.sources.planning import KeyBatch, hop, is_select, key_list, walk, where
+from shared.sources.planning import KeyBatch, drain, hop, is_select, key_list, null_key, walk, where
 
 BATCH_ROWS = 20_000
 BATCH_CELLS = 250_000
@@ -80,6 +80,10 @@ class SqliteSource:
             cursor.adbc_prepare(f"select {columns} from {query.relation}")
             if is_select(query):
                 return walk(sizes, self._keys(cursor, query, None))
+            values = _Values()
+            _execute(cursor, null_key(query, values), values)
+            if cursor.fetchone():
+                raise _key_refused()
             return hop(
                 sizes,
                 lambda after, size: self._boundary(cursor, query, after, size),
@@ -139,10 +143,13 @@ class SqliteSource:
 
     def _keys(self, cursor: Any, query: Query, after: Key | None) -> Iterator[KeyBatch]:
         values = _Values()
-        # json_array keeps each value's own type, whatever the first rows hold.
-        statement = f"select json_array({key_list(query)}) from {query.relation}{where(query, values, after)}"
-        _execute(cursor, f"{statement} order by {key_list(query)}", values)
-        for batch in cursor.fetch_record_batch():
+        # json_array keeps each value's own type, whatever the first rows hold; null stands for a key that has one.
+        nulls = " or ".join(f"{column.expression} is null" for column in query.key)
+        statement = f"select iif({nulls}, null, json_array({key_list(query)})) from {query.relation}"
+        _execute(cursor, f"{statement}{where(query, values, after)} order by {key_list(query)}", values)
+        for batch in drain(cursor):
+            if batch.column(0).null_count:
+                raise _key_refused()
             yield batch.num_rows, partial(_json_key, batch.column(0))
 
 
@@ -232,18 +239,17 @@ class _Reading:
         statement = self._select(values, guard, limit)
         self.cursor.adbc_statement.set_options(**{"adbc.sqlite.query.batch_rows": str(batch_rows)})
         _execute(self.cursor, statement, values)
-        with self.cursor.fetch_record_batch() as reader:
-            self._check_types(reader.schema)
-            seed_rows = int(self.typed)
-            for batch in reader:
-                rows = batch.slice(seed_rows) if seed_rows else batch
-                seed_rows = 0
-                if not rows.num_rows:
-                    continue
-                fitting = conform(rows, columns, self.schema)
-                _check_text(fitting, columns)
-                self.delivered += rows.num_rows
-                yield fitting
+        seed_rows = int(self.typed)
+        for batch in drain(self.cursor):
+            self._check_types(batch.schema)
+            rows = batch.slice(seed_rows)
+            seed_rows = 0
+            if not rows.num_rows:
+                continue
+            fitting = conform(rows, columns, self.schema)
+            _check_text(fitting, columns)
+            self.delivered += rows.num_rows
+            yield fitting
 
     def _select(self, values: _Values, guard: int, limit: int | None) -> str:
         expressions = [self._expression(n, column) for n, column in enumerate(self.query.columns)]
@@ -337,9 +343,13 @@ def _execute(cursor: Any, statement: str, values: _Values) -> None:
 
 
 def _key(row: Sequence[Any]) -> Key:
-    if any(value is None or isinstance(value, bytes) for value in row):
-        raise QueryFailed("a key column of the SQLite source holds NULL or a BLOB; keys are numbers or text")
+    if any(isinstance(value, bytes) for value in row):
+        raise _key_refused()
     return tuple(row)
+
+
+def _key_refused() -> QueryFailed:
+    return QueryFailed("a key column of the SQLite source holds NULL or a BLOB; keys are numbers or text")
 
 
 def _json_key(column: pa.Array, position: int) -> Key:
