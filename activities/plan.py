@@ -17,7 +17,7 @@ from shared.models import ExportRef, PlanSummary
 from shared.plan import ExportPlan, FunctionCall
 from shared.queries import build_query
 from shared.records import ExportRecord, iso
-from shared.requests import ExportRequest
+from shared.requests import ExportRequest, filter_values
 from shared.services import Services, services
 from shared.sources import open_source
 from shared.storage.names import file_name, plan_blob
@@ -72,18 +72,27 @@ def make_plan(record: ExportRecord, context: Services) -> ExportPlan:
         companies = caller.company_ids if request.company_ids is None else request.company_ids
         scopes = request.operational_scope_ids
         scopes = caller.operational_scope_ids if scopes is None else scopes
-        call = FunctionCall(dict(request.filters), record.format, companies, scopes)
+        call = FunctionCall(filters_of(request, export_type), record.format, companies, scopes)
         return ExportPlan(export_type.name, record.format, spec, call=call)
     if not isinstance(export_type, SqlExport):
         raise TypeError(f"export type {export_type.name} is neither SQL nor a function")
     query = build_query(export_type, request, caller)
-    sizes = plans.part_sizes(export_type.part_rows or context.settings.part_rows, file_format.rows_per_group)
+    part_rows = file_format.part_rows or export_type.part_rows or context.settings.part_rows
+    sizes = plans.part_sizes(part_rows, file_format.rows_per_group)
     ranges = tuple(open_source(context.settings.source_url).plan(query, sizes))
     rows = sum(r.rows for r in ranges)
     for limit, what in ((file_format.max_rows, f"format {record.format}"), (export_type.max_rows, export_type.name)):
         if limit is not None and rows > limit:
             raise LimitReached(f"{rows:,} rows match; the limit for {what} is {limit:,}; narrow the request")
     return ExportPlan(export_type.name, record.format, spec, query=query, ranges=ranges)
+
+
+def filters_of(request: ExportRequest, export_type: FunctionExport) -> dict[str, Any]:
+    """The request's filters as a function is given them: checked, and a list wherever a filter takes many values."""
+    given = {
+        f.name: (f, filter_values(f, request.filters[f.name])) for f in export_type.filters if f.name in request.filters
+    }
+    return {name: list(values) if f.many else values[0] for name, (f, values) in given.items()}
 
 
 def _file_spec(export_type: ExportType, request: ExportRequest, record: ExportRecord) -> FileSpec:

@@ -37,7 +37,7 @@ ANALYTICS = SqlExport(
         Filter("kind", "kind", many=True, choices=("login", "logout", "search", "export", "upload", "error")),
         Filter("minEvents", "events", "integer", ">="),
     ),
-    formats=("csv",),
+    formats=("csv", "xlsx", "ndjson", "json", "parquet", "pdf"),
     roles=(Role.SUPER_ADMIN, Role.ADMIN, Role.MANAGER),
     retention_days=30,
     dedup_window=timedelta(hours=1),

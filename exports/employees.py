@@ -38,7 +38,7 @@ EMPLOYEES = SqlExport(
         Filter("hiredBefore", "hired_on", "date", "<"),
         Filter("name", "name", operator="contains", summary="Part of the name."),
     ),
-    formats=("csv",),
+    formats=("csv", "xlsx", "ndjson", "json", "parquet", "pdf"),
     roles=(Role.SUPER_ADMIN, Role.ADMIN, Role.MANAGER),
     retention_days=1,
     dedup_window=timedelta(minutes=10),

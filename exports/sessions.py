@@ -43,7 +43,7 @@ SESSIONS = SqlExport(
         Filter("minAmount", "amount", "decimal(12,2)", ">="),
         Filter("notes", "notes", operator="contains", summary="Text that the notes contain."),
     ),
-    formats=("csv",),
+    formats=("csv", "xlsx", "ndjson", "json", "parquet", "pdf"),
     roles=(Role.SUPER_ADMIN, Role.ADMIN, Role.MANAGER),
     retention_days=7,
     dedup_window=timedelta(minutes=10),

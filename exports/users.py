@@ -30,7 +30,7 @@ USERS = SqlExport(
         Filter("active", "active", "boolean"),
         Filter("email", "email", operator="contains", summary="Part of the address."),
     ),
-    formats=("csv",),
+    formats=("csv", "xlsx", "ndjson", "json", "parquet", "pdf"),
     roles=(Role.SUPER_ADMIN, Role.ADMIN),
     retention_days=3,
     dedup_window=timedelta(minutes=10),
