@@ -31,7 +31,7 @@ from shared.formats.slices import slices
 from shared.formats.text_columns import as_text
 
 _GROUP_ROWS = 100_000
-_GROUP_BYTES = 64 * 1024 * 1024
+_GROUP_BYTES = 16 * 1024 * 1024
 _FEW_DISTINCT = 0.1
 """A column whose first rows have at most this share of distinct values is stored with a dictionary."""
 _MAYBE_DICTIONARY = {"integer", "text", "date"}

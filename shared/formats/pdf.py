@@ -33,6 +33,8 @@ from shared.formats.pdf_objects import cross_reference, plain_object, stream_obj
 from shared.formats.slices import slices
 
 _MAX_ROWS = 50_000
+_ROWS_AT_ONCE = 2_500
+"""Measuring text takes many bytes for each character, so fewer rows than a slice has; the first ones are the sample."""
 _FIRST_PRINTABLE = 32
 _START = b"%PDF-1.7\n%\xe2\xe3\xcf\xd3\n"
 _CATALOG, _PAGES, _FONT, _CID_FONT, _DESCRIPTOR, _PROGRAM, _TO_UNICODE, _INFO = range(1, 9)
@@ -85,7 +87,8 @@ class Pdf:
         for batch in slices(batches, spec.columns):
             if position.rows_before + pages.rows + batch.num_rows > _MAX_ROWS:
                 raise LimitReached(f"a PDF holds up to {_MAX_ROWS:,} rows; filter the rows or choose another format")
-            pages.add(batch)
+            for start in range(0, batch.num_rows, _ROWS_AT_ONCE):
+                pages.add(batch.slice(start, _ROWS_AT_ONCE))
         length = pages.finish()
         return pages.rows, {"index": length, "truncated": pages.truncated, "missingGlyphs": pages.missing_glyphs}
 
@@ -105,7 +108,7 @@ class Pdf:
 
 
 class _Pages:
-    """Encodes the rows of one part. The first slice, or an empty one, decides on the layout."""
+    """Encodes the rows of one part. The first rows, or none, decide on the layout."""
 
     def __init__(self, write: Write, spec: FileSpec, first: int) -> None:
         self.rows = self.truncated = self.missing_glyphs = 0

@@ -6,7 +6,7 @@ import pyarrow.compute as pc
 from shared.formats.escape import Escapes, column_bytes, join
 from shared.formats.pdf_font import MISSING_WIDTH, advances
 
-_MAX_CHARACTERS = 1_000
+_MAX_CHARACTERS = 300
 """More than fit in the widest column; what is beyond is not even measured."""
 _ELLIPSIS = 0x2026
 _LEADS_OF_FOUR = bytes(0xF0 if 0xF0 <= byte <= 0xF4 else 0 for byte in range(256))

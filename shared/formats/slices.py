@@ -13,7 +13,7 @@ from shared.columns import Column, arrow_schema
 from shared.errors import LimitReached, SchemaChanged
 
 SLICE_ROWS = 20_000
-SLICE_BYTES = 32 * 1024 * 1024
+SLICE_BYTES = 8 * 1024 * 1024
 ROW_BYTES = 256 * 1024 * 1024
 """The largest row: escaping can make six bytes of one, and an Arrow text column holds 2 GiB at most."""
 

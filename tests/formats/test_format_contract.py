@@ -192,8 +192,9 @@ def test_naughty_strings_as_titles_and_as_the_file_title(name: str) -> None:
     titles = [text for text in NAUGHTY if text.strip() and len(text) < 200][:60]
     of = tuple(Column(f"c{number}", title) for number, title in enumerate(titles))
     data = table(of, [["x"] * len(of)])
-    for title in NAUGHTY[::5]:
-        encode(name, of, data, title=title)
+    for title in NAUGHTY[::10]:
+        encode(name, of[:2], data.select([0, 1]), title=title)
+    encode(name, of, data)
     if name == "csv":
         header, rows = READERS[name](encode(name, of, data, options={"formulaGuard": False}))
         assert header == titles
@@ -242,7 +243,8 @@ def test_a_row_without_bounds_is_refused(monkeypatch: pytest.MonkeyPatch) -> Non
 
 
 _MEASURE = """
-import resource, sys
+import sys
+from pathlib import Path
 from tests.formats.test_format_contract import stream
 from shared.formats import FORMATS
 from shared.formats.base import FileSpec, PartPosition
@@ -251,7 +253,7 @@ reader, of = stream(rows)
 spec = FileSpec(of, options=FORMATS[name].options({}))
 count, _ = FORMATS[name].encode_part(reader, lambda data: None, spec, PartPosition(0, 1, 0))
 assert count == rows
-print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024)
+print(Path('/proc/self/status').read_text().partition('VmHWM:')[2].split()[0])
 """
 
 
@@ -276,6 +278,7 @@ def test_memory_does_not_grow_with_the_rows(name: str) -> None:
     few, many = (10_000, 50_000) if name == "pdf" else (100_000, 500_000)
     peaks = [
         int(subprocess.run([sys.executable, "-c", _MEASURE, name, str(n)], check=True, capture_output=True).stdout)
+        // 1024
         for n in (few, many)
     ]
     assert peaks[1] < 300

@@ -36,6 +36,6 @@ def test_every_row_is_what_readers_find(example: Example) -> None:
     assert json.loads(types_table.in_json(example)) == found["value"]
     value = openpyxl.load_workbook(io.BytesIO(types_table.encode("xlsx", example))).active["B2"].value
     kind = {bool: "boolean", str: "text", type(None): "empty"}.get(type(value), "number")
-    assert types_table.in_xlsx(example).startswith(kind)
+    assert kind in types_table.in_xlsx(example).partition("`")[0]
     (page,) = pdf_text(types_table.encode("pdf", example))
     assert "".join(types_table.in_pdf(example).split()) in page
