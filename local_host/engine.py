@@ -146,6 +146,7 @@ class Engine:
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
+        self._flush_results()
 
     # What clients ask for
 
@@ -253,6 +254,8 @@ class Engine:
         finally:
             if future in waiters:
                 waiters.remove(future)
+            if not waiters and self._waiters.get(instance_id) is waiters:
+                del self._waiters[instance_id]
         return True
 
     # Dispatching
@@ -689,6 +692,8 @@ class Engine:
     def _flush_results(self) -> None:
         """Commit all results that have come in since the last turn of the loop, in one transaction."""
         results = self._results
+        if not results:
+            return
         try:
             self._hub.complete_activities(results)
         except sqlite3.Error as error:

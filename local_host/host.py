@@ -177,14 +177,19 @@ class Host:
         await web.SockSite(await self._run(public), self._socket).start()
 
     async def stop(self) -> None:
-        """Stop serving, end the workers, close the task hub."""
+        """Stop serving, end the workers, close the task hub.
+
+        Requests that are being answered get a moment to end, and what they need (the workers, the SDK's listener) stays
+        until then. All else is in the task hub.
+        """
         self._state = "Stopping"
-        for part in ("_timers", "_entities", "_engine"):
+        for runner in self._runners[1:]:
+            await runner.cleanup()
+        for part in ("_timers", "_entities", "_engine", "_pool"):
             if hasattr(self, part):
                 await getattr(self, part).stop()
-        if hasattr(self, "_pool"):
-            await self._pool.stop()
-        await asyncio.gather(*(runner.cleanup() for runner in self._runners))
+        for runner in self._runners[:1]:
+            await runner.cleanup()
         await self._http_calls.close()
         self._socket.close()
         self.hub.close()
