@@ -15,6 +15,7 @@ from shared.services import Services, plan_of, services
 from shared.storage.merge import finished_file, merge_parts
 from shared.storage.names import final_blob, parts_folder
 from shared.storage.parts import StoredPart, stored_parts
+from shared.words import count
 
 bp = df.Blueprint()
 
@@ -46,7 +47,7 @@ def merge(ref: ExportRef, context: Services) -> FinalFile:
         context.blobs, name, parts, _segments(plan, parts, context), content_type=media_type, plan_hash=plan_hash
     )
     planned = sum(plan.part_rows)
-    message = f"Merged {len(parts):,} parts into a file of {merged.bytes:,} bytes."
+    message = f"Merged {count(len(parts), 'part')} into a file of {count(merged.bytes, 'byte')}."
     context.log.add(ref.tenant, ref.export_id, "merged", message)
     if plan.query and merged.rows != planned:
         message = f"The data changed during the export: {planned:,} rows were planned, {merged.rows:,} are in the file."

@@ -22,6 +22,7 @@ from shared.services import Services, services
 from shared.sources import open_source
 from shared.storage.names import file_name, plan_blob
 from shared.transitions import Status
+from shared.words import count
 
 bp = df.Blueprint()
 
@@ -56,7 +57,11 @@ def plan(ref: ExportRef, context: Services) -> PlanSummary:
     context.records.change(
         ref.tenant, ref.export_id, f"plan-{record.attempt}", total_rows=rows, total_parts=parts, phase="exporting"
     )
-    what = f"{rows:,} rows in {_count(parts, 'part')}" if stored.query else "one part, made by the export type itself"
+    what = (
+        f"{count(rows, 'row')} in {count(parts, 'part')}"
+        if stored.query
+        else "one part, made by the export type itself"
+    )
     context.log.add(ref.tenant, ref.export_id, "planned", f"Planned {what}.")
     return PlanSummary(rows, parts)
 
@@ -116,7 +121,3 @@ def output_name(record: ExportRecord, export_type: ExportType) -> str:
     request = ExportRequest.model_validate_json(record.request["body"])
     extension = file_extension(get_format(record.format), request.compression)
     return file_name(request.file_name or f"{export_type.name}-{record.created_at[:10]}", extension)
-
-
-def _count(number: int, noun: str) -> str:
-    return f"{number:,} {noun}" if number == 1 else f"{number:,} {noun}s"

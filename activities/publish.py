@@ -13,6 +13,7 @@ from shared.models import ExportRef, FinalFile, Published
 from shared.records import iso
 from shared.services import Services, services
 from shared.transitions import Status
+from shared.words import count
 
 bp = df.Blueprint()
 
@@ -49,7 +50,7 @@ def publish(ref: ExportRef, file: FinalFile, context: Services) -> Published:
             file_sha256=file.sha256,
             content_type=file.content_type,
         )
-        message = f"Published {name}: {file.rows:,} rows, {file.bytes:,} bytes."
+        message = f"Published {name}: {count(file.rows, 'row')}, {count(file.bytes, 'byte')}."
         context.log.add(ref.tenant, ref.export_id, "published", message)
     url, expires = context.blobs.read_url(file.blob, OUTPUT_URL_LIFETIME, download_as=name)
     return Published(ref.export_id, file.blob, file.rows, file.bytes, file.sha256, url, iso(expires))
