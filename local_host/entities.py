@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import json
 import logging
+import sqlite3
 import uuid
 from collections import OrderedDict
 from collections.abc import Iterable
@@ -26,6 +27,7 @@ from local_host.task_hub import EntityRequest, Message, TaskHub
 from local_host.worker_pool import Place, WorkerPool
 
 _BATCH = 100
+_STORAGE_PAUSE = 1.0
 
 
 def split_id(entity_id: str) -> tuple[str, str]:
@@ -125,6 +127,9 @@ class EntityEngine:
                 self._fail(entity_id, rows, f"{deaths} worker processes ended while they ran the entity")
             else:
                 self._again.add(entity_id)
+        except sqlite3.Error as error:
+            logs.event("hub.failed", level=logging.CRITICAL, error=str(error))
+            self._loop.call_later(_STORAGE_PAUSE, self.notify, [entity_id])
         finally:
             place.free()
             self._running.discard(entity_id)

@@ -11,6 +11,7 @@ from __future__ import annotations
 import asyncio
 import json
 import logging
+import sqlite3
 import uuid
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta, tzinfo
@@ -28,6 +29,7 @@ from local_host.task_hub import TaskHub
 from local_host.worker_pool import WorkerPool
 
 _LONGEST_SLEEP = 3600.0
+_STORAGE_PAUSE = 1.0
 _MONITOR_FROM = timedelta(minutes=1)
 
 
@@ -139,6 +141,14 @@ class TimerTriggers:
                 return
 
     async def _watch(self, function: TimerFunction) -> None:
+        while True:
+            try:
+                await self._run(function)
+            except sqlite3.Error as error:
+                logs.event("hub.failed", level=logging.CRITICAL, error=str(error))
+                await asyncio.sleep(_STORAGE_PAUSE)
+
+    async def _run(self, function: TimerFunction) -> None:
         name, schedule = function.metadata.name, function.schedule
         next_time = schedule.next(utc_now())
         state = self._hub.timer_state(name) if function.use_monitor else None

@@ -28,7 +28,7 @@ _BOOTSTRAP = (
     "import sys; root, channel, lifeline = sys.argv[1:]; sys.path.insert(0, root); import local_host.worker as w; "
     "sys.path.remove(root); w.main(int(channel), int(lifeline))"
 )
-_RESTART_DELAYS = (0.0, 0.5, 1.0, 2.0, 5.0, 10.0, 30.0)
+_RESTART_DELAYS = (0.0, 0.1, 0.2, 0.5, 1.0, 2.0, 5.0, 10.0, 30.0)
 
 
 @dataclass(frozen=True)
@@ -75,7 +75,7 @@ class WorkerProcess:
         self._ready: asyncio.Future[list[FunctionMetadata]] = asyncio.get_running_loop().create_future()
 
     async def start(self) -> None:
-        """Start the process and wait until it has loaded the app. Raises AppLoadError."""
+        """Start the process and wait until it has loaded the app. Raises AppLoadError, also when it cannot start."""
         ours, theirs = socket.socketpair()
         lifeline_read, self._lifeline = os.pipe()
         arguments = ["-P", "-c", _BOOTSTRAP, _package_root(), str(theirs.fileno()), str(lifeline_read)]
@@ -87,6 +87,9 @@ class WorkerProcess:
                 pass_fds=(theirs.fileno(), lifeline_read),
                 cwd=self._options.app_dir,
             )
+        except OSError as error:
+            ours.close()
+            raise AppLoadError(f"cannot start a worker process: {error}") from error
         finally:
             theirs.close()
             os.close(lifeline_read)

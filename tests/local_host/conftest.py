@@ -209,8 +209,22 @@ class RunningHost:
         path = self.marks / name
         return path.stat().st_size if path.exists() else 0
 
+    def replay(self) -> subprocess.CompletedProcess[str]:
+        """Run the replay command on the host's task hub."""
+        command = [sys.executable, "-m", "local_host", "replay", "--app", str(self.app_dir)]
+        command += ["--data", str(self.data_dir)]
+        env = {**os.environ, "MARKS": str(self.marks), **self.env}
+        return subprocess.run(command, capture_output=True, text=True, env=env, cwd=PROJECT, timeout=60, check=False)
+
     def workers(self) -> list[int]:
         return self.get("/admin/host/status").json()["workers"]
+
+
+def assert_replays(host: RunningHost) -> None:
+    """Every recorded history of the host replays to the decisions that were recorded."""
+    done = host.replay()
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert done.stdout.endswith(" 0 differ\n")
 
 
 class HostFactory:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from tests.local_host.conftest import HostFactory, RunningHost, until
+from tests.local_host.conftest import HostFactory, RunningHost, assert_replays, until
 
 APP = '''
 @app.entity_trigger("context", entity_name="Counter")
@@ -168,3 +168,8 @@ def test_signals_survive_a_kill(new_host: HostFactory, times: int) -> None:
     host.kill()
     host.start()
     until(lambda: state(host, "k") == times)
+
+
+def test_every_recorded_history_replays(host: RunningHost) -> None:
+    """The histories the tests above have left replay to the decisions that were recorded."""
+    assert_replays(host)

@@ -6,7 +6,7 @@ import time
 
 import pytest
 
-from tests.local_host.conftest import RunningHost, until
+from tests.local_host.conftest import RunningHost, assert_replays, until
 
 APP = '''
 @app.activity_trigger("value")
@@ -398,3 +398,8 @@ def _time(text: str) -> float:
     from datetime import datetime
 
     return datetime.fromisoformat(text).timestamp()
+
+
+def test_every_recorded_history_replays(host: RunningHost) -> None:
+    """The histories the tests above have left replay to the decisions that were recorded."""
+    assert_replays(host)

@@ -12,8 +12,7 @@ import time
 from contextlib import suppress
 from typing import Any
 
-from tests.local_host.conftest import FINISHED, HostFactory, RunningHost, until
-from tests.local_host.test_crashes import assert_replays
+from tests.local_host.conftest import FINISHED, HostFactory, RunningHost, assert_replays, until
 
 KILLS = int(os.environ.get("LOCAL_HOST_KILLS", "6"))
 SEED = int(os.environ.get("LOCAL_HOST_SEED", "20260131"))

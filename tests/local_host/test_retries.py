@@ -6,7 +6,7 @@ import json
 
 import pytest
 
-from tests.local_host.conftest import RunningHost
+from tests.local_host.conftest import RunningHost, assert_replays
 
 APP = '''
 QUICK = df.RetryOptions(first_retry_interval_in_milliseconds=20, max_number_of_attempts=3)
@@ -127,3 +127,8 @@ def test_trap_is_refused(host: RunningHost) -> None:
     reason = host.fail("trap")
     assert "so results would reach the wrong task" in reason
     assert "Retry inside the activity, or yield with-retry calls one at a time." in reason
+
+
+def test_every_recorded_history_replays(host: RunningHost) -> None:
+    """The histories the tests above have left replay to the decisions that were recorded."""
+    assert_replays(host)
