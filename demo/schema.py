@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Literal
 
-VERSION = 2
+VERSION = 3
 """Raised whenever the schema or the rows change; a database with another version is made again."""
 
 Dialect = Literal["sqlite", "postgresql"]
