@@ -37,6 +37,9 @@ CONTEXT_OPTIONS = {
 }
 """What every orchestrator context says of its host (the names are the SDK's)."""
 
+MESSAGE_LIMIT = 16 * 1024
+"""Characters of an error message that are kept."""
+
 HTTP_ACTIVITY = "BuiltIn::HttpActivity"
 
 _OUT_OF_PROC_MARKER = "\n\n$OutOfProcData$:"
@@ -165,6 +168,8 @@ def _call_sdk(handle: Callable[..., Any], context_json: str) -> tuple[dict[str, 
 
 
 def _failure(name: str, error: str) -> str:
+    if len(error) > MESSAGE_LIMIT:
+        error = f"{error[:MESSAGE_LIMIT]}... ({len(error) - MESSAGE_LIMIT} more characters)"
     return f"Orchestrator function '{name}' failed: {error}"
 
 

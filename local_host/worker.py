@@ -29,7 +29,6 @@ from local_host.errors import AppLoadError
 from local_host.wire import Header
 
 _PR_SET_PDEATHSIG = 1
-_MESSAGE_LIMIT = 16 * 1024
 _STACK_LIMIT = 32 * 1024
 
 _invocation: contextvars.ContextVar[tuple[str, str] | None] = contextvars.ContextVar("invocation", default=None)
@@ -172,7 +171,7 @@ class Worker:
                 "ok": False,
                 "error": {
                     "type": type(error).__name__,
-                    "message": _shorten(str(error), _MESSAGE_LIMIT),
+                    "message": _shorten(str(error), episode.MESSAGE_LIMIT),
                     "stack": _shorten(stack, _STACK_LIMIT),
                 },
             }

@@ -195,6 +195,7 @@ class WorkerProcess:
     async def wait(self) -> int:
         """Wait until the process has ended and return its exit status."""
         if self._process is None:
+            self.connection_lost()
             return 0
         status = await self._process.wait()
         if self._transport is not None:

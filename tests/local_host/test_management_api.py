@@ -122,6 +122,16 @@ def test_input_as_json_object(host: RunningHost) -> None:
     assert send(url, "POST").json() is None
 
 
+@pytest.mark.parametrize("body", [b"[1, 2]", b"5", b'"no JSON inside"'])
+def test_input_the_sdk_cannot_read(host: RunningHost, body: bytes) -> None:
+    """As on the platform, a raw list, number or text fails the instance in the SDK, and nothing else."""
+    url = f"{host.url}{WEBHOOK}orchestrators/quick?code={host.system_key}"
+    instance_id = send(url, "POST", body, {"content-type": "application/json"}).json()["id"]
+    status = host.finish(instance_id)
+    assert status["runtimeStatus"] == "Failed"
+    assert status["output"].startswith("Orchestrator function 'quick' failed: ")
+
+
 @pytest.mark.parametrize(
     ("path", "body", "message"),
     [

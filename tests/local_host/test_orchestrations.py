@@ -120,6 +120,17 @@ def status_of_size(context):
     context.set_custom_status("x" * context.get_input())
     yield context.call_activity("echo", 1)
 
+@app.activity_trigger("size")
+def booms_at_length(size):
+    raise ValueError("x" * size)
+
+@app.orchestration_trigger("context")
+def long_reasons(context):
+    try:
+        yield context.call_activity("booms_at_length", 5_000_000)
+    except Exception as error:
+        raise RuntimeError(str(error)[:200] + "y" * 5_000_000)
+
 @app.orchestration_trigger("context")
 def catches(context):
     try:
@@ -332,6 +343,14 @@ def test_failed_activity_fails_the_orchestration(host: RunningHost) -> None:
 def test_orchestrator_raises(host: RunningHost) -> None:
     """An exception of the orchestrator itself is the instance's reason."""
     assert host.fail("raises") == "Orchestrator function 'raises' failed: 'lost'"
+
+
+def test_reasons_of_megabytes_are_cut(host: RunningHost) -> None:
+    """A failure keeps 16,384 characters of its message and says how many are missing."""
+    reason = host.fail("long_reasons")
+    assert reason.startswith("Orchestrator function 'long_reasons' failed: Activity function 'booms_at_length' failed:")
+    assert reason.endswith(" more characters)")
+    assert len(reason) < 17_000
 
 
 def test_child_fails(host: RunningHost) -> None:
