@@ -17,7 +17,7 @@ _GZIP_WRAPPER = 31
 
 
 class TextWriter:
-    """Passes text on to ``write``, compressed when asked; ``bytes`` is what went in. A context manager."""
+    """Passes text on to ``write``, compressed when asked. A context manager, which ends the member."""
 
     def __init__(self, write: Write, compression: Literal["none", "gzip"]) -> None:
         self._write = write
