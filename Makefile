@@ -6,7 +6,7 @@ STAMP := $(VENV)/.installed
 BENCH_VENV := .venv-bench
 BENCH_STAMP := $(BENCH_VENV)/.installed
 
-.PHONY: demo run test check format bench clean
+.PHONY: demo run test test-crash check format bench clean
 
 demo: $(STAMP) ## one export from request to file, and a mail (SOURCE=postgresql for a real PostgreSQL)
 	@$(BIN)/python -m demo.run
@@ -16,6 +16,9 @@ run: $(STAMP) ## serve on http://127.0.0.1:7071 until Ctrl-C (PORT=..., AZURITE_
 
 test: $(STAMP) ## all tests but the slow ones
 	@$(BIN)/python -m pytest
+
+test-crash: $(STAMP) ## kill -9 at twenty points of an export; CRASH_KILLS=... for another number
+	@CRASH_KILLS=$${CRASH_KILLS:-20} $(BIN)/python -m pytest tests/service/test_crashes.py
 
 check: $(STAMP) ## formatting, lint and types
 	@$(BIN)/ruff format --check .

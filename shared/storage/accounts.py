@@ -26,8 +26,9 @@ from shared.settings import Settings
 
 Patience = Literal["request", "activity"]
 
+# The SDK waits initial_backoff + increment_base ** attempt seconds: here less than a second, there 3, 5 and 9.
 _BLOB_RETRY: dict[str, dict[str, Any]] = {
-    "request": {"initial_backoff": 0.2, "increment_base": 2, "retry_total": 2, "random_jitter_range": 0},
+    "request": {"initial_backoff": 0.2, "increment_base": 0.5, "retry_total": 2, "random_jitter_range": 0},
     "activity": {"initial_backoff": 1, "increment_base": 2, "retry_total": 4, "random_jitter_range": 1},
 }
 _TABLE_RETRY = {

@@ -1,5 +1,6 @@
 """The whole service, started once: a small SQLite database, Azurite, and the app on the embedded host."""
 
+import shutil
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import cached_property
@@ -9,6 +10,7 @@ from typing import Any
 import pytest
 
 from demo import processes, stack
+from demo.azurite_server import Azurite
 from demo.client import Client
 from demo.stack import Stack
 from tests.service.database import make_small_database
@@ -96,3 +98,54 @@ def export(people: People) -> Callable[..., dict[str, Any]]:
 def finished(people: People) -> dict[str, Any]:
     """The status of an export of acme's users that ada asked for, and that nobody changes."""
     return people.ada.wait(people.ada.start(exportType="users"), seconds=60, every=0.05)
+
+
+@dataclass(frozen=True)
+class Fragile:
+    """A service on a database of its own that can be taken away. acme's sessions are 160 parts, globex's one."""
+
+    base_url: str
+    database: Path
+    storage: str
+
+    def client(self, user: str) -> Client:
+        """A client of that user."""
+        return Client(f"{self.base_url}/api", user)
+
+    @property
+    def _hidden(self) -> Path:
+        return self.database.with_suffix(".away")
+
+    def take_database_away(self) -> None:
+        """From now on nobody can open it."""
+        self.database.rename(self._hidden)
+
+    def bring_database_back(self) -> None:
+        """As it was."""
+        if self._hidden.exists():
+            self._hidden.rename(self.database)
+
+
+@pytest.fixture(scope="session")
+def fragile_service(azurite: Azurite, database: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Fragile]:
+    """The service; use ``fragile``."""
+    home = tmp_path_factory.mktemp("fragile")
+    own = Path(shutil.copy(database, home / "own.db"))
+    port = processes.free_port()
+    settings = stack.app_settings(home, port, azurite.connection_string, f"sqlite:///{own}")
+    pace = {
+        "PART_ROWS": "125",
+        "RETRY_FIRST_SECONDS": "0.5",
+        "PART_ATTEMPTS": "3",
+        "RETENTION_SCHEDULE": "0 0 0 1 1 *",
+        "NOTIFY_GRACE_SECONDS": "1",
+    }
+    with stack.host(home, port, {**settings, **pace}):
+        yield Fragile(f"http://127.0.0.1:{port}", own, azurite.connection_string)
+
+
+@pytest.fixture
+def fragile(fragile_service: Fragile) -> Iterator[Fragile]:
+    """The service, with its database in place before and after."""
+    yield fragile_service
+    fragile_service.bring_database_back()
