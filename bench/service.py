@@ -1,7 +1,7 @@
 """The whole service: request to Completed through Azurite, beside the databases' own COPY of the same query.
 
-The peer writes to a local file and does nothing else. We answer over HTTP, plan, encode in two workers, store every byte
-in the emulator, merge, hash and publish; the table says how much of the time the emulator's one thread was busy.
+The peer writes to a local file and does nothing else. We answer over HTTP, plan, encode in two workers, store every
+byte in the emulator, merge, hash and publish; the table says how much of the time the emulator's one thread was busy.
 """
 
 import subprocess

@@ -48,8 +48,10 @@ class Settings(BaseModel):
     notify_grace_seconds: Seconds = Field(
         default=120, description="How long after completion the mail waits for a download."
     )
-    retention_days: Annotated[float, Field(gt=0)] = Field(default=7, description="How long a finished file is kept.")
-    record_retention_days: Annotated[float, Field(gt=0)] = Field(
+    retention_days: Annotated[float, Field(gt=0, le=3650)] = Field(
+        default=7, description="How long a finished file is kept."
+    )
+    record_retention_days: Annotated[float, Field(gt=0, le=3650)] = Field(
         default=30, description="How long the record of an export is kept after its file is gone."
     )
     retention_schedule: str = Field(

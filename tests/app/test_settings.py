@@ -1,0 +1,98 @@
+"""Settings: checked as a whole, each wrong one named, every one documented."""
+
+import re
+from pathlib import Path
+
+import pytest
+
+from shared.errors import SettingsError
+from shared.settings import Settings, settings_from
+
+ROOT = Path(__file__).resolve().parents[2]
+
+RIGHT = {
+    "AzureWebJobsStorage": "UseDevelopmentStorage=true",
+    "SOURCE_URL": "sqlite:///x.db",
+    "LINK_SIGNING_KEY": "k" * 32,
+}
+
+
+def test_three_settings_are_enough() -> None:
+    """Everything else has a default."""
+    settings = settings_from(RIGHT)
+    assert (settings.part_rows, settings.notify_after_seconds, settings.notify_grace_seconds) == (50_000, 45, 120)
+    assert (settings.auth_mode, settings.mail_transport, settings.retention_days) == ("dev", "outbox", 7)
+
+
+def test_a_managed_identity_needs_no_connection_string() -> None:
+    """The service URIs stand in for it."""
+    uris = {
+        "AzureWebJobsStorage__blobServiceUri": "https://a.blob.core.windows.net",
+        "AzureWebJobsStorage__tableServiceUri": "https://a.table.core.windows.net",
+    }
+    settings = settings_from({"SOURCE_URL": "sqlite:///x.db", "LINK_SIGNING_KEY": "k" * 32, **uris})
+    assert settings.azurewebjobsstorage__blobserviceuri == "https://a.blob.core.windows.net"
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"AzureWebJobsStorage": ""}, "AzureWebJobsStorage is not set; give a connection string"),
+        ({"SOURCE_URL": ""}, "SOURCE_URL is not set; give sqlite:///path or postgresql://"),
+        ({"LINK_SIGNING_KEY": "short"}, "LINK_SIGNING_KEY has 5 characters and needs at least 32"),
+        ({"LINK_SIGNING_KEY": ""}, "LINK_SIGNING_KEY has 0 characters and needs at least 32"),
+        ({"MAIL_TRANSPORT": "acs"}, "ACS_CONNECTION_STRING is not set, and MAIL_TRANSPORT=acs needs it"),
+        ({"MAIL_TRANSPORT": "pigeon"}, "MAIL_TRANSPORT: Input should be 'acs' or 'outbox'"),
+        ({"AUTH_MODE": "none"}, "AUTH_MODE: Input should be"),
+        ({"PART_ROWS": "0"}, "PART_ROWS: Input should be greater than or equal to 1"),
+        ({"PART_ROWS": "many"}, "PART_ROWS: Input should be a valid integer"),
+        ({"PARTS_IN_FLIGHT": "101"}, "PARTS_IN_FLIGHT: Input should be less than or equal to 100"),
+        ({"PART_ATTEMPTS": "0"}, "PART_ATTEMPTS: "),
+        ({"RETRY_FIRST_SECONDS": "0"}, "RETRY_FIRST_SECONDS: Input should be greater than 0"),
+        ({"NOTIFY_AFTER_SECONDS": "-1"}, "NOTIFY_AFTER_SECONDS: "),
+        ({"NOTIFY_GRACE_SECONDS": "1.5"}, "NOTIFY_GRACE_SECONDS: "),
+        ({"RETENTION_DAYS": "0"}, "RETENTION_DAYS: "),
+        ({"RETENTION_DAYS": "nan"}, "RETENTION_DAYS: "),
+        ({"RETENTION_DAYS": "inf"}, "RETENTION_DAYS: "),
+        ({"RECORD_RETENTION_DAYS": "-1"}, "RECORD_RETENTION_DAYS: "),
+        ({"RECORD_RETENTION_DAYS": "1e9"}, "RECORD_RETENTION_DAYS: "),
+    ],
+    ids=str,
+)
+def test_a_wrong_setting_is_named(changes: dict[str, str], message: str) -> None:
+    """With what is valid."""
+    with pytest.raises(SettingsError, match=re.escape(message)):
+        settings_from(RIGHT | changes)
+
+
+def test_every_wrong_setting_is_named_at_once() -> None:
+    """Not one after the other, deployment after deployment."""
+    with pytest.raises(SettingsError) as caught:
+        settings_from(RIGHT | {"PART_ROWS": "0", "RETENTION_DAYS": "x", "MAIL_TRANSPORT": "y"})
+    assert all(name in str(caught.value) for name in ("PART_ROWS", "RETENTION_DAYS", "MAIL_TRANSPORT"))
+
+
+def test_a_wrong_setting_does_not_show_a_secret() -> None:
+    """The key stays out of the message, and so does a database's password."""
+    with pytest.raises(SettingsError) as caught:
+        settings_from(
+            RIGHT | {"LINK_SIGNING_KEY": "hunter2", "SOURCE_URL": "postgresql://u:pa55@h/d", "PART_ROWS": "0"}
+        )
+    assert "hunter2" not in str(caught.value)
+    assert "pa55" not in str(caught.value)
+
+
+@pytest.mark.parametrize("changes", [{}, {"AUTH_MODE": "dev"}])
+def test_dev_mode_is_refused_on_azure(changes: dict[str, str]) -> None:
+    """Wherever the platform has set WEBSITE_INSTANCE_ID, also when nobody chose a mode."""
+    with pytest.raises(SettingsError, match="AUTH_MODE=dev signs tokens for anybody who asks and is refused on Azure"):
+        settings_from(RIGHT | changes | {"WEBSITE_INSTANCE_ID": "0123"})
+
+
+def test_every_setting_is_in_the_readme() -> None:
+    """With its default and its meaning, in the same words; and nothing that is none."""
+    rows = re.findall(r"^\| `(\w+)` \| (?:`([^`]*)`)? ?\| (.+) \|$", (ROOT / "README.md").read_text(), re.MULTILINE)
+    documented = {name.lower(): (default, meaning) for name, default, meaning in rows}
+    assert documented == {
+        name: ("" if f.default == "" else str(f.default), f.description) for name, f in Settings.model_fields.items()
+    }
