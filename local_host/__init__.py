@@ -15,7 +15,9 @@ it as the Azure Functions host with the Durable Task extension would. Where to l
 ``worker_pool``     starts, feeds, replaces and stops workers
 ``function_table``  the functions, found by durable name
 ``task_hub``        the SQLite file: instances, history, inbox, activities, timers, entities
-``engine``          takes instances from one episode to the next, dispatches activities and durable timers
+``engine``          takes instances from one episode to the next
+``activities``      queues and runs activities, delivers them again when a worker dies
+``durable_timers``  ``context.create_timer``
 ``entities``        durable entities: batches, signals, replies
 ``history``         the shape of history events
 ``durable_http``    the management API, for the public address and for the SDK's client
@@ -23,6 +25,7 @@ it as the Azure Functions host with the Durable Task extension would. Where to l
 ``http_triggers``   routes and HTTP functions
 ``timer_triggers``  timer functions and their schedules
 ``http_calls``      ``context.call_http``
+``background``      tasks nobody waits for
 ``keys``            host, function and system keys
 ``reload``          ``--reload``: notices changes of the app
 ``replay``          replays recorded histories against changed code

@@ -1,4 +1,4 @@
-"""Takes instances from one episode to the next, and dispatches activities and durable timers (runs in the host).
+"""Takes orchestration instances from one episode to the next (runs in the host).
 
 An instance with messages is ready. Its episode reads the inbox, has a worker replay the history with the new events,
 and commits what the worker decided in one transaction. The new activities, timers and messages are dispatched after
@@ -12,20 +12,20 @@ waits about as long as the last one took, so that a large fan-out does not spend
 from __future__ import annotations
 
 import asyncio
-import heapq
 import json
 import logging
 import sqlite3
-import time
 import uuid
-from collections import OrderedDict, deque
-from collections.abc import Awaitable, Callable, Iterable
+from collections import OrderedDict
+from collections.abc import Callable, Iterable
 from dataclasses import replace
-from datetime import datetime
 from typing import Any
 
 from local_host import logs
-from local_host.app_index import ACTIVITY, ORCHESTRATION, FunctionMetadata
+from local_host.activities import Activities, HttpCall
+from local_host.app_index import ORCHESTRATION
+from local_host.background import BackgroundTasks
+from local_host.durable_timers import DurableTimers
 from local_host.episode import CONTEXT_OPTIONS, HTTP_ACTIVITY
 from local_host.errors import (
     FunctionFailedError,
@@ -41,9 +41,9 @@ from local_host.history import (
     Event,
     EventType,
     as_played,
+    event_text,
     format_time,
     new_event,
-    parse_time,
     to_text,
     utc_now,
 )
@@ -51,9 +51,8 @@ from local_host.settings import HostSettings
 from local_host.task_hub import (
     FINISHED,
     LIVE,
-    Activity,
+    STORAGE_PAUSE,
     Committed,
-    DurableTimer,
     EntityRequest,
     Episode,
     InboxRow,
@@ -61,20 +60,13 @@ from local_host.task_hub import (
     Message,
     TaskHub,
 )
-from local_host.worker_pool import Place, WorkerPool
+from local_host.worker_pool import MAX_DELIVERIES, Place, WorkerPool
 
 MAX_INSTANCE_ID = 100
-MAX_DELIVERIES = 5
-"""How many workers may die while they run an activity or an episode before it fails."""
-
 _MESSAGES_PER_EPISODE = 5000
 _HISTORY_CACHE_BYTES = 16 * 1024 * 1024
 _LONG_EPISODE = 0.01
 _LONGEST_HOLD = 0.5
-_LONGEST_SLEEP = 60.0
-_STORAGE_PAUSE = 1.0
-
-HttpCall = Callable[[dict[str, Any]], Awaitable[dict[str, Any]]]
 
 
 def check_instance_id(instance_id: str) -> None:
@@ -96,10 +88,9 @@ class Engine:
         self._hub = hub
         self._functions = functions
         self._settings = settings
-        self._http_call = http_call
         self._pool: WorkerPool | None = None
         self._loop = asyncio.get_running_loop()
-        self._tasks: set[asyncio.Task[None]] = set()
+        self._tasks = BackgroundTasks()
         self._pump_scheduled = False
         self._stopping = False
         self._ready: OrderedDict[str, None] = OrderedDict()
@@ -109,12 +100,8 @@ class Engine:
         self._hold_until: dict[str, float] = {}
         self._deaths: dict[str, int] = {}
         self._history = _HistoryCache(_HISTORY_CACHE_BYTES)
-        self._activities: dict[bool, deque[Activity]] = {False: deque(), True: deque()}
-        self._running_activities = 0
-        self._outstanding: dict[str, int] = {}
-        self._results: list[tuple[Activity, str]] = []
-        self._timers: list[tuple[float, int, DurableTimer]] = []
-        self._timer_handle: asyncio.TimerHandle | None = None
+        self._activities = Activities(hub, functions, settings, http_call, self._results_came, self.pump)
+        self._timers = DurableTimers(hub, self.notify)
         self._waiters: dict[str, list[asyncio.Future[None]]] = {}
         self.on_entities: Callable[[Iterable[str]], None] = lambda _ids: None
 
@@ -138,15 +125,11 @@ class Engine:
     async def stop(self) -> None:
         """Dispatch nothing more. Work in progress stays in the task hub for the next start."""
         self._stopping = True
-        handles = list(self._held.values())
-        if self._timer_handle is not None:
-            handles.append(self._timer_handle)
-        for handle in handles:
+        for handle in self._held.values():
             handle.cancel()
-        for task in self._tasks:
-            task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
-        self._flush_results()
+        self._timers.stop()
+        await self._tasks.stop()
+        await self._activities.stop()
 
     # What clients ask for
 
@@ -227,7 +210,9 @@ class Engine:
             texts.append(as_played(to_text(event)))
         now = format_time(utc_now())
         row = replace(instance, status="Running", output=None, updated=now)
-        message = Message(instance_id, instance.execution_id, _text(EventType.EXECUTION_REWOUND, now, Reason=reason))
+        message = Message(
+            instance_id, instance.execution_id, event_text(EventType.EXECUTION_REWOUND, now, Reason=reason)
+        )
         children = [
             c
             for c in self._hub.children(instance_id)
@@ -273,12 +258,9 @@ class Engine:
     def dispatch(self, committed: Committed) -> None:
         """Send on its way what a transaction has written."""
         for activity in committed.activities:
-            self._outstanding[activity.instance_id] = self._outstanding.get(activity.instance_id, 0) + 1
-            self._enqueue(activity)
-        for timer in committed.timers:
-            heapq.heappush(self._timers, (_seconds(timer.fire_at), timer.row_id, timer))
+            self._activities.add(activity)
         if committed.timers:
-            self._arm_timer()
+            self._timers.add(committed.timers)
         for instance_id in committed.instances:
             self.notify(instance_id)
         if committed.entities:
@@ -302,22 +284,7 @@ class Engine:
             instance_id, _ = self._ready.popitem(last=False)
             if not self._begin_episode(instance_id, place):
                 place.free()
-        for is_async, queue in self._activities.items():
-            while queue and self._running_activities < self._settings.max_concurrent_activities:
-                place = self._pool.place(ACTIVITY, is_async=is_async)
-                if place is None:
-                    break
-                self._begin_activity(queue.popleft(), place)
-
-    def _spawn(self, coroutine: Any) -> None:
-        task: asyncio.Task[None] = self._loop.create_task(coroutine)
-        self._tasks.add(task)
-        task.add_done_callback(self._task_done)
-
-    def _task_done(self, task: asyncio.Task[None]) -> None:
-        self._tasks.discard(task)
-        if not task.cancelled() and task.exception() is not None:
-            logs.event("host.error", level=logging.CRITICAL, error=repr(task.exception()))
+        self._activities.hand_out(self._pool)
 
     # Episodes
 
@@ -340,7 +307,7 @@ class Engine:
             self._hub.drop_messages(batch.consumed)
         else:
             self._running.add(instance_id)
-            self._spawn(self._run_episode(instance, batch, place))
+            self._tasks.spawn(self._run_episode(instance, batch, place))
             return True
         return False
 
@@ -423,7 +390,7 @@ class Engine:
             return
         if status in ("completed", "failed"):
             self._complete(row, episode, events, status, outcome["output"], outcome["stack"])
-        events.append(_text(EventType.ORCHESTRATOR_COMPLETED, now))
+        events.append(event_text(EventType.ORCHESTRATOR_COMPLETED, now))
         episode.events = [as_played(text) for text in events]
         committed = self._hub.commit_episode(episode)
         if row.status in LIVE:
@@ -441,15 +408,15 @@ class Engine:
                 case "activity":
                     text = decision["input"]
                     fields = {"Name": decision["name"], "Version": "", "Input": json.dumps([text])}
-                    created.append(_text(EventType.TASK_SCHEDULED, now, task_id, **fields))
+                    created.append(event_text(EventType.TASK_SCHEDULED, now, task_id, **fields))
                     episode.activities.append((task_id, decision["name"], text))
                 case "http":
                     request = json.dumps(decision["request"])
                     fields = {"Name": HTTP_ACTIVITY, "Version": "", "Input": json.dumps([request])}
-                    created.append(_text(EventType.TASK_SCHEDULED, now, task_id, **fields))
+                    created.append(event_text(EventType.TASK_SCHEDULED, now, task_id, **fields))
                     episode.activities.append((task_id, HTTP_ACTIVITY, request))
                 case "timer":
-                    created.append(_text(EventType.TIMER_CREATED, now, task_id, FireAt=decision["fire_at"]))
+                    created.append(event_text(EventType.TIMER_CREATED, now, task_id, FireAt=decision["fire_at"]))
                     episode.timers.append((task_id, decision["fire_at"]))
                 case "sub":
                     created.append(self._start_child(instance, decision, episode, now))
@@ -471,7 +438,7 @@ class Engine:
             except InvalidRequestError as error:
                 problem = str(error)
         if function is None or problem is not None:
-            failed = _text(
+            failed = event_text(
                 EventType.SUB_ORCHESTRATION_FAILED, now, TaskScheduledId=task_id, Reason=problem, Details=None
             )
             episode.messages.append(Message(parent.instance_id, parent.execution_id, failed))
@@ -479,7 +446,7 @@ class Engine:
             child, event = self._new_instance(function.durable_name, child_id, text, version, parent, task_id)
             episode.children.append((child, event))
             self._history.forget(child_id)
-        return _text(
+        return event_text(
             EventType.SUB_ORCHESTRATION_CREATED,
             now,
             task_id,
@@ -512,7 +479,7 @@ class Engine:
         """Finish the row and tell the parent. ``output`` is JSON text (completed) or the failure text."""
         row.status = "Completed" if status == "completed" else "Failed"
         row.output = output if status == "completed" else json.dumps(output)
-        done = _text(
+        done = event_text(
             EventType.EXECUTION_COMPLETED, row.updated, OrchestrationStatus=row.status, Result=output, Details=None
         )
         events.append(done)
@@ -526,7 +493,6 @@ class Engine:
         episode.messages += [Message(fresh.instance_id, None, to_text(event)) for event in outcome["carryover"]]
         committed = self._hub.commit_episode(episode)
         self._history.forget(fresh.instance_id)
-        self._outstanding.pop(fresh.instance_id, None)
         logs.event("orchestration.continued_as_new", orchestration=row.name, instance=row.instance_id)
         self.dispatch(committed)
 
@@ -573,8 +539,8 @@ class Engine:
     def _finished(self, row: Instance) -> None:
         instance_id = row.instance_id
         self._history.forget(instance_id)
-        for table in (self._hold_until, self._outstanding, self._deaths):
-            table.pop(instance_id, None)
+        self._hold_until.pop(instance_id, None)
+        self._deaths.pop(instance_id, None)
         for future in self._waiters.pop(instance_id, ()):
             if not future.done():
                 future.set_result(None)
@@ -604,10 +570,18 @@ class Engine:
     def _notify_later(self, instance_id: str) -> None:
         """Make the instance ready, after its hold when more completions are to come."""
         until = self._hold_until.get(instance_id, 0.0)
-        if until <= self._loop.time() or not self._outstanding.get(instance_id):
+        if until <= self._loop.time() or not self._activities.outstanding(instance_id):
             self.notify(instance_id)
         elif instance_id not in self._held and instance_id not in self._ready:
             self._held[instance_id] = self._loop.call_at(until, self._release, instance_id)
+
+    def _results_came(self, instance_id: str) -> None:
+        if not self._activities.outstanding(instance_id):
+            self._release(instance_id)
+        if instance_id in self._running:
+            self._again.add(instance_id)
+        else:
+            self._notify_later(instance_id)
 
     def _release(self, instance_id: str) -> None:
         handle = self._held.pop(instance_id, None)
@@ -615,158 +589,11 @@ class Engine:
             handle.cancel()
             self.notify(instance_id)
 
-    # Activities
-
-    def _enqueue(self, activity: Activity) -> None:
-        function = self._functions.activity(activity.name)
-        is_async = function is not None and function.is_async
-        self._activities[is_async].append(activity)
-
-    def _begin_activity(self, activity: Activity, place: Place) -> None:
-        function = self._functions.activity(activity.name)
-        self._running_activities += 1
-        if activity.name == HTTP_ACTIVITY:
-            place.free()
-            self._spawn(self._run_http_call(activity))
-        elif function is None:
-            place.free()
-            words = unknown_function(activity.name, "an activity", self._functions.activities.values())
-            self._activity_failed(activity, words, None)
-        else:
-            self._spawn(self._run_activity(activity, function, place))
-
-    async def _run_activity(self, activity: Activity, function: FunctionMetadata, place: Place) -> None:
-        invocation_id = str(uuid.uuid4())
-        header = {"id": invocation_id, "kind": ACTIVITY, "function": function.name}
-        text = activity.input if activity.input is not None else self._hub.activity_input(activity.row_id)
-        began = self._loop.time()
-        log: dict[str, Any] = {
-            "function": function.name,
-            "invocation": invocation_id,
-            "instance": activity.instance_id,
-            "task": activity.task_id,
-        }
-        try:
-            _, body = await place.call(header, (text or "null").encode(), self._settings.function_timeout)
-        except FunctionTimeoutError as error:
-            logs.event("activity.timed_out", level=logging.ERROR, **log)
-            self._activity_failed(activity, _activity_reason(activity.name, str(error)), None)
-        except FunctionFailedError as failure:
-            logs.event("activity.failed", level=logging.ERROR, **log, error=f"{failure.kind}: {failure.message}")
-            reason = _activity_reason(activity.name, f" {failure.kind}: {failure.message}")
-            self._activity_failed(activity, reason, failure.stack)
-        except WorkerDiedError as died:
-            self._activity_died(activity, died)
-        else:
-            logs.event("activity.completed", level=logging.DEBUG, **log, ms=1000 * (self._loop.time() - began))
-            self._activity_completed(activity, body.decode())
-
-    async def _run_http_call(self, activity: Activity) -> None:
-        text = activity.input if activity.input is not None else self._hub.activity_input(activity.row_id)
-        try:
-            response = await self._http_call(json.loads(text or "{}"))
-        except Exception as error:  # noqa: BLE001 - any failure to reach the address is the call's failure
-            self._activity_failed(activity, _activity_reason(HTTP_ACTIVITY, f" {type(error).__name__}: {error}"), None)
-        else:
-            self._activity_completed(activity, json.dumps(response))
-
-    def _activity_completed(self, activity: Activity, result: str) -> None:
-        now = format_time(utc_now())
-        self._activity_done(
-            activity, _text(EventType.TASK_COMPLETED, now, TaskScheduledId=activity.task_id, Result=result)
-        )
-
-    def _activity_failed(self, activity: Activity, reason: str, details: str | None) -> None:
-        now = format_time(utc_now())
-        fields: dict[str, Any] = {"TaskScheduledId": activity.task_id, "Reason": reason, "Details": details}
-        self._activity_done(activity, _text(EventType.TASK_FAILED, now, **fields))
-
-    def _activity_done(self, activity: Activity, event: str) -> None:
-        self._running_activities -= 1
-        self._deaths.pop(f"activity {activity.row_id}", None)
-        if not self._results:
-            self._loop.call_soon(self._flush_results)
-        self._results.append((activity, event))
-        self.pump()
-
-    def _flush_results(self) -> None:
-        """Commit all results that have come in since the last turn of the loop, in one transaction."""
-        results = self._results
-        if not results:
-            return
-        try:
-            self._hub.complete_activities(results)
-        except sqlite3.Error as error:
-            self._storage_failed(error, self._flush_results)
-            return
-        self._results = []
-        for instance_id in {activity.instance_id for activity, _ in results}:
-            left = self._outstanding.get(instance_id, 0) - sum(a.instance_id == instance_id for a, _ in results)
-            if left > 0:
-                self._outstanding[instance_id] = left
-            else:
-                self._outstanding.pop(instance_id, None)
-                self._release(instance_id)
-            if instance_id in self._running:
-                self._again.add(instance_id)
-            else:
-                self._notify_later(instance_id)
-
-    def _activity_died(self, activity: Activity, error: WorkerDiedError) -> None:
-        key = f"activity {activity.row_id}"
-        deaths = self._deaths[key] = self._deaths.get(key, 0) + 1
-        logs.event(
-            "activity.redelivered",
-            level=logging.WARNING,
-            activity=activity.name,
-            instance=activity.instance_id,
-            deaths=deaths,
-            error=str(error),
-        )
-        if self._stopping:
-            return
-        if deaths >= MAX_DELIVERIES:
-            words = f"{deaths} worker processes ended while they ran it"
-            self._activity_failed(activity, _activity_reason(activity.name, words), None)
-            return
-        self._running_activities -= 1
-        self._enqueue(activity)
-        self.pump()
-
-    # Durable timers
-
-    def _arm_timer(self) -> None:
-        if self._timer_handle is not None:
-            self._timer_handle.cancel()
-            self._timer_handle = None
-        if self._timers and not self._stopping:
-            delay = min(max(self._timers[0][0] - time.time(), 0.0), _LONGEST_SLEEP)
-            self._timer_handle = self._loop.call_later(delay, self._fire_due)
-
-    def _fire_due(self) -> None:
-        now = time.time()
-        stamp = format_time(utc_now())
-        due = []
-        while self._timers and self._timers[0][0] <= now:
-            timer = heapq.heappop(self._timers)[2]
-            due.append((timer, _text(EventType.TIMER_FIRED, stamp, TimerId=timer.task_id, FireAt=timer.fire_at)))
-        try:
-            if due:
-                self._hub.fire_timers(due)
-        except sqlite3.Error as error:
-            for timer, _ in due:
-                heapq.heappush(self._timers, (_seconds(timer.fire_at), timer.row_id, timer))
-            self._storage_failed(error, self._fire_due)
-            return
-        for timer, _ in due:
-            self.notify(timer.instance_id)
-        self._arm_timer()
-
     def _storage_failed(self, error: sqlite3.Error, again: Callable[[], None]) -> None:
         """A transaction has failed as a whole (a full disk, say): try again later."""
         logs.event("hub.failed", level=logging.CRITICAL, error=str(error))
         if not self._stopping:
-            self._loop.call_later(_STORAGE_PAUSE, again)
+            self._loop.call_later(STORAGE_PAUSE, again)
 
     # Messages
 
@@ -779,7 +606,7 @@ class Engine:
         return instance
 
     def _send(self, instance_id: str, event_type: EventType, **fields: Any) -> None:
-        event = _text(event_type, format_time(utc_now()), **fields)
+        event = event_text(event_type, format_time(utc_now()), **fields)
         self._hub.send([Message(instance_id, None, event)])
         self._release(instance_id)
         self.notify(instance_id)
@@ -851,10 +678,6 @@ class _HistoryCache:
             self._size -= entry[2]
 
 
-def _text(event_type: EventType, timestamp: str, event_id: int = -1, **fields: Any) -> str:
-    return to_text(new_event(event_type, timestamp, event_id, **fields))
-
-
 def _started_event(instance: Instance, now: str) -> str:
     parent = None
     if instance.parent_id is not None:
@@ -863,7 +686,7 @@ def _started_event(instance: Instance, now: str) -> str:
             "TaskScheduleId": instance.parent_task,
             "OrchestrationInstance": {"InstanceId": instance.parent_id, "ExecutionId": instance.parent_execution},
         }
-    return _text(
+    return event_text(
         EventType.EXECUTION_STARTED,
         now,
         Name=instance.name,
@@ -882,7 +705,7 @@ def _to_parent(child: Instance, completed: bool, output: str | None, stack: str)
     else:
         event_type = EventType.SUB_ORCHESTRATION_FAILED
         fields |= {"Reason": output, "Details": stack or None}
-    text = _text(event_type, child.updated, **fields)
+    text = event_text(event_type, child.updated, **fields)
     return Message(child.parent_id or "", child.parent_execution, text)
 
 
@@ -897,18 +720,6 @@ def _entity_request(instance: Instance, decision: dict[str, Any], episode: Episo
         "parentExecution": instance.execution_id,
     }
     episode.entity_requests.append(EntityRequest(decision["entity"], request))
-    return _text(
+    return event_text(
         EventType.EVENT_SENT, now, decision["id"], InstanceId=decision["entity"], Name="op", Input=json.dumps(request)
     )
-
-
-def _activity_reason(name: str, error: str) -> str:
-    return f"Activity function '{name}' failed: {error}"
-
-
-def _seconds(stamp: str) -> float:
-    return _timestamp(parse_time(stamp))
-
-
-def _timestamp(moment: datetime) -> float:
-    return moment.timestamp()

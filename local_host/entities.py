@@ -18,16 +18,16 @@ from typing import Any
 
 from local_host import logs
 from local_host.app_index import ENTITY
-from local_host.engine import MAX_DELIVERIES, Engine
+from local_host.background import BackgroundTasks
+from local_host.engine import Engine
 from local_host.errors import FunctionFailedError, FunctionTimeoutError, InvalidRequestError, WorkerDiedError
 from local_host.function_table import FunctionTable, unknown_function
 from local_host.history import EventType, format_time, new_event, to_text, utc_now
 from local_host.settings import HostSettings
-from local_host.task_hub import EntityRequest, Message, TaskHub
-from local_host.worker_pool import Place, WorkerPool
+from local_host.task_hub import STORAGE_PAUSE, EntityRequest, Message, TaskHub
+from local_host.worker_pool import MAX_DELIVERIES, Place, WorkerPool
 
 _BATCH = 100
-_STORAGE_PAUSE = 1.0
 
 
 def split_id(entity_id: str) -> tuple[str, str]:
@@ -50,7 +50,7 @@ class EntityEngine:
         self._running: set[str] = set()
         self._again: set[str] = set()
         self._deaths: dict[str, int] = {}
-        self._tasks: set[asyncio.Task[None]] = set()
+        self._tasks = BackgroundTasks()
         self._stopping = False
         engine.on_entities = self.notify
 
@@ -62,9 +62,7 @@ class EntityEngine:
     async def stop(self) -> None:
         """Run nothing more."""
         self._stopping = True
-        for task in self._tasks:
-            task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
+        await self._tasks.stop()
 
     def signal(self, name: str, key: str, operation: str, text: str) -> None:
         """Send a one-way operation; ``text`` is its input as JSON text. Raises InvalidRequestError (unknown entity)."""
@@ -112,9 +110,7 @@ class EntityEngine:
                 place.free()
             else:
                 self._running.add(entity_id)
-                task = self._loop.create_task(self._run(entity_id, rows, place))
-                self._tasks.add(task)
-                task.add_done_callback(self._tasks.discard)
+                self._tasks.spawn(self._run(entity_id, rows, place))
 
     async def _run(self, entity_id: str, rows: list[tuple[int, dict[str, Any]]], place: Place) -> None:
         try:
@@ -129,7 +125,7 @@ class EntityEngine:
                 self._again.add(entity_id)
         except sqlite3.Error as error:
             logs.event("hub.failed", level=logging.CRITICAL, error=str(error))
-            self._loop.call_later(_STORAGE_PAUSE, self.notify, [entity_id])
+            self._loop.call_later(STORAGE_PAUSE, self.notify, [entity_id])
         finally:
             place.free()
             self._running.discard(entity_id)

@@ -92,6 +92,11 @@ def new_event(event_type: EventType, timestamp: str, event_id: int = -1, **field
     return {"EventType": int(event_type), "EventId": event_id, "IsPlayed": False, "Timestamp": timestamp, **fields}
 
 
+def event_text(event_type: EventType, timestamp: str, event_id: int = -1, **fields: Any) -> str:
+    """Return a new event as JSON text."""
+    return to_text(new_event(event_type, timestamp, event_id, **fields))
+
+
 def to_text(event: Event) -> str:
     """Return the event as JSON text."""
     return json.dumps(event, separators=(",", ":"))

@@ -29,6 +29,9 @@ from local_host.history import EventType, new_event, to_text
 
 LIVE = frozenset({"Pending", "Running", "Suspended", "ContinuedAsNew"})
 FINISHED = frozenset({"Completed", "Failed", "Terminated", "Canceled"})
+STORAGE_PAUSE = 1.0
+"""Seconds after which a transaction that failed as a whole (a full disk, say) is tried again."""
+
 INLINE_INPUT = 8 * 1024
 """Activity inputs longer than this (characters) stay in the file until the activity runs."""
 

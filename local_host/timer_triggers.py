@@ -25,11 +25,10 @@ from local_host.app_index import TIMER, FunctionMetadata
 from local_host.errors import AppLoadError, FunctionFailedError, FunctionTimeoutError, SettingsError, WorkerDiedError
 from local_host.history import format_time, parse_time, utc_now
 from local_host.settings import HostSettings, parse_timespan, resolve_setting
-from local_host.task_hub import TaskHub
+from local_host.task_hub import STORAGE_PAUSE, TaskHub
 from local_host.worker_pool import WorkerPool
 
 _LONGEST_SLEEP = 3600.0
-_STORAGE_PAUSE = 1.0
 _MONITOR_FROM = timedelta(minutes=1)
 
 
@@ -146,7 +145,7 @@ class TimerTriggers:
                 await self._run(function)
             except sqlite3.Error as error:
                 logs.event("hub.failed", level=logging.CRITICAL, error=str(error))
-                await asyncio.sleep(_STORAGE_PAUSE)
+                await asyncio.sleep(STORAGE_PAUSE)
 
     async def _run(self, function: TimerFunction) -> None:
         name, schedule = function.metadata.name, function.schedule

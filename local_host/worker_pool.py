@@ -22,6 +22,9 @@ from local_host.app_index import ACTIVITY, ENTITY, ORCHESTRATION, FunctionMetada
 from local_host.errors import AppLoadError, FunctionFailedError, FunctionTimeoutError, WorkerDiedError
 from local_host.wire import Header
 
+MAX_DELIVERIES = 5
+"""How many workers may die while they run an activity, an episode or a batch before it fails."""
+
 _ASYNC_PLACES = 100
 _EPISODE_PLACES = 2
 _BOOTSTRAP = (
