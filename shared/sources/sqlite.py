@@ -50,6 +50,9 @@ _EXACT_DIGITS = 15
 _MISMATCH = re.compile(r"Type mismatch in column (\d+)")
 _TOO_WIDE = "malformed JSON"  # what SQLite says when the guard in _select evaluates json('')
 _TRANSIENT = ("locked", "busy", "unable to open", "failed to open", "disk i/o error", "failed to allocate memory")
+_TABLE = re.compile(r"\w+(\.\w+)?")
+_DENSE_ENOUGH = 4
+"""Keys between the bounds for each wanted row, at most; there cannot be more rows than keys."""
 _GONE = ("no such column", "no such table", "has no column")
 
 
@@ -205,6 +208,7 @@ class _Reading:
     """A first row of constants tells the driver each column's type."""
     as_text: set[int] = field(default_factory=set)
     """Decimal and boolean columns in which there is text."""
+    relation: str = ""
     careful: bool = False
     """There are rows so wide that a batch has to be smaller: look how wide before each 20,000 rows."""
 
@@ -213,6 +217,7 @@ class _Reading:
         for column in self.query.columns:
             if column.type.startswith("interval"):
                 raise does_not_fit(column, "SQLite has no intervals; declare it as text")
+        self.relation = self._quickest_relation()
         rows = max(1, min(BATCH_ROWS, BATCH_CELLS // max(1, len(self.query.columns))))
         while True:
             start, limit, batch_rows = self.delivered, None, rows
@@ -231,6 +236,29 @@ class _Reading:
                 continue
             if limit is None or self.delivered - start < limit:
                 return
+
+    def _quickest_relation(self) -> str:
+        """The table without its indexes where its rows alone are the quicker way; else the relation as it is.
+
+        An index on the tenant costs a search in the table for each row. When most of the rows between the bounds are
+        wanted anyway, and the key is what the table is stored by, going through the rows takes a quarter less time.
+        """
+        relation, lower, upper = self.query.relation, self.key_range.lower or (), self.key_range.upper
+        whole_numbers = [value for value in (*lower, *upper) if isinstance(value, int)]
+        if not _TABLE.fullmatch(relation) or len(self.query.key) > 1 or len(whole_numbers) < 2:
+            return relation
+        if whole_numbers[1] - whole_numbers[0] > _DENSE_ENOUGH * self.key_range.rows:
+            return relation
+        values = _Values()
+        conditions = where(self.query, values, self.key_range.lower, upper)
+        select = f"select 1 from {relation} not indexed{conditions} order by {key_list(self.query)}"
+        try:
+            _execute(self.cursor, f"explain query plan {select}", values)
+            steps = [str(row[3]) for row in self.cursor.fetchall()]
+        except _driver_error():
+            return relation  # a view
+        by_row = len(steps) == 1 and "USING INTEGER PRIMARY KEY" in steps[0]
+        return f"{relation} not indexed" if by_row else relation
 
     def _stream(self, batch_rows: int, limit: int | None) -> Iterator[pa.RecordBatch]:
         columns = self.query.columns
@@ -257,7 +285,7 @@ class _Reading:
             # Evaluating json('') is an error, and stops the statement before the driver collects a batch of wide rows.
             expressions[0] = f"case when {' + '.join(widths)} > {guard:d} then json('') else {expressions[0]} end"
         conditions = where(self.query, values, self.key_range.lower, self.key_range.upper)
-        select = f"select {', '.join(expressions)} from {self.query.relation}{conditions}"
+        select = f"select {', '.join(expressions)} from {self.relation}{conditions}"
         select += f" order by {key_list(self.query)}"
         if limit is not None or self.delivered:
             select += f" limit {-1 if limit is None else limit:d} offset {self.delivered:d}"

@@ -10,7 +10,7 @@ import pytest
 
 from shared.columns import Column
 from shared.errors import QueryFailed, SchemaChanged, SourceUnavailable
-from shared.query import KeyRange, Query
+from shared.query import Condition, KeyRange, Query
 from shared.sources import open_source
 from shared.sources import sqlite as sqlite_source
 from shared.sources.sqlite import SqliteSource
@@ -218,3 +218,34 @@ def test_a_key_with_null(sqlite: Database) -> None:
     for relation in ("t", "(select * from t) as s"):
         with pytest.raises(QueryFailed, match="NULL"):
             sqlite.source.plan(Query(relation, (ID,), (ID,)), repeat(1))
+
+
+@pytest.mark.parametrize(
+    "made_by",
+    [
+        "create table t (id integer primary key, tenant text, n integer)",
+        "create table t (id integer, tenant text, n integer, primary key (tenant, id)) without rowid",
+        "create table t (id integer, tenant text, n integer, primary key (tenant, id))",
+        "create table other (id integer primary key, tenant text, n integer)",
+    ],
+)
+def test_dense_and_sparse_ranges_of_one_tenant(sqlite: Database, made_by: str) -> None:
+    """However the table is stored, and however many rows of others lie between, a range is the tenant's rows."""
+    table = "other" if "other" in made_by else "t"
+    sqlite.execute(
+        made_by,
+        f"create index by_tenant on {table} (tenant, id)",
+        f"insert into {table} with recursive s(n) as (select 1 union all select n + 1 from s limit 3000) "
+        "select n, case when n > 2000 then 'few' when n % 3 = 0 then 'some' else 'most' end, -n from s",
+        f"update {table} set tenant = 'few' where n % 100 = 0",
+    )
+    if table == "other":
+        sqlite.execute("create view t as select * from other")
+    for tenant in ("most", "some", "few"):
+        query = Query("t", (ID, Column("n", "N", "integer")), (ID,), (Condition("tenant", "text", "=", (tenant,)),))
+        parts = [read(sqlite.source, query, part) for part in sqlite.source.plan(query, repeat(100))]
+
+        ids = [id_ for part in parts for id_ in part["id"].to_pylist()]
+        assert ids == sorted(ids)
+        assert len(ids) == sqlite.source.count(query) > 0
+        assert [-id_ for id_ in ids] == [n for part in parts for n in part["n"].to_pylist()]
