@@ -44,7 +44,7 @@ _THROTTLED = frozenset({408, 429, 500, 502, 503, 504})
 ONLY_NEW: Mapping[str, Any] = {"match_condition": MatchConditions.IfMissing}
 """Options of a write that must not replace a blob (If-None-Match: *): the first writer wins."""
 
-BLOCK_BYTES = 8 * 1024 * 1024
+BLOCK_BYTES = 4 * 1024 * 1024
 """Size of the pieces in which bytes go up and come down; a part no larger is stored with one request."""
 
 

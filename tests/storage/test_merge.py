@@ -118,6 +118,6 @@ def test_a_file_of_too_many_blocks_is_refused(store: BlobStore, folder: str, mon
     parts, _ = make_parts(store, folder, [9 * MIB, 9 * MIB])
     monkeypatch.setattr(merge, "MAX_BLOCKS", 1)
     segments: list[Segment] = [PartBytes(0, 0, 9 * MIB), PartBytes(1, 0, 9 * MIB)]
-    with pytest.raises(LimitReached, match="needs 2 blocks and storage takes 1; use larger parts"):
+    with pytest.raises(LimitReached, match="needs 2 blocks and storage takes 1; ask for fewer rows"):
         merge.merge_parts(store, f"{folder}file", parts, iter(segments), content_type="text/csv", plan_hash="plan")
     assert store.metadata(f"{folder}file") is None
