@@ -125,9 +125,7 @@ def _make(
         blob.upload_blob(data, overwrite=True, content_settings=settings, metadata=metadata, **ONLY_NEW)
         return
     if len(plan) > MAX_BLOCKS:
-        raise LimitReached(
-            f"the file needs {len(plan):,} blocks and storage takes {MAX_BLOCKS:,}; ask for fewer rows, or for larger parts with PART_ROWS"
-        )
+        raise LimitReached(f"the file needs {len(plan):,} blocks and storage takes {MAX_BLOCKS:,}; ask for fewer rows")
     blocks: list[str] = []
     with ThreadPoolExecutor(_CONCURRENT_REQUESTS, thread_name_prefix="merge") as pool:
         running: list[Future[None]] = []

@@ -85,8 +85,8 @@ def test_the_token_that_the_forgeries_are_made_like_is_good(people: People, key:
         {"iat": None},
         {"aud": None},
         {"iss": None},
-        {"iat": datetime.now(UTC) + timedelta(hours=1)},
-        {"nbf": datetime.now(UTC) + timedelta(hours=1)},
+        {"iat": 2**32},
+        {"nbf": 2**32},
     ],
     ids=str,
 )
