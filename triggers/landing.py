@@ -8,16 +8,18 @@ import azure.functions as func
 from shared.catalogue import export_type_named
 from shared.errors import Conflict, Gone, NotFound, RequestError
 from shared.links import landing_ref
-from shared.records import ExportRecord
+from shared.records import ExportRecord, from_iso
 from shared.services import Services
+from shared.words import moment, size
 from triggers.downloads import file_url, note_download
 from triggers.http import endpoint, in_thread, request_services
 
 bp = df.Blueprint()
 
 _STYLE = (
-    "body{font:1.1rem/1.5 sans-serif;max-width:36rem;margin:4rem auto;padding:0 1rem}"
-    "button{font:inherit;padding:.6em 1.2em}"
+    ":root{color-scheme:light dark}"
+    "body{font:1.1rem/1.5 sans-serif;max-width:36rem;margin:4rem auto;padding:0 1rem;overflow-wrap:anywhere}"
+    "button{font:inherit;padding:.6em 1.2em;border:0;border-radius:4px;background:#0b57d0;color:#fff;cursor:pointer}"
 )
 
 
@@ -31,9 +33,10 @@ async def landing_page(req: func.HttpRequest) -> func.HttpResponse:
     except (Conflict, Gone, NotFound) as error:
         return _page(error.status, error.title, f"<p>{escape(str(error))}</p>")
     title = export_type_named(record.export_type).title
-    facts = f"{escape(record.file_name)}, {record.file_rows:,} rows, {record.file_bytes:,} bytes"
+    facts = f"{escape(record.file_name)}, {record.file_rows:,} rows, {size(record.file_bytes)}"
+    until = moment(from_iso(record.expires_at))
     button = '<form method="post"><button autofocus>Download</button></form>'
-    return _page(200, title, f"<p>{facts}</p>{button}<p>It can be downloaded until {record.expires_at}.</p>")
+    return _page(200, title, f"<p>{facts}</p>{button}<p>It can be downloaded until {until}.</p>")
 
 
 @bp.route(route="d/{token}", methods=["POST"])
@@ -62,7 +65,12 @@ def _page(status: int, title: str, content: str) -> func.HttpResponse:
     text = (
         '<!doctype html><html lang="en"><meta charset="utf-8"><meta name="viewport" content="width=device-width">'
         f'<meta name="robots" content="noindex"><title>{escape(title)}</title><style>{_STYLE}</style>'
-        f"<main><h1>{escape(title)}</h1>{content}</main></html>"
+        f"<body><main><h1>{escape(title)}</h1>{content}</main></body></html>"
     )
-    headers = {"Cache-Control": "no-store", "Referrer-Policy": "no-referrer", "X-Content-Type-Options": "nosniff"}
+    headers = {
+        "Cache-Control": "no-store",
+        "Content-Security-Policy": "default-src 'none'; style-src 'unsafe-inline'; frame-ancestors 'none'",
+        "Referrer-Policy": "no-referrer",
+        "X-Content-Type-Options": "nosniff",
+    }
     return func.HttpResponse(text, status_code=status, headers=headers, mimetype="text/html", charset="utf-8")

@@ -1,20 +1,20 @@
 """What the mails say."""
 
-from datetime import datetime
 from html import escape
 
 from shared.channels.base import Message, operation_id
 from shared.records import ExportRecord, from_iso
+from shared.words import moment, size
 
 
 def completed(record: ExportRecord, title: str, link: str) -> Message:
     """The mail that says that an export is ready. It holds no data rows, and a link without a key to the file."""
-    rows, size, until = f"{record.file_rows:,}", _size(record.file_bytes), _time(from_iso(record.expires_at))
+    rows, bytes_, until = f"{record.file_rows:,}", size(record.file_bytes), moment(from_iso(record.expires_at))
     recipient = str(record.caller["email"])
     name = str(record.caller["name"])
     text = (
         f"Hello {name},\n\n"
-        f"your export '{title}' is ready: {record.file_name}, {rows} rows, {size}.\n\n"
+        f"your export '{title}' is ready: {record.file_name}, {rows} rows, {bytes_}.\n\n"
         f"Download it until {until}:\n{link}\n\n"
         "You get this mail because the export took a while and had not been downloaded yet.\n"
     )
@@ -22,7 +22,7 @@ def completed(record: ExportRecord, title: str, link: str) -> Message:
         '<!doctype html><html lang="en"><body style="font-family:sans-serif;line-height:1.5">'
         f"<p>Hello {escape(name)},</p>"
         f"<p>your export <strong>{escape(title)}</strong> is ready:<br>"
-        f"{escape(record.file_name)}, {rows} rows, {size}.</p>"
+        f"{escape(record.file_name)}, {rows} rows, {bytes_}.</p>"
         f'<p><a href="{escape(link, quote=True)}" style="display:inline-block;padding:.6em 1.2em;background:#0b57d0;'
         'color:#fff;text-decoration:none;border-radius:4px">Get the file</a></p>'
         f"<p>It can be downloaded until {until}.</p>"
@@ -40,16 +40,3 @@ def completed(record: ExportRecord, title: str, link: str) -> Message:
 
 def _one_line(text: str) -> str:
     return " ".join(text.split())
-
-
-def _time(moment: datetime) -> str:
-    return f"{moment:%d %B %Y, %H:%M} UTC"
-
-
-def _size(count: int) -> str:
-    size = float(count)
-    for unit in ("bytes", "KB", "MB", "GB"):
-        if size < 1000:
-            return f"{size:.0f} {unit}" if unit == "bytes" else f"{size:.1f} {unit}"
-        size /= 1000
-    return f"{size:.1f} TB"

@@ -53,6 +53,6 @@ def _cell(value: Any, type_: str) -> str:
     if type_ == "float":
         return str(int(value)) if value == int(value) else repr(value)
     if type_ == "moment":
-        return f"{value}Z"
+        return f"{str(value).removesuffix('.000000')}Z"
     text = str(value)
     return f"'{text}" if type_ == "text" and text.startswith(("=", "+", "-", "@", "\t", "\r")) else text

@@ -84,6 +84,7 @@ def test_looking_at_the_landing_page_changes_nothing(people: People, mailed: dic
         assert page.headers["Referrer-Policy"] == "no-referrer"
         assert '<form method="post">' in page.text
         assert "Mailed ü.csv" in page.text
+        assert re.search(r"until \d\d \w+ \d{4}, \d\d:\d\d UTC", page.text)
         assert "sig=" not in page.text
     assert requests.head(link, timeout=30).status_code == 200
     assert people.ada.logs(mailed["id"]) == before
