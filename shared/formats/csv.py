@@ -23,7 +23,7 @@ from shared.formats.base import (
     Segment,
     Write,
 )
-from shared.formats.compression import TextWriter, literal
+from shared.formats.compression import TextWriter, assembled, numbers_in
 from shared.formats.escape import SpecialCharacters, column_bytes, join, replace_where, text
 from shared.formats.options import Option, validate
 from shared.formats.scalars import TextStyle, base_type
@@ -78,7 +78,7 @@ class Csv:
     extension = "csv"
     content_type = "text/csv; charset=utf-8"
     summary = "Comma-separated text (RFC 4180) that every spreadsheet and loader reads."
-    compressions: Sequence[str] = ("none", "gzip")
+    compressions: Sequence[str] = ("none", "gzip", "zip")
     option_list: Sequence[Option] = _OPTIONS
     whole_parts: bool = True
     rows_per_group: int | None = None
@@ -107,16 +107,13 @@ class Csv:
             for batch in slices(batches, spec.columns):
                 out.write(column_bytes(dialect.rows(batch)))
                 rows += batch.num_rows
-        return rows, {}
+        return rows, out.facts
 
     def assemble(self, parts: Sequence[EncodedPart], spec: FileSpec, read: ReadPart) -> Iterator[Segment]:
         """The byte order mark and the header, then the parts as they are."""
         start = ("\ufeff" if spec.options["bom"] else "") + _Dialect(spec).header(spec)
-        if start:
-            yield literal(start.encode(), spec.compression)
-        for part in parts:
-            if part.bytes:
-                yield PartBytes(part.index, 0, part.bytes)
+        pieces = [(PartBytes(part.index, 0, part.bytes), numbers_in(part.facts)) for part in parts if part.bytes]
+        return assembled([start.encode(), *pieces] if start else pieces, spec)
 
 
 class _Dialect:

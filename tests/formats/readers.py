@@ -5,6 +5,7 @@ import gzip
 import io
 import json
 import sys
+import zipfile
 from collections.abc import Callable
 from decimal import Decimal
 from typing import Any
@@ -74,3 +75,37 @@ READERS: dict[str, Callable[[bytes], Table]] = {
 
 def gunzip(data: bytes) -> bytes:
     return gzip.decompress(data)
+
+
+def unzip(data: bytes) -> tuple[str, bytes]:
+    """The name and the content of the only file in a container, checked against its CRC-32."""
+    with zipfile.ZipFile(io.BytesIO(data)) as archive:
+        (entry,) = archive.infolist()
+        return entry.filename, archive.read(entry)
+
+
+class Behind(io.RawIOBase):
+    """A file of ``gap`` bytes that are never looked at, and then ``data``."""
+
+    def __init__(self, gap: int, data: bytes) -> None:
+        self._gap, self._data, self._at = gap, data, 0
+
+    def seekable(self) -> bool:
+        return True
+
+    def readable(self) -> bool:
+        return True
+
+    def seek(self, offset: int, whence: int = io.SEEK_SET) -> int:
+        base = {io.SEEK_SET: 0, io.SEEK_CUR: self._at, io.SEEK_END: self._gap + len(self._data)}[whence]
+        self._at = base + offset
+        return self._at
+
+    def tell(self) -> int:
+        return self._at
+
+    def read(self, size: int = -1) -> bytes:
+        start = self._at - self._gap
+        found = self._data[start : None if size < 0 else start + size]
+        self._at += len(found)
+        return found

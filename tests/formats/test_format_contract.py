@@ -5,6 +5,7 @@ import json
 import random
 import subprocess
 import sys
+import zipfile
 from collections.abc import Iterator
 from decimal import Decimal
 from typing import Any
@@ -15,14 +16,15 @@ import pytest
 from shared.columns import Column, arrow_schema
 from shared.errors import LimitReached, SchemaChanged, ValidationFailed
 from shared.formats import FORMATS, content_type, file_extension, get_format
-from shared.formats.base import FileSpec, PartPosition
+from shared.formats.base import EncodedPart, FileSpec, PartBytes, PartPosition, Verbatim
 from tests.formats.naughty import FORMULAS, NAUGHTY
-from tests.formats.readers import READERS, gunzip, pdf_text
+from tests.formats.readers import READERS, Behind, gunzip, pdf_text, unzip
 from tests.formats.tables import EVERY_TYPE, columns, encode, table
 
 ALL = list(FORMATS)
 WITH_ROWS = list(READERS)
 GZIPPED = [name for name, file_format in FORMATS.items() if "gzip" in file_format.compressions]
+ZIPPED = [name for name, file_format in FORMATS.items() if "zip" in file_format.compressions]
 
 
 def every_type_rows(count: int) -> list[list[Any]]:
@@ -151,6 +153,37 @@ def test_gzip_holds_the_same_text(name: str, every_type: pa.Table) -> None:
     assert file_extension(FORMATS[name], "gzip") == f"{FORMATS[name].extension}.gz"
     empty = encode(name, EVERY_TYPE, table(EVERY_TYPE, []), compression="gzip")
     assert (gunzip(empty) if empty else b"") == encode(name, EVERY_TYPE, table(EVERY_TYPE, []))
+
+
+@pytest.mark.parametrize("splits", [(), (0, 500), (500, 500, 1_200), (0, 0)], ids=str)
+@pytest.mark.parametrize("name", ZIPPED)
+def test_zip_holds_the_same_text_under_the_given_name(name: str, splits: tuple[int, ...], every_type: pa.Table) -> None:
+    """Parts and what stands around them are one entry, with the checksum of the whole."""
+    plain = encode(name, EVERY_TYPE, every_type, splits=splits)
+    packed = encode(name, EVERY_TYPE, every_type, splits=splits, compression="zip", file_name="été 山田.txt")
+    assert unzip(packed) == ("été 山田.txt", plain)
+    assert len(packed) < len(plain) / 2
+    assert (file_extension(FORMATS[name], "zip"), content_type(FORMATS[name], "zip")) == ("zip", "application/zip")
+    nothing = table(EVERY_TYPE, [])
+    empty = encode(name, EVERY_TYPE, nothing, splits=splits and (0,), compression="zip")
+    assert unzip(empty) == ("export", encode(name, EVERY_TYPE, nothing))
+
+
+def test_a_zip_beyond_four_gib_is_zip64() -> None:
+    """What the container says of it fits no 32 bits: 12 GiB of text in 6 GiB."""
+    of = columns(id="integer")
+    gib = 2**30
+    spec = FileSpec(of, compression="zip", file_name="large.csv", options=get_format("csv").options({"header": "none"}))
+    parts = [EncodedPart(n, 1, 3 * gib, {"deflated": [n, 6 * gib, 3 * gib]}) for n in (0, 1)]
+    start, *copied, end = get_format("csv").assemble(parts, spec, lambda *_: b"")
+    assert copied == [PartBytes(0, 0, 3 * gib), PartBytes(1, 0, 3 * gib)]
+    assert isinstance(start, Verbatim)
+    assert isinstance(end, Verbatim)
+    with zipfile.ZipFile(Behind(len(start.data) + 6 * gib, end.data)) as archive:
+        (entry,) = archive.infolist()
+    assert (entry.filename, entry.file_size, entry.header_offset) == ("large.csv", 12 * gib, 0)
+    assert 6 * gib <= entry.compress_size < 6 * gib + 10
+    assert start.data[4:6] == bytes([45, 0])
 
 
 @pytest.mark.parametrize("name", ALL)

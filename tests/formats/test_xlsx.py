@@ -16,6 +16,7 @@ from shared.formats import FORMATS
 from shared.formats.base import EncodedPart, FileSpec, PartBytes, PartPosition
 from shared.formats.zip_container import Deflated, Entry, central_directory, local_header
 from tests.formats.naughty import FORMULAS, NAUGHTY
+from tests.formats.readers import Behind
 from tests.formats.tables import columns, encode, table
 
 TWO = columns(id="integer", value="text")
@@ -170,30 +171,3 @@ def test_zip64_only_where_a_number_is_too_large() -> None:
         ("large.xml", 20 * 2**30, 5 * 2**30, 100),
         ("behind.xml", 10, 5, 5 * 2**30 + 200),
     ]
-
-
-class Behind(io.RawIOBase):
-    """A file of ``gap`` bytes that are never looked at, and then ``data``."""
-
-    def __init__(self, gap: int, data: bytes) -> None:
-        self._gap, self._data, self._at = gap, data, 0
-
-    def seekable(self) -> bool:
-        return True
-
-    def readable(self) -> bool:
-        return True
-
-    def seek(self, offset: int, whence: int = io.SEEK_SET) -> int:
-        base = {io.SEEK_SET: 0, io.SEEK_CUR: self._at, io.SEEK_END: self._gap + len(self._data)}[whence]
-        self._at = base + offset
-        return self._at
-
-    def tell(self) -> int:
-        return self._at
-
-    def read(self, size: int = -1) -> bytes:
-        start = self._at - self._gap
-        found = self._data[start : None if size < 0 else start + size]
-        self._at += len(found)
-        return found
