@@ -4,6 +4,7 @@ import csv
 import gzip
 import io
 import json
+import re
 import sys
 import zipfile
 from collections.abc import Callable
@@ -45,6 +46,11 @@ def read_xlsx(data: bytes) -> Table:
         header = first
         rows += rest
     return header, rows
+
+
+def unescaped(text: str) -> str:
+    """Undo ``_xHHHH_`` as Excel does, and openpyxl does not."""
+    return re.sub("_x([0-9A-Fa-f]{4})_", lambda match: chr(int(match[1], 16)), text)
 
 
 def read_xlsx_strictly(data: bytes) -> Table:

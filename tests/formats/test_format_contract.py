@@ -1,6 +1,7 @@
 """What every format promises, whatever it writes."""
 
 import datetime
+import io
 import json
 import random
 import subprocess
@@ -10,7 +11,9 @@ from collections.abc import Iterator
 from decimal import Decimal
 from typing import Any
 
+import openpyxl
 import pyarrow as pa
+import pypdf
 import pytest
 
 from shared.columns import Column, arrow_schema
@@ -18,7 +21,7 @@ from shared.errors import LimitReached, SchemaChanged, ValidationFailed
 from shared.formats import FORMATS, content_type, file_extension, get_format
 from shared.formats.base import EncodedPart, FileSpec, PartBytes, PartPosition, Verbatim
 from tests.formats.naughty import FORMULAS, NAUGHTY
-from tests.formats.readers import READERS, Behind, gunzip, pdf_text, unzip
+from tests.formats.readers import READERS, Behind, gunzip, pdf_text, unescaped, unzip
 from tests.formats.tables import EVERY_TYPE, columns, encode, table
 
 ALL = list(FORMATS)
@@ -219,19 +222,44 @@ def test_naughty_strings_come_back(name: str) -> None:
     assert [row[1] for row in rows] == list(NAUGHTY)
 
 
+@pytest.mark.parametrize("name", WITH_ROWS)
+def test_naughty_strings_as_column_titles(name: str) -> None:
+    """Columns may be called anything, by title and by name; every name is found again."""
+    of = tuple(Column(text, text) for text in NAUGHTY)
+    options = {"formulaGuard": False} if name == "csv" else {}
+    header, rows = READERS[name](encode(name, of, table(of, [["x"] * len(of)]), options=options))
+    assert [unescaped(title or "") if name == "xlsx" else title for title in header] == list(NAUGHTY)
+    assert rows == [["x"] * len(of)]
+
+
+def test_naughty_strings_as_column_titles_of_a_pdf() -> None:
+    """What a font has a glyph for stands at the head of the page; the rest are boxes, and the file opens."""
+    for text in NAUGHTY[::3]:
+        of = (Column("id", "id", "integer"), Column("c", text))
+        (page,) = pdf_text(encode("pdf", of, table(of, [[7, "end"]]), title="T"))
+        assert "7end" in page
+        if text.isascii() and text.isprintable() and len(text) < 40:
+            assert "id" + "".join(text.split()) + "7end" in page
+
+
 @pytest.mark.parametrize("name", ALL)
-def test_naughty_strings_as_titles_and_as_the_file_title(name: str) -> None:
-    """Columns may be called anything, and the export too."""
-    titles = [text for text in NAUGHTY if text.strip() and len(text) < 200][:60]
-    of = tuple(Column(f"c{number}", title) for number, title in enumerate(titles))
-    data = table(of, [["x"] * len(of)])
-    for title in NAUGHTY[::10]:
-        encode(name, of[:2], data.select([0, 1]), title=title)
-    encode(name, of, data)
-    if name == "csv":
-        header, rows = READERS[name](encode(name, of, data, options={"formulaGuard": False}))
-        assert header == titles
-        assert rows == [["x"] * len(of)]
+def test_naughty_strings_as_the_title_of_the_export(name: str) -> None:
+    """It is a sheet's name, and a document's title; the rows are there whatever it is."""
+    of = columns(id="integer", value="text")
+    data = table(of, [[7, "end"]])
+    expected = content(name, encode(name, of, data))
+    for title in (*NAUGHTY[:: 3 if name == "pdf" else 1], "History", "a" * 30 + "😀"):
+        file = encode(name, of, data, title=title)
+        if name == "pdf":
+            assert pypdf.PdfReader(io.BytesIO(file)).metadata["/Title"] == title
+        else:
+            assert content(name, file) == expected
+        if name == "xlsx":
+            (sheet,) = openpyxl.load_workbook(io.BytesIO(file)).sheetnames
+            assert 0 < len(sheet.encode("utf-16-le")) // 2 <= 31
+            assert not set(sheet) & set("[]:*?/\\")
+            assert sheet.strip("'") == sheet
+            assert sheet.lower() != "history"
 
 
 @pytest.mark.parametrize("name", WITH_ROWS)
