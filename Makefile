@@ -21,7 +21,7 @@ test-crash: $(STAMP) ## kill -9 at twenty points of an export; CRASH_KILLS=... f
 	@CRASH_KILLS=$${CRASH_KILLS:-20} $(BIN)/python -m pytest tests/service/test_crashes.py
 
 test-large: $(STAMP) ## a workbook of five million rows, over five sheets
-	@$(BIN)/python -m pytest tests/formats/large_xlsx.py
+	@$(BIN)/python -m pytest --timeout 1200 tests/formats/large_xlsx.py
 
 check: $(STAMP) ## formatting, lint and types
 	@$(BIN)/ruff format --check .

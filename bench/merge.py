@@ -15,7 +15,7 @@ from pathlib import Path
 import pyarrow as pa
 
 from bench import measure
-from bench.formats import _first, query
+from bench.formats import first, query
 from demo import azurite_server, stack
 from exports.sessions import SESSIONS
 from shared.formats import get_format
@@ -62,7 +62,7 @@ def main() -> None:
 
 def _sample(url: str, path: Path) -> Path:
     """The first rows of the sessions, as an Arrow file that every process maps into its memory."""
-    with open_source(url).read(query(), _first(url, PART_ROWS)) as batches, pa.OSFile(str(path), "wb") as file:
+    with open_source(url).read(query(), first(url, PART_ROWS)) as batches, pa.OSFile(str(path), "wb") as file:
         table = batches.read_all()
         with pa.ipc.new_file(file, table.schema) as writer:
             writer.write_table(table)
