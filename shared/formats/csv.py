@@ -29,6 +29,7 @@ from shared.formats.options import Option, validate
 from shared.formats.scalars import TextStyle, base_type
 from shared.formats.slices import slices
 from shared.formats.text_columns import as_text
+from shared.locales import decimal_comma
 
 _LINE_END = "\r\n"
 _FORMULA_STARTS = (b"=", b"+", b"-", b"@", b"\t", b"\r")
@@ -37,9 +38,6 @@ _FREE_TEXT = {"text", "json"}
 _NEEDING_QUOTES = {"text", "json", "list", "uuid"}
 """The types whose cells can hold a delimiter, a quotation mark or a line break: a uuid, if a source is not strict."""
 _FRACTIONAL = {"decimal", "float"}
-
-_POINT_LANGUAGES = {"en", "zh", "ja", "ko", "th", "he", "hi", "ms", "ga", "mt"}
-"""Languages that write a decimal point; all others that we know write a comma (CLDR, numbers/decimal)."""
 
 _OPTIONS = (
     Option(
@@ -121,9 +119,8 @@ class _Dialect:
 
     def __init__(self, spec: FileSpec) -> None:
         options = spec.options
-        comma_language = spec.locale.split("-")[0] not in _POINT_LANGUAGES
         self.decimal_comma = options["decimalSeparator"] == "comma" or (
-            options["decimalSeparator"] == "locale" and comma_language
+            options["decimalSeparator"] == "locale" and decimal_comma(spec.locale)
         )
         self.delimiter = options["delimiter"]
         if self.delimiter == "auto":

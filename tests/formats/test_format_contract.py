@@ -262,6 +262,19 @@ def test_naughty_strings_as_the_title_of_the_export(name: str) -> None:
             assert sheet.lower() != "history"
 
 
+@pytest.mark.parametrize("locale", ["pt-BR", "PT_br", "pt-PT", "fr"])
+@pytest.mark.parametrize("name", ["csv", "xlsx", "pdf"])
+def test_titles_are_in_the_files_locale(name: str, locale: str) -> None:
+    """In the region's words, else in the language's, else as they are; however the locale is spelt."""
+    of = (Column("bus", "Bus", titles={"pt": "Autocarro", "pt-BR": "Ônibus"}),)
+    file = encode(name, of, table(of, []), locale=locale)
+    expected = {"pt-BR": "Ônibus", "PT_br": "Ônibus", "pt-PT": "Autocarro", "fr": "Bus"}[locale]
+    if name == "pdf":
+        assert expected in pdf_text(file)[0]
+    else:
+        assert READERS[name](file)[0] == [expected]
+
+
 @pytest.mark.parametrize("name", WITH_ROWS)
 def test_numbers_are_never_guarded(name: str) -> None:
     """A negative number stays one, next to a text that is guarded."""
