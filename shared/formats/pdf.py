@@ -33,7 +33,7 @@ from shared.formats.pdf_objects import cross_reference, plain_object, stream_obj
 from shared.formats.slices import slices
 
 _MAX_ROWS = 50_000
-_ROWS_AT_ONCE = 2_500
+_ROWS_AT_ONCE = 1_000
 """Measuring text takes many bytes for each character, so fewer rows than a slice has; the first ones are the sample."""
 _START = b"%PDF-1.7\n%\xe2\xe3\xcf\xd3\n"
 _CATALOG, _PAGES, _FONT, _CID_FONT, _DESCRIPTOR, _PROGRAM, _TO_UNICODE, _INFO = range(1, 9)
