@@ -9,6 +9,7 @@ from shared.catalogue import export_type_named
 from shared.export_types import FunctionExport
 from shared.formats import get_format
 from shared.formats.base import Facts
+from shared.formats.compression import TextWriter
 from shared.models import PartDone, PartJob
 from shared.plan import ExportPlan, FunctionCall
 from shared.services import Services, plan_of, services
@@ -59,5 +60,6 @@ def _call(plan: ExportPlan, call: FunctionCall, upload: PartUpload) -> tuple[int
     generated = export_type.generate_export(
         call.filters, call.file_format, call.company_ids, call.operational_scope_ids
     )
-    upload.write(generated.file_content)
-    return generated.items_count, {"mimetype": generated.mimetype}
+    with TextWriter(upload.write, plan.spec.compression) as out:
+        out.write(generated.file_content)
+    return generated.items_count, {"mimetype": generated.mimetype, **out.facts}

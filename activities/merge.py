@@ -9,6 +9,7 @@ from activities.outcome import Payload, outcome
 from shared.errors import StorageUnavailable
 from shared.formats import content_type, get_format
 from shared.formats.base import PartBytes, Segment
+from shared.formats.compression import assembled, numbers_in
 from shared.models import ExportRef, FinalFile
 from shared.plan import ExportPlan
 from shared.services import Services, plan_of, services
@@ -41,7 +42,7 @@ def merge(ref: ExportRef, context: Services) -> FinalFile:
     if [p.encoded.index for p in parts] != list(range(len(plan.part_rows))):
         raise StorageUnavailable(f"{len(parts)} of {len(plan.part_rows)} parts are in storage")
     media_type = content_type(file_format, plan.spec.compression)
-    if plan.call:
+    if plan.call and plan.spec.compression == "none":
         media_type = parts[0].encoded.facts["mimetype"]
     merged = merge_parts(
         context.blobs, name, parts, _segments(plan, parts, context), content_type=media_type, plan_hash=plan_hash
@@ -57,7 +58,8 @@ def merge(ref: ExportRef, context: Services) -> FinalFile:
 
 def _segments(plan: ExportPlan, parts: list[StoredPart], context: Services) -> Iterator[Segment]:
     if plan.call:
-        return iter([PartBytes(0, 0, parts[0].encoded.bytes)])
+        whole = parts[0].encoded
+        return assembled([(PartBytes(0, 0, whole.bytes), numbers_in(whole.facts))], plan.spec)
 
     def read(index: int, offset: int, length: int) -> bytes:
         return context.blobs.read(parts[index].name, offset, length)

@@ -20,7 +20,7 @@ from shared.records import ExportRecord, iso
 from shared.requests import ExportRequest, filter_values
 from shared.services import Services, services
 from shared.sources import open_source
-from shared.storage.names import file_name, plan_blob
+from shared.storage.names import file_name, name_inside, plan_blob
 from shared.transitions import Status
 from shared.words import count
 
@@ -105,6 +105,7 @@ def _file_spec(export_type: ExportType, request: ExportRequest, record: ExportRe
     if request.columns is not None:
         by_name = {c.name: c for c in columns}
         columns = tuple(by_name[name] for name in request.columns)
+    file_format = get_format(request.format)
     return FileSpec(
         columns=columns,
         title=export_type.title,
@@ -112,7 +113,8 @@ def _file_spec(export_type: ExportType, request: ExportRequest, record: ExportRe
         locale=request.locale or record.caller["locale"],
         time_zone=request.time_zone,
         compression=request.compression,
-        options=get_format(request.format).options(request.format_options),
+        file_name=name_inside(output_name(record, export_type), file_format.extension),
+        options=file_format.options(request.format_options),
     )
 
 

@@ -160,10 +160,9 @@ def ours(url: str, name: str, folder: Path, *, compression: str = "none", limit:
     spec = FileSpec(SESSIONS.columns, title="Sessions", compression=compression, options=get_format(name).options({}))
     with ProcessPoolExecutor(WORKERS, multiprocessing.get_context("spawn")) as pool:
         list(pool.map(_warm, [(url, name)] * 2 * WORKERS))
+        cut = [] if limit is None else open_source(url).plan(query(), chain(_sizes(limit), repeat(EVERYTHING)))
         started = time.perf_counter()
-        sizes = repeat(PART_ROWS) if limit is None else chain(_sizes(limit), repeat(EVERYTHING))
-        ranges = open_source(url).plan(query(), sizes)
-        ranges = ranges if limit is None else ranges[: len(_sizes(limit))]
+        ranges = cut[: len(_sizes(limit or 0))] or open_source(url).plan(query(), repeat(PART_ROWS))
         before = [sum(r.rows for r in ranges[:index]) for index in range(len(ranges))]
         jobs = [
             (url, name, spec, index, len(ranges), before[index], ranges[index], folder) for index in range(len(ranges))
@@ -181,7 +180,7 @@ def _sizes(rows: int) -> list[int]:
     return [min(PART_ROWS, rows - start) for start in range(0, rows, PART_ROWS)]
 
 
-def _first(url: str, rows: int) -> KeyRange:
+def first(url: str, rows: int) -> KeyRange:
     """The first rows as one range."""
     return open_source(url).plan(query(), chain([rows], repeat(EVERYTHING)))[0]
 
@@ -190,7 +189,7 @@ def _warm(job: tuple[str, str]) -> None:
     """Import everything, open the database once, and give the other worker the time to do so too."""
     url, name = job
     source = open_source(url)
-    key_range = _first(url, 100)
+    key_range = first(url, 100)
     spec = FileSpec(SESSIONS.columns, options=get_format(name).options({}))
     with source.read(query(), key_range) as batches:
         get_format(name).encode_part(batches, lambda _: None, spec, PartPosition(0, 1, 0))
@@ -278,11 +277,9 @@ def psql(url: str, target: Path, pipe: str) -> Iterator[Path]:
     yield target
 
 
-def _table(url: str, rows: int | None = None) -> pa.Table:
+def _table(url: str, key_range: KeyRange) -> pa.Table:
     """The rows as Arrow, read as we read them, with the decimals as floats, which is what these writers take."""
-    source = open_source(url)
-    key_range = _first(url, rows or EVERYTHING)
-    with source.read(query(), key_range) as batches:
+    with open_source(url).read(query(), key_range) as batches:
         found = batches.read_all()
     at = found.schema.get_field_index("amount")
     found = found.set_column(at, "amount", found["amount"].cast(pa.float64()))
@@ -293,8 +290,9 @@ def _table(url: str, rows: int | None = None) -> pa.Table:
 def jetxl(url: str, target: Path) -> Iterator[Path]:
     import jetxl as writer
 
+    key_range = first(url, EVERYTHING)
     yield target
-    writer.write_sheet_arrow(_table(url), str(target))
+    writer.write_sheet_arrow(_table(url, key_range), str(target))
     yield target
 
 
@@ -302,8 +300,9 @@ def rapidxlsx(url: str, target: Path) -> Iterator[Path]:
     import polars
     import rapidxlsx as writer
 
+    key_range = first(url, EVERYTHING)
     yield target
-    frame = polars.from_arrow(_table(url))
+    frame = polars.from_arrow(_table(url, key_range))
     dates = [polars.col("billedOn").cast(polars.String), polars.col("startedAt").cast(polars.String)]
     writer.write(str(target), frame.with_columns(dates))
     yield target
@@ -312,8 +311,9 @@ def rapidxlsx(url: str, target: Path) -> Iterator[Path]:
 def xlsxwriter(url: str, target: Path, rows: int) -> Iterator[Path]:
     import xlsxwriter as writer
 
+    key_range = first(url, rows)
     yield target
-    table = _table(url, rows)
+    table = _table(url, key_range)
     options = {
         "constant_memory": True,
         "default_date_format": "yyyy-mm-dd hh:mm:ss",
@@ -332,8 +332,9 @@ def xlsxwriter(url: str, target: Path, rows: int) -> Iterator[Path]:
 def openpyxl(url: str, target: Path, rows: int) -> Iterator[Path]:
     from openpyxl import Workbook
 
+    key_range = first(url, rows)
     yield target
-    table = _table(url, rows)
+    table = _table(url, key_range)
     book = Workbook(write_only=True)
     sheet = book.create_sheet()
     sheet.append(table.column_names)
@@ -347,8 +348,9 @@ def reportlab(url: str, target: Path, rows: int) -> Iterator[Path]:
     from reportlab.lib.pagesizes import A3, landscape
     from reportlab.platypus import LongTable, SimpleDocTemplate, TableStyle
 
+    key_range = first(url, rows)
     yield target
-    table = _table(url, rows)
+    table = _table(url, key_range)
     values = zip(*(column.to_pylist() for column in table.columns), strict=True)
     cells = [list(table.column_names)]
     cells += [["" if value is None else str(value).replace("\n", " ")[:40] for value in row] for row in values]

@@ -22,6 +22,8 @@ COLUMNS = "id, token, email, user_name, country, amount, score, mobile, billed_o
 QUERY = f"select {COLUMNS} from {{table}} where organisation_id = 'acme' order by id"
 ROUNDS = 5
 PORT = 7181
+PDF_RANGE = {"from": "2025-01-01", "to": "2025-02-22"}
+"""Nearly as many rows as a PDF may have."""
 
 
 def main() -> None:
@@ -55,6 +57,7 @@ def main() -> None:
             ["1,000,000 rows as CSV from", "peer", "peer, s", "ours, s", "ratio", "of it emulator's CPU, s"], rows
         )
     )
+    _formats(home)
     _small(home)
     _memory(home)
 
@@ -82,6 +85,47 @@ def _peer(kind: str, source_url: str, scratch: Path) -> tuple[str, Any]:
     return "psql \\copy", lambda: measure.seconds(
         lambda: subprocess.run([psql, source_url, "-qc", statement], check=True)
     )
+
+
+def _formats(home: Path) -> None:
+    """Every format through the whole service, on a host of its own, so that the peak is that format's."""
+    rows: list[list[object]] = []
+    for name, compression, filters in (
+        ("csv", "none", {}),
+        ("csv", "gzip", {}),
+        ("csv", "zip", {}),
+        ("xlsx", "none", {}),
+        ("ndjson", "none", {}),
+        ("json", "none", {}),
+        ("parquet", "none", {}),
+        ("pdf", "none", {"dateRange": PDF_RANGE}),
+    ):
+        request = {"format": name, "compression": compression, **filters}
+        with stack.running(home, PORT, "sqlite", {"NOTIFY_AFTER_SECONDS": "3600"}) as service:
+            client = Client(service.api, "ada")
+            _export(client, **request)
+            times, merges = [], []
+            for _ in range(3):
+                phases: dict[str, float] = {}
+                started = time.perf_counter()
+                status = client.wait(
+                    client.start(exportType="sessions", **request),
+                    every=0.02,
+                    show=lambda seen, phases=phases: phases.setdefault(seen["phase"] or "done", time.perf_counter()),
+                )
+                times.append(time.perf_counter() - started)
+                after = phases.get("publishing", phases["done"])
+                merges.append(after - phases.get("merging", after))
+            peaks = [measure.peak_mib(pid) for pid in measure.children(service.host.pid)]
+        took, merge = measure.median(times), measure.median(merges)
+        file = status["file"]
+        label = name if compression == "none" else f"{name}, {compression}"
+        rows.append(
+            [label, f"{file['rows']:,}", f"{file['bytes'] / 1e6:.0f}", f"{took:.2f}", f"{merge:.2f}",
+             f"{merge / took:.0%}", f"{max(peaks):.0f}"]
+        )  # fmt: skip
+    header = ["format", "rows", "MB", "request to Completed, s", "of it merge", "share", "peak of a worker, MiB"]
+    print("\n" + measure.table(header, rows))
 
 
 def _small(home: Path) -> None:

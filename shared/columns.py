@@ -11,6 +11,8 @@ from dataclasses import dataclass, field
 
 import pyarrow as pa
 
+from shared.locales import canonical
+
 TYPE_KEY = b"sluice.type"
 
 _PLAIN_TYPES: Mapping[str, pa.DataType] = {
@@ -52,8 +54,9 @@ class Column:
         return self.sql or self.name
 
     def title_in(self, locale: str) -> str:
-        """The title in ``locale`` (``fr-CA`` falls back to ``fr``), else the plain title."""
-        return self.titles.get(locale) or self.titles.get(locale.split("-")[0]) or self.title
+        """The title in ``locale`` (``fr-CA``, or ``fr_ca``, falls back to ``fr``), else the plain title."""
+        language, region = canonical(locale)
+        return self.titles.get(f"{language}-{region}") or self.titles.get(language) or self.title
 
 
 def arrow_type(type_name: str) -> pa.DataType:

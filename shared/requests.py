@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import date, datetime, time
 from decimal import Decimal
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any
 from uuid import UUID
 from zoneinfo import ZoneInfo, available_timezones
 
@@ -13,6 +13,7 @@ from pydantic.alias_generators import to_camel
 from shared.errors import BodyTooLarge, FieldError, NotAllowed, RequestError, ValidationFailed, unknown
 from shared.export_types import ExportType, Filter, SqlExport
 from shared.formats import FORMATS, get_format
+from shared.formats.base import Compression
 from shared.identity import Caller
 from shared.query import Scalar
 
@@ -48,7 +49,7 @@ class ExportRequest(_Body):
     columns: tuple[str, ...] | None = None
     company_ids: tuple[str, ...] | None = None
     operational_scope_ids: tuple[str, ...] | None = None
-    compression: Literal["none", "gzip"] = "none"
+    compression: Compression = "none"
     format_options: Mapping[str, Any] = Field(default_factory=dict)
     locale: str = Field(default="", max_length=35)
     time_zone: str = "UTC"

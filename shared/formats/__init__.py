@@ -23,11 +23,15 @@ def get_format(name: str) -> Format:
     return FORMATS[name]
 
 
+_ENDINGS = {"none": "{}", "gzip": "{}.gz", "zip": "zip"}
+_CONTAINERS = {"gzip": "application/gzip", "zip": "application/zip"}
+
+
 def file_extension(file_format: Format, compression: str) -> str:
-    """The end of a file's name, without a leading point: ``csv``, ``csv.gz``."""
-    return file_format.extension + (".gz" if compression == "gzip" else "")
+    """The end of a file's name, without a leading point: ``csv``, ``csv.gz``, ``zip``."""
+    return _ENDINGS[compression].format(file_format.extension)
 
 
 def content_type(file_format: Format, compression: str) -> str:
     """The media type of a file of this format."""
-    return "application/gzip" if compression == "gzip" else file_format.content_type
+    return _CONTAINERS.get(compression, file_format.content_type)

@@ -24,13 +24,18 @@ Facts = Mapping[str, Any]
 """What a format wants to remember of a part until the file is assembled: a small JSON object (under 1 KiB)."""
 
 
+Compression = Literal["none", "gzip", "zip"]
+"""How the file is packed, beside what its format does by itself."""
+
+
 @dataclass(frozen=True)
 class FileSpec:
     """What the file shall look like; the same for every part of an export.
 
     ``title`` is the export's title (sheet name, PDF title). ``created`` is an ISO-8601 UTC time that formats use where
     they must state one, so that bytes stay the same when a part is made again. ``time_zone`` is the IANA zone in which
-    time stamps with a zone are rendered. ``options`` holds the format's own options, already validated by it.
+    time stamps with a zone are rendered. ``file_name`` is the name of the file inside a zip container. ``options``
+    holds the format's own options, already validated by it.
     """
 
     columns: tuple[Column, ...]
@@ -38,7 +43,8 @@ class FileSpec:
     created: str = "1980-01-01T00:00:00Z"
     locale: str = "en"
     time_zone: str = "UTC"
-    compression: Literal["none", "gzip"] = "none"
+    compression: Compression = "none"
+    file_name: str = "export"
     options: Mapping[str, Any] = field(default_factory=dict)
 
 

@@ -23,12 +23,13 @@ from shared.formats.base import (
     Segment,
     Write,
 )
-from shared.formats.compression import TextWriter, literal
+from shared.formats.compression import TextWriter, assembled, numbers_in
 from shared.formats.escape import SpecialCharacters, column_bytes, join, replace_where, text
 from shared.formats.options import Option, validate
 from shared.formats.scalars import TextStyle, base_type
 from shared.formats.slices import slices
 from shared.formats.text_columns import as_text
+from shared.locales import decimal_comma
 
 _LINE_END = "\r\n"
 _FORMULA_STARTS = (b"=", b"+", b"-", b"@", b"\t", b"\r")
@@ -37,9 +38,6 @@ _FREE_TEXT = {"text", "json"}
 _NEEDING_QUOTES = {"text", "json", "list", "uuid"}
 """The types whose cells can hold a delimiter, a quotation mark or a line break: a uuid, if a source is not strict."""
 _FRACTIONAL = {"decimal", "float"}
-
-_POINT_LANGUAGES = {"en", "zh", "ja", "ko", "th", "he", "hi", "ms", "ga", "mt"}
-"""Languages that write a decimal point; all others that we know write a comma (CLDR, numbers/decimal)."""
 
 _OPTIONS = (
     Option(
@@ -78,7 +76,7 @@ class Csv:
     extension = "csv"
     content_type = "text/csv; charset=utf-8"
     summary = "Comma-separated text (RFC 4180) that every spreadsheet and loader reads."
-    compressions: Sequence[str] = ("none", "gzip")
+    compressions: Sequence[str] = ("none", "gzip", "zip")
     option_list: Sequence[Option] = _OPTIONS
     whole_parts: bool = True
     rows_per_group: int | None = None
@@ -107,16 +105,13 @@ class Csv:
             for batch in slices(batches, spec.columns):
                 out.write(column_bytes(dialect.rows(batch)))
                 rows += batch.num_rows
-        return rows, {}
+        return rows, out.facts
 
     def assemble(self, parts: Sequence[EncodedPart], spec: FileSpec, read: ReadPart) -> Iterator[Segment]:
         """The byte order mark and the header, then the parts as they are."""
         start = ("\ufeff" if spec.options["bom"] else "") + _Dialect(spec).header(spec)
-        if start:
-            yield literal(start.encode(), spec.compression)
-        for part in parts:
-            if part.bytes:
-                yield PartBytes(part.index, 0, part.bytes)
+        pieces = [(PartBytes(part.index, 0, part.bytes), numbers_in(part.facts)) for part in parts if part.bytes]
+        return assembled([start.encode(), *pieces] if start else pieces, spec)
 
 
 class _Dialect:
@@ -124,9 +119,8 @@ class _Dialect:
 
     def __init__(self, spec: FileSpec) -> None:
         options = spec.options
-        comma_language = spec.locale.split("-")[0] not in _POINT_LANGUAGES
         self.decimal_comma = options["decimalSeparator"] == "comma" or (
-            options["decimalSeparator"] == "locale" and comma_language
+            options["decimalSeparator"] == "locale" and decimal_comma(spec.locale)
         )
         self.delimiter = options["delimiter"]
         if self.delimiter == "auto":

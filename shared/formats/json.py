@@ -10,13 +10,14 @@ from typing import Any
 import pyarrow as pa
 
 from shared.formats.base import EncodedPart, Facts, FileSpec, PartBytes, PartPosition, ReadPart, Segment, Write
-from shared.formats.compression import TextWriter, literal
+from shared.formats.compression import TextWriter, assembled, compressed, numbers_in
 from shared.formats.escape import column_bytes
 from shared.formats.json_rows import JSON_OPTIONS, JsonRows
 from shared.formats.options import Option, validate
 from shared.formats.slices import slices
+from shared.formats.zip_container import Deflated, fragment
 
-_SEPARATOR = ",\n"
+_SEPARATOR = b",\n"
 
 
 class Json:
@@ -27,7 +28,7 @@ class Json:
     extension = "json"
     content_type = "application/json"
     summary = "One JSON array of objects."
-    compressions: Sequence[str] = ("none", "gzip")
+    compressions: Sequence[str] = ("none", "gzip", "zip")
     option_list: Sequence[Option] = JSON_OPTIONS
     whole_parts: bool = False
     rows_per_group: int | None = None
@@ -45,8 +46,8 @@ class Json:
 
         Raises ``LimitReached`` for a row of over 256 MiB.
         """
-        encoder = JsonRows(spec, _SEPARATOR, "")
-        separator = literal(_SEPARATOR.encode(), spec.compression).data
+        encoder = JsonRows(spec, _SEPARATOR.decode(), "")
+        separator = compressed(_SEPARATOR, spec.compression)
         rows = 0
         write(separator)
         with TextWriter(write, spec.compression) as out:
@@ -54,15 +55,20 @@ class Json:
                 encoded = column_bytes(encoder.encode(batch))
                 out.write(encoded if rows else encoded[len(_SEPARATOR) :])
                 rows += batch.num_rows
-        return rows, {"separator": len(separator)}
+        return rows, {"separator": len(separator), **out.facts}
 
     def assemble(self, parts: Sequence[EncodedPart], spec: FileSpec, read: ReadPart) -> Iterator[Segment]:
         """The bracket, the parts that have rows, and the bracket."""
-        yield literal(b"[\n", spec.compression)
-        first = True
-        for part in parts:
-            if part.rows:
-                skipped = part.facts["separator"] if first else 0
-                yield PartBytes(part.index, skipped, part.bytes - skipped)
-                first = False
-        yield literal(b"]\n" if first else b"\n]\n", spec.compression)
+        return assembled(_pieces(parts), spec)
+
+
+def _pieces(parts: Sequence[EncodedPart]) -> Iterator[bytes | tuple[PartBytes, Deflated]]:
+    yield b"[\n"
+    filled = [part for part in parts if part.rows]
+    _, separator = fragment(_SEPARATOR, last=False)
+    for part in filled:
+        skipped, numbers = 0, separator + numbers_in(part.facts)
+        if part is filled[0]:
+            skipped, numbers = part.facts["separator"], numbers_in(part.facts)
+        yield PartBytes(part.index, skipped, part.bytes - skipped), numbers
+    yield b"\n]\n" if filled else b"]\n"

@@ -6,7 +6,7 @@ from typing import Any
 import pyarrow as pa
 
 from shared.formats.base import EncodedPart, Facts, FileSpec, PartBytes, PartPosition, ReadPart, Segment, Write
-from shared.formats.compression import TextWriter
+from shared.formats.compression import TextWriter, assembled, numbers_in
 from shared.formats.escape import column_bytes
 from shared.formats.json_rows import JSON_OPTIONS, JsonRows
 from shared.formats.options import Option, validate
@@ -21,7 +21,7 @@ class NdJson:
     extension = "ndjson"
     content_type = "application/x-ndjson"
     summary = "One JSON object on each line, for loaders and streams."
-    compressions: Sequence[str] = ("none", "gzip")
+    compressions: Sequence[str] = ("none", "gzip", "zip")
     option_list: Sequence[Option] = JSON_OPTIONS
     whole_parts: bool = True
     rows_per_group: int | None = None
@@ -42,8 +42,9 @@ class NdJson:
             for batch in slices(batches, spec.columns):
                 out.write(column_bytes(encoder.encode(batch)))
                 rows += batch.num_rows
-        return rows, {}
+        return rows, out.facts
 
     def assemble(self, parts: Sequence[EncodedPart], spec: FileSpec, read: ReadPart) -> Iterator[Segment]:
         """The parts as they are."""
-        return (PartBytes(part.index, 0, part.bytes) for part in parts if part.bytes)
+        pieces = ((PartBytes(part.index, 0, part.bytes), numbers_in(part.facts)) for part in parts if part.bytes)
+        return assembled(pieces, spec)

@@ -33,9 +33,8 @@ from shared.formats.pdf_objects import cross_reference, plain_object, stream_obj
 from shared.formats.slices import slices
 
 _MAX_ROWS = 50_000
-_ROWS_AT_ONCE = 2_500
+_ROWS_AT_ONCE = 1_000
 """Measuring text takes many bytes for each character, so fewer rows than a slice has; the first ones are the sample."""
-_FIRST_PRINTABLE = 32
 _START = b"%PDF-1.7\n%\xe2\xe3\xcf\xd3\n"
 _CATALOG, _PAGES, _FONT, _CID_FONT, _DESCRIPTOR, _PROGRAM, _TO_UNICODE, _INFO = range(1, 9)
 _FIRST_FREE = 9
@@ -214,7 +213,8 @@ class _File:
         total = sum(len(index.offsets) - 1 for index in self.indexes)
         labels = [f"{page} / {total}" for page in range(1, total + 1)]
         title, footer = self._spec.title, self._footer()
-        characters.update(c for c in map(ord, title + footer + " / 0123456789") if c >= _FIRST_PRINTABLE)
+        for text in (title, footer, "… / 0123456789"):
+            characters.update(map(ord, pdf_layout.line(text)[0].as_py()))
         number = max(self._offsets) + 1
         kids: list[int] = []
         for index in self.indexes:

@@ -5,6 +5,7 @@
 
 import datetime
 import io
+import json
 import re
 import zipfile
 from collections.abc import Sequence
@@ -20,6 +21,7 @@ import pyarrow.parquet as pq
 from shared.columns import Column, arrow_schema
 from shared.formats import FORMATS
 from shared.formats.base import FileSpec
+from shared.formats.options import Option
 from shared.formats.pdf_layout import printed
 from shared.formats.whole_file import encode_file
 
@@ -80,11 +82,19 @@ column is too narrow.
 
 """
 
+_FORMATS = """
+## Formats
+
+`format`, `compression` and `formatOptions` of a request. A file packed with `zip` is the only one in its container, and
+is named like it.
+
+"""
+
 
 def document() -> str:
     """The whole of ``docs/types.md``."""
     head = "| Type | Value | CSV | XLSX | JSON | Parquet | PDF |\n|---|---|---|---|---|---|---|\n"
-    return _HEAD + head + "".join(map(_row, EXAMPLES))
+    return _HEAD + head + "".join(map(_row, EXAMPLES)) + _FORMATS + _formats()
 
 
 def columns_of(example: Example) -> tuple[Column, ...]:
@@ -136,6 +146,25 @@ def in_parquet(example: Example) -> str:
 def in_pdf(example: Example) -> str:
     """The text in the table's cell."""
     return str(printed(_batch(example), columns_of(example), TIME_ZONE)[1][0])
+
+
+def _formats() -> str:
+    """What every format says of itself, and a table of all options."""
+    formats = "| Format | Compression | What it is |\n|---|---|---|\n"
+    options = "\n| Option | Of | Default | Values | Meaning |\n|---|---|---|---|---|\n"
+    owners: dict[Option, list[str]] = {}
+    for name, file_format in FORMATS.items():
+        formats += f"| `{name}` | {', '.join(file_format.compressions)} | {file_format.summary} |\n"
+        for option in file_format.option_list:
+            owners.setdefault(option, []).append(name)
+    for option, names in owners.items():
+        values = ", ".join(_code(json.dumps(choice)).replace("|", "\\|") for choice in option.choices)
+        if isinstance(option.default, bool):
+            values = "`true`, `false`"
+        default = _code(json.dumps(option.default))
+        values = values or f"up to {option.max_length} characters"
+        options += f"| `{option.name}` | {', '.join(names)} | {default} | {values} | {option.summary} |\n"
+    return formats + options
 
 
 def _batch(example: Example) -> pa.RecordBatch:

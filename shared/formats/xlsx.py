@@ -37,6 +37,14 @@ _FIXED_WIDTHS = {"date": 11, "time": 10, "timestamp": 19, "local timestamp": 19,
 _WIDTH_CODE = ord("0")
 """Widths are remembered as one character for each column, to be small in wide tables: ``0`` is none."""
 
+_OPTIONS = (
+    Option(
+        name="titleSheet",
+        default=False,
+        summary="Start with a sheet that has the title, when the file was made, and the number of rows.",
+    ),
+)
+
 
 class Xlsx:
     """An Excel workbook."""
@@ -47,15 +55,15 @@ class Xlsx:
     content_type = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"
     summary = "An Excel workbook with a frozen header, filters and real numbers and dates."
     compressions: Sequence[str] = ("none",)
-    option_list: Sequence[Option] = ()
+    option_list: Sequence[Option] = _OPTIONS
     whole_parts: bool = True
     rows_per_group: int | None = _ROWS_OF_A_SHEET
     part_rows: int | None = None
     max_rows: int | None = None
 
     def options(self, given: Mapping[str, Any]) -> Mapping[str, Any]:
-        """There are none yet; any that is given is refused."""
-        return validate(self.option_list, given)
+        """Validate and fill in the defaults."""
+        return validate(_OPTIONS, given)
 
     def encode_part(
         self, batches: pa.RecordBatchReader, write: Write, spec: FileSpec, position: PartPosition

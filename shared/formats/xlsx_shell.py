@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 from openpyxl import Workbook
 from openpyxl.cell import WriteOnlyCell
-from openpyxl.styles import Font
+from openpyxl.styles import Alignment, Font
 from openpyxl.utils import get_column_letter
 from openpyxl.worksheet.worksheet import Worksheet
 
@@ -26,6 +26,10 @@ _NUMBER_FORMATS = {
 _HEADER_FONT = Font(name="Calibri", size=11, bold=True, family=2, scheme="minor")
 _FORBIDDEN_IN_SHEET_NAMES = re.compile(r"[\[\]:*?/\\\x00-\x1f\ufffe\uffff]")
 _MAX_SHEET_NAME = 31
+_RESERVED_SHEET_NAME = "history"
+"""Excel keeps this name, in any case, for its own sheet of tracked changes."""
+_TITLE_SHEET = "About"
+_TITLE_FONT = Font(name="Calibri", size=16, bold=True, family=2, scheme="minor")
 _FONT = re.compile(rb"(?<=<font>).*?(?=</font>)")
 _FONT_ORDER = (b"b", b"sz", b"color", b"name", b"family", b"scheme")
 """The order of a font's elements in the schema (18.8.22), which openpyxl does not keep."""
@@ -55,6 +59,8 @@ def build(spec: FileSpec, rows_of_sheets: Sequence[int], widths: Sequence[int]) 
             sheet = workbook.create_sheet()
         sheet.title = _sheet_name(spec.title, number)
         _fill(sheet, spec, rows, widths)
+    if spec.options["titleSheet"]:
+        _add_title_sheet(workbook, spec, sum(rows_of_sheets), created)
     saved = io.BytesIO()
     workbook.save(saved)
     return _take_apart(saved, spec, rows_of_sheets, created)
@@ -87,10 +93,40 @@ def _fill(sheet: Worksheet, spec: FileSpec, rows: int, widths: Sequence[int]) ->
         sheet.column_dimensions[get_column_letter(index)].width = width
 
 
+def _add_title_sheet(workbook: Workbook, spec: FileSpec, rows: int, created: datetime.datetime) -> None:
+    """A first sheet that says what the file is, for people who got it from somebody else."""
+    sheet = workbook.create_sheet(_TITLE_SHEET, 0)
+    workbook.active = 0
+    for other in workbook.worksheets[1:]:
+        other.sheet_view.tabSelected = False
+    title = sheet.cell(1, 1)
+    title.value = escape_unreadable(spec.title)[:MAX_TEXT]
+    title.data_type = "s"
+    title.font = _TITLE_FONT
+    made = created.astimezone(datetime.UTC).replace(tzinfo=None)
+    facts = (
+        ("Created (UTC)", made, Style.TIMESTAMP),
+        ("Rows", rows, Style.INTEGER),
+        ("Times in", spec.time_zone, None),
+    )
+    for row, (label, value, style) in enumerate(facts, 3):
+        sheet.cell(row, 1, label).font = _HEADER_FONT
+        cell = sheet.cell(row, 2, value)
+        cell.alignment = Alignment(horizontal="left")
+        if style is not None:
+            cell.number_format = _NUMBER_FORMATS[style]
+    sheet.column_dimensions["A"].width = sheet.column_dimensions["B"].width = 22
+
+
 def _sheet_name(title: str, number: int) -> str:
     name = _FORBIDDEN_IN_SHEET_NAMES.sub(" ", title).strip("' ") or "Export"
-    suffix = f" ({number})" if number > 1 else ""
-    return name[: _MAX_SHEET_NAME - len(suffix)].strip("' ") + suffix
+    suffix = f" ({number})" if number > 1 or name.lower() == _RESERVED_SHEET_NAME else ""
+    return _cut(name, _MAX_SHEET_NAME - len(suffix)).strip("' ") + suffix
+
+
+def _cut(name: str, length: int) -> str:
+    """The beginning of a text, up to ``length`` UTF-16 code units, which is how Excel counts."""
+    return name.encode("utf-16-le")[: 2 * length].decode("utf-16-le", "ignore")
 
 
 def _take_apart(saved: io.BytesIO, spec: FileSpec, rows_of_sheets: Sequence[int], created: datetime.datetime) -> Shell:
@@ -104,7 +140,8 @@ def _take_apart(saved: io.BytesIO, spec: FileSpec, rows_of_sheets: Sequence[int]
     files["xl/styles.xml"] = _FONT.sub(_in_schema_order, files["xl/styles.xml"])
     last_column = get_column_letter(len(spec.columns))
     sheets = []
-    for number, rows in enumerate(rows_of_sheets, 1):
+    first = 2 if spec.options["titleSheet"] else 1
+    for number, rows in enumerate(rows_of_sheets, first):
         name = f"xl/worksheets/sheet{number}.xml"
         before, _, after = files.pop(name).partition(_ROWS_GO_HERE)
         dimension = f'<dimension ref="A1:{last_column}{rows + 1}"'.encode()

@@ -36,11 +36,36 @@ def notification_instance(export_id: str) -> str:
     return f"{export_id}-notify"
 
 
-_NOT_IN_FILE_NAMES = re.compile(r'[\x00-\x1f\x7f<>:"/\\|?*\u200e\u200f\u202a-\u202e\u2066-\u2069]+')
+_NOT_IN_FILE_NAMES = re.compile(
+    r'[\x00-\x1f\x7f-\x9f<>:"/\\|?*\u200e\u200f\u2028-\u202e\u2066-\u2069\ufeff\ufffe\uffff\ud800-\udfff]+'
+)
+_DEVICES = re.compile(r"(?i)(con|prn|aux|nul|com[0-9¹²³]|lpt[0-9¹²³]|conin\$|conout\$)\s*(\.|$)")
+"""Windows knows no files of these names, with any ending."""
+_MAX_CHARACTERS, _MAX_BYTES = 120, 220
+"""Of a name without its ending: Linux takes 255 bytes in all, and a browser may add a number."""
 
 
 def file_name(wanted: str, extension: str) -> str:
-    """A name that every desktop accepts: any script, 120 characters at most, and the extension."""
-    stem = _NOT_IN_FILE_NAMES.sub("_", wanted).strip(" .")[:120].rstrip(" .") or "export"
-    suffix = f".{extension}"
-    return stem if stem.lower().endswith(suffix) else stem + suffix
+    """A name that every desktop accepts: any script, 120 characters at most, and the extension unless it is there.
+
+    >>> file_name("January.csv", "csv.gz")
+    'January.csv.gz'
+    """
+    stem = _NOT_IN_FILE_NAMES.sub("_", wanted).strip(" .")
+    if _DEVICES.match(stem):
+        stem = f"_{stem}"
+    stem = stem[:_MAX_CHARACTERS].encode()[:_MAX_BYTES].decode(errors="ignore").rstrip(" .") or "export"
+    endings = extension.split(".")
+    for count in range(len(endings), 0, -1):
+        if stem.lower().endswith("." + ".".join(endings[:count])):
+            return ".".join([stem, *endings[count:]])
+    return f"{stem}.{extension}"
+
+
+def name_inside(container: str, extension: str) -> str:
+    """The name of the file in a container of this name.
+
+    >>> name_inside("January.zip", "csv")
+    'January.csv'
+    """
+    return file_name(container.rpartition(".")[0], extension)

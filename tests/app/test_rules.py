@@ -1,13 +1,14 @@
 """The rules without I/O: transitions, queries, plans, names, requests."""
 
 import json
+import re
 from email.message import EmailMessage
 from itertools import islice, product
 from typing import Any
 from urllib.parse import unquote
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from exports import EXPORT_TYPES
@@ -20,9 +21,10 @@ from shared.plan import part_sizes
 from shared.queries import build_query
 from shared.query import Condition
 from shared.requests import check_request, parse_request
-from shared.storage.names import file_name
+from shared.storage.names import file_name, name_inside
 from shared.storage.sas import content_disposition
 from shared.transitions import FINAL, IllegalTransition, Status, check_transition
+from tests.formats.naughty import NAUGHTY
 
 ALLOWED = {
     ("Pending", "Processing"),
@@ -118,7 +120,9 @@ def test_no_part_straddles_a_group(part_rows: int, group: int | None, count: int
         row += size
 
 
-@given(st.text(), st.sampled_from(["csv", "csv.gz", "xlsx"]))
+@given(st.text() | st.sampled_from(NAUGHTY), st.sampled_from(["csv", "csv.gz", "zip", "xlsx"]))
+@example("😀" * 200, "csv")
+@example("con.txt", "csv")
 def test_any_file_name_is_one_that_every_desktop_takes(wanted: str, extension: str) -> None:
     """No path, no control character, not too long, with its extension; the same again when named once more."""
     name = file_name(wanted, extension)
@@ -127,6 +131,36 @@ def test_any_file_name_is_one_that_every_desktop_takes(wanted: str, extension: s
     assert 0 < len(name) <= 120 + len(extension) + 1
     assert not name.startswith((".", " "))
     assert len(name.encode()) <= 255
+    assert not re.match(r"(?i)(con|prn|aux|nul|com\d|lpt\d)\.", name)
+    assert file_name(name, extension) == name
+
+
+@pytest.mark.parametrize(
+    ("wanted", "extension", "name"),
+    [
+        ("January", "csv", "January.csv"),
+        ("January.csv", "csv", "January.csv"),
+        ("January.CSV", "csv.gz", "January.CSV.gz"),
+        ("January.csv.gz", "csv.gz", "January.csv.gz"),
+        ("January.gz", "csv.gz", "January.gz.csv.gz"),
+        ("January.csv", "zip", "January.csv.zip"),
+        ("NUL", "csv", "_NUL.csv"),
+        ("console", "csv", "console.csv"),
+        ("\ud800", "csv", "_.csv"),
+        ("a\u2028b\x85c", "csv", "a_b_c.csv"),
+    ],
+)
+def test_a_file_name_gets_the_ending_that_it_lacks(wanted: str, extension: str, name: str) -> None:
+    """And nothing that a desktop would refuse."""
+    assert file_name(wanted, extension) == name
+
+
+@pytest.mark.parametrize(
+    ("container", "name"), [("January.zip", "January.csv"), ("January.csv.zip", "January.csv"), ("x.zip", "x.csv")]
+)
+def test_the_file_in_a_container_is_named_like_it(container: str, name: str) -> None:
+    """With the ending of its format."""
+    assert name_inside(container, "csv") == name
 
 
 @given(st.text(st.characters(exclude_categories=["Cs"]), min_size=1).map(lambda text: file_name(text, "csv")))
@@ -140,6 +174,13 @@ def test_any_file_name_survives_its_header(name: str) -> None:
     parameters = header.partition("filename*=UTF-8''")[2]
     assert message.get_filename()
     assert unquote(parameters, errors="strict") == name
+
+
+def test_every_naughty_string_is_a_file_name_that_survives_its_header() -> None:
+    """Two that were different stay so, unless only forbidden characters told them apart."""
+    names = {file_name(text, "csv") for text in NAUGHTY}
+    assert {unquote(content_disposition(name).partition("UTF-8''")[2], errors="strict") for name in names} == names
+    assert len(names) > 0.8 * len(NAUGHTY)
 
 
 @given(st.text(st.characters(exclude_categories=["Cs"])))

@@ -4,7 +4,9 @@ import csv
 import gzip
 import io
 import json
+import re
 import sys
+import zipfile
 from collections.abc import Callable
 from decimal import Decimal
 from typing import Any
@@ -46,6 +48,11 @@ def read_xlsx(data: bytes) -> Table:
     return header, rows
 
 
+def unescaped(text: str) -> str:
+    """Undo ``_xHHHH_`` as Excel does, and openpyxl does not."""
+    return re.sub("_x([0-9A-Fa-f]{4})_", lambda match: chr(int(match[1], 16)), text)
+
+
 def read_xlsx_strictly(data: bytes) -> Table:
     """With calamine, which keeps an empty text apart from nothing in no case, but is another parser."""
     header, *rows = python_calamine.CalamineWorkbook.from_filelike(io.BytesIO(data)).get_sheet_by_index(0).to_python()
@@ -74,3 +81,37 @@ READERS: dict[str, Callable[[bytes], Table]] = {
 
 def gunzip(data: bytes) -> bytes:
     return gzip.decompress(data)
+
+
+def unzip(data: bytes) -> tuple[str, bytes]:
+    """The name and the content of the only file in a container, checked against its CRC-32."""
+    with zipfile.ZipFile(io.BytesIO(data)) as archive:
+        (entry,) = archive.infolist()
+        return entry.filename, archive.read(entry)
+
+
+class Behind(io.RawIOBase):
+    """A file of ``gap`` bytes that are never looked at, and then ``data``."""
+
+    def __init__(self, gap: int, data: bytes) -> None:
+        self._gap, self._data, self._at = gap, data, 0
+
+    def seekable(self) -> bool:
+        return True
+
+    def readable(self) -> bool:
+        return True
+
+    def seek(self, offset: int, whence: int = io.SEEK_SET) -> int:
+        base = {io.SEEK_SET: 0, io.SEEK_CUR: self._at, io.SEEK_END: self._gap + len(self._data)}[whence]
+        self._at = base + offset
+        return self._at
+
+    def tell(self) -> int:
+        return self._at
+
+    def read(self, size: int = -1) -> bytes:
+        start = self._at - self._gap
+        found = self._data[start : None if size < 0 else start + size]
+        self._at += len(found)
+        return found

@@ -88,10 +88,10 @@ def test_a_decimal_comma_goes_with_semicolons() -> None:
 
 
 @pytest.mark.parametrize(
-    ("locale", "expected"), [("en", "1,1.50"), ("de-CH", "1;1,50"), ("fr", "1;1,50"), ("ja", "1,1.50")]
+    ("locale", "expected"), [("en", "1,1.50"), ("de-CH", "1,1.50"), ("fr", "1;1,50"), ("ja", "1,1.50")]
 )
 def test_the_locale_decides_when_asked(locale: str, expected: str) -> None:
-    """By the language of the locale."""
+    """As its people write; which locales write a comma: tests/app/test_locales.py."""
     of = columns(id="integer", amount="decimal(8,2)")
     data = encode("csv", of, table(of, [[1, Decimal("1.5")]]), options={"decimalSeparator": "locale"}, locale=locale)
     assert data.decode().split("\r\n")[1] == expected

@@ -1,28 +1,33 @@
 """What every format promises, whatever it writes."""
 
 import datetime
+import io
 import json
 import random
 import subprocess
 import sys
+import zipfile
 from collections.abc import Iterator
 from decimal import Decimal
 from typing import Any
 
+import openpyxl
 import pyarrow as pa
+import pypdf
 import pytest
 
 from shared.columns import Column, arrow_schema
 from shared.errors import LimitReached, SchemaChanged, ValidationFailed
 from shared.formats import FORMATS, content_type, file_extension, get_format
-from shared.formats.base import FileSpec, PartPosition
+from shared.formats.base import EncodedPart, FileSpec, PartBytes, PartPosition, Verbatim
 from tests.formats.naughty import FORMULAS, NAUGHTY
-from tests.formats.readers import READERS, gunzip, pdf_text
+from tests.formats.readers import READERS, Behind, gunzip, pdf_text, unescaped, unzip
 from tests.formats.tables import EVERY_TYPE, columns, encode, table
 
 ALL = list(FORMATS)
 WITH_ROWS = list(READERS)
 GZIPPED = [name for name, file_format in FORMATS.items() if "gzip" in file_format.compressions]
+ZIPPED = [name for name, file_format in FORMATS.items() if "zip" in file_format.compressions]
 
 
 def every_type_rows(count: int) -> list[list[Any]]:
@@ -153,6 +158,37 @@ def test_gzip_holds_the_same_text(name: str, every_type: pa.Table) -> None:
     assert (gunzip(empty) if empty else b"") == encode(name, EVERY_TYPE, table(EVERY_TYPE, []))
 
 
+@pytest.mark.parametrize("splits", [(), (0, 500), (500, 500, 1_200), (0, 0)], ids=str)
+@pytest.mark.parametrize("name", ZIPPED)
+def test_zip_holds_the_same_text_under_the_given_name(name: str, splits: tuple[int, ...], every_type: pa.Table) -> None:
+    """Parts and what stands around them are one entry, with the checksum of the whole."""
+    plain = encode(name, EVERY_TYPE, every_type, splits=splits)
+    packed = encode(name, EVERY_TYPE, every_type, splits=splits, compression="zip", file_name="été 山田.txt")
+    assert unzip(packed) == ("été 山田.txt", plain)
+    assert len(packed) < len(plain) / 2
+    assert (file_extension(FORMATS[name], "zip"), content_type(FORMATS[name], "zip")) == ("zip", "application/zip")
+    nothing = table(EVERY_TYPE, [])
+    empty = encode(name, EVERY_TYPE, nothing, splits=splits and (0,), compression="zip")
+    assert unzip(empty) == ("export", encode(name, EVERY_TYPE, nothing))
+
+
+def test_a_zip_beyond_four_gib_is_zip64() -> None:
+    """What the container says of it fits no 32 bits: 12 GiB of text in 6 GiB."""
+    of = columns(id="integer")
+    gib = 2**30
+    spec = FileSpec(of, compression="zip", file_name="large.csv", options=get_format("csv").options({"header": "none"}))
+    parts = [EncodedPart(n, 1, 3 * gib, {"deflated": [n, 6 * gib, 3 * gib]}) for n in (0, 1)]
+    start, *copied, end = get_format("csv").assemble(parts, spec, lambda *_: b"")
+    assert copied == [PartBytes(0, 0, 3 * gib), PartBytes(1, 0, 3 * gib)]
+    assert isinstance(start, Verbatim)
+    assert isinstance(end, Verbatim)
+    with zipfile.ZipFile(Behind(len(start.data) + 6 * gib, end.data)) as archive:
+        (entry,) = archive.infolist()
+    assert (entry.filename, entry.file_size, entry.header_offset) == ("large.csv", 12 * gib, 0)
+    assert 6 * gib <= entry.compress_size < 6 * gib + 10
+    assert start.data[4:6] == bytes([45, 0])
+
+
 @pytest.mark.parametrize("name", ALL)
 def test_facts_are_small_json(name: str) -> None:
     """Facts go through the plan and the workflow's history: under 1 KiB, even of 80 columns."""
@@ -186,19 +222,57 @@ def test_naughty_strings_come_back(name: str) -> None:
     assert [row[1] for row in rows] == list(NAUGHTY)
 
 
+@pytest.mark.parametrize("name", WITH_ROWS)
+def test_naughty_strings_as_column_titles(name: str) -> None:
+    """Columns may be called anything, by title and by name; every name is found again."""
+    of = tuple(Column(text, text) for text in NAUGHTY)
+    options = {"formulaGuard": False} if name == "csv" else {}
+    header, rows = READERS[name](encode(name, of, table(of, [["x"] * len(of)]), options=options))
+    assert [unescaped(title or "") if name == "xlsx" else title for title in header] == list(NAUGHTY)
+    assert rows == [["x"] * len(of)]
+
+
+def test_naughty_strings_as_column_titles_of_a_pdf() -> None:
+    """What a font has a glyph for stands at the head of the page; the rest are boxes, and the file opens."""
+    for text in NAUGHTY[::3]:
+        of = (Column("id", "id", "integer"), Column("c", text))
+        (page,) = pdf_text(encode("pdf", of, table(of, [[7, "end"]]), title="T"))
+        assert "7end" in page
+        if text.isascii() and text.isprintable() and len(text) < 40:
+            assert "id" + "".join(text.split()) + "7end" in page
+
+
 @pytest.mark.parametrize("name", ALL)
-def test_naughty_strings_as_titles_and_as_the_file_title(name: str) -> None:
-    """Columns may be called anything, and the export too."""
-    titles = [text for text in NAUGHTY if text.strip() and len(text) < 200][:60]
-    of = tuple(Column(f"c{number}", title) for number, title in enumerate(titles))
-    data = table(of, [["x"] * len(of)])
-    for title in NAUGHTY[::10]:
-        encode(name, of[:2], data.select([0, 1]), title=title)
-    encode(name, of, data)
-    if name == "csv":
-        header, rows = READERS[name](encode(name, of, data, options={"formulaGuard": False}))
-        assert header == titles
-        assert rows == [["x"] * len(of)]
+def test_naughty_strings_as_the_title_of_the_export(name: str) -> None:
+    """It is a sheet's name, and a document's title; the rows are there whatever it is."""
+    of = columns(id="integer", value="text")
+    data = table(of, [[7, "end"]])
+    expected = content(name, encode(name, of, data))
+    for title in (*NAUGHTY[:: 3 if name == "pdf" else 1], "History", "a" * 30 + "😀"):
+        file = encode(name, of, data, title=title)
+        if name == "pdf":
+            assert pypdf.PdfReader(io.BytesIO(file)).metadata["/Title"] == title
+        else:
+            assert content(name, file) == expected
+        if name == "xlsx":
+            (sheet,) = openpyxl.load_workbook(io.BytesIO(file)).sheetnames
+            assert 0 < len(sheet.encode("utf-16-le")) // 2 <= 31
+            assert not set(sheet) & set("[]:*?/\\")
+            assert sheet.strip("'") == sheet
+            assert sheet.lower() != "history"
+
+
+@pytest.mark.parametrize("locale", ["pt-BR", "PT_br", "pt-PT", "fr"])
+@pytest.mark.parametrize("name", ["csv", "xlsx", "pdf"])
+def test_titles_are_in_the_files_locale(name: str, locale: str) -> None:
+    """In the region's words, else in the language's, else as they are; however the locale is spelt."""
+    of = (Column("bus", "Bus", titles={"pt": "Autocarro", "pt-BR": "Ônibus"}),)
+    file = encode(name, of, table(of, []), locale=locale)
+    expected = {"pt-BR": "Ônibus", "PT_br": "Ônibus", "pt-PT": "Autocarro", "fr": "Bus"}[locale]
+    if name == "pdf":
+        assert expected in pdf_text(file)[0]
+    else:
+        assert READERS[name](file)[0] == [expected]
 
 
 @pytest.mark.parametrize("name", WITH_ROWS)

@@ -43,6 +43,13 @@ def test_document_information() -> None:
     assert info["/CreationDate"] == "D:20260102030405Z"
 
 
+def test_a_title_that_is_too_wide_ends_with_an_ellipsis() -> None:
+    """As a cell does, also when no cell has one."""
+    (page,) = pypdf.PdfReader(io.BytesIO(encode("pdf", TWO, table(TWO, [[1, "x"]]), title="Wide " * 60))).pages
+    assert "Wide …" in page.extract_text()
+    assert ord("…") in page["/Resources"]["/Font"]["/F"]["/DescendantFonts"][0]["/W"]
+
+
 @pytest.mark.parametrize(("count", "size"), [(2, (595, 842)), (8, (842, 595)), (12, (1191, 842)), (25, (1684, 1191))])
 def test_wide_tables_lie_across_on_larger_sheets(count: int, size: tuple[int, int]) -> None:
     """A4 upright when it is enough."""

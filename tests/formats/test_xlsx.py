@@ -2,7 +2,6 @@
 
 import datetime
 import io
-import re
 import zipfile
 from decimal import Decimal
 from typing import Any
@@ -16,6 +15,7 @@ from shared.formats import FORMATS
 from shared.formats.base import EncodedPart, FileSpec, PartBytes, PartPosition
 from shared.formats.zip_container import Deflated, Entry, central_directory, local_header
 from tests.formats.naughty import FORMULAS, NAUGHTY
+from tests.formats.readers import Behind, unescaped
 from tests.formats.tables import columns, encode, table
 
 TWO = columns(id="integer", value="text")
@@ -86,13 +86,8 @@ def test_text_is_never_a_formula() -> None:
 def test_naughty_strings_come_back() -> None:
     """Through the XML and the escapes of the characters that XML cannot hold."""
     sheet = sheet_of(encode("xlsx", TWO, table(TWO, [[1, text] for text in NAUGHTY])))
-    found = [decoded(row[1].value or "") for row in sheet.iter_rows(min_row=2)]
+    found = [unescaped(row[1].value or "") for row in sheet.iter_rows(min_row=2)]
     assert found == list(NAUGHTY)
-
-
-def decoded(text: str) -> str:
-    """Undo ``_xHHHH_`` as Excel does."""
-    return re.sub("_x([0-9A-Fa-f]{4})_", lambda match: chr(int(match[1], 16)), text)
 
 
 @pytest.mark.parametrize("text", ["x" * 32_768, "é" * 40_000, "😀" * 16_384, "x" + "😀" * 16_383 + "y"], ids=len)
@@ -127,10 +122,41 @@ def test_sheets_follow_the_planned_rows(monkeypatch: pytest.MonkeyPatch) -> None
     assert [sheet["A2"].value for sheet in book.worksheets] == [0, 100, 200]
 
 
+def test_a_title_sheet_when_asked(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It is the first and the one that opens; the rows' sheets follow as they are without it."""
+    monkeypatch.setattr("shared.formats.xlsx._ROWS_OF_A_SHEET", 100)
+    data = table(TWO, [[number, "x"] for number in range(150)])
+    made = {"created": "2026-01-02T03:04:05Z", "time_zone": "Asia/Tokyo", "title": "=About", "splits": (100,)}
+    file = encode("xlsx", TWO, data, options={"titleSheet": True}, **made)
+    book = openpyxl.load_workbook(io.BytesIO(file))
+    assert book.sheetnames == ["About", "=About", "=About (2)"]
+    assert book.active.title == "About"
+    assert [[cell.value for cell in row] for row in book["About"].iter_rows()] == [
+        ["=About", None],
+        [None, None],
+        ["Created (UTC)", datetime.datetime(2026, 1, 2, 3, 4, 5)],  # noqa: DTZ001
+        ["Rows", 150],
+        ["Times in", "Asia/Tokyo"],
+    ]
+    assert book["About"]["A1"].data_type == "s"
+    assert (
+        "About1"
+        in openpyxl.load_workbook(
+            io.BytesIO(encode("xlsx", TWO, data, options={"titleSheet": True}, title="about"))
+        ).sheetnames
+    )
+    assert [sheet.max_row for sheet in book.worksheets[1:]] == [101, 51]
+    assert (
+        sheet_xml(file, 3).partition("<sheetData>")[2]
+        == sheet_xml(encode("xlsx", TWO, data, **made), 2).partition("<sheetData>")[2]
+    )
+
+
 def test_rows_that_went_missing_leave_their_sheet_shorter(monkeypatch: pytest.MonkeyPatch) -> None:
     """Rows may be deleted between the plan and the part; nothing moves between sheets."""
     monkeypatch.setattr("shared.formats.xlsx._ROWS_OF_A_SHEET", 100)
-    xlsx, spec = FORMATS["xlsx"], FileSpec(TWO, options={})
+    xlsx = FORMATS["xlsx"]
+    spec = FileSpec(TWO, options=xlsx.options({}))
     written, parts = [], []
     for index, rows in enumerate([60, 0, 100]):
         part = bytearray()
@@ -170,30 +196,3 @@ def test_zip64_only_where_a_number_is_too_large() -> None:
         ("large.xml", 20 * 2**30, 5 * 2**30, 100),
         ("behind.xml", 10, 5, 5 * 2**30 + 200),
     ]
-
-
-class Behind(io.RawIOBase):
-    """A file of ``gap`` bytes that are never looked at, and then ``data``."""
-
-    def __init__(self, gap: int, data: bytes) -> None:
-        self._gap, self._data, self._at = gap, data, 0
-
-    def seekable(self) -> bool:
-        return True
-
-    def readable(self) -> bool:
-        return True
-
-    def seek(self, offset: int, whence: int = io.SEEK_SET) -> int:
-        base = {io.SEEK_SET: 0, io.SEEK_CUR: self._at, io.SEEK_END: self._gap + len(self._data)}[whence]
-        self._at = base + offset
-        return self._at
-
-    def tell(self) -> int:
-        return self._at
-
-    def read(self, size: int = -1) -> bytes:
-        start = self._at - self._gap
-        found = self._data[start : None if size < 0 else start + size]
-        self._at += len(found)
-        return found

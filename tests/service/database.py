@@ -6,12 +6,14 @@ out, so that no line of Sluice vouches for another.
 
 import sqlite3
 from collections.abc import Iterator, Sequence
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from demo import databases, rows
+from tests.formats.naughty import NAUGHTY
 
 SESSIONS = {"acme": 20_000, "initech": 1_200, "globex": 100, "umbrella": 0}
 USERS = {"acme": 400, "initech": 30, "globex": 20, "umbrella": 0}
@@ -20,12 +22,16 @@ EMPLOYEES = {"acme": 300, "initech": 80, "globex": 30}
 
 
 def make_small_database(home: Path) -> None:
-    """The demo's database under ``home``, with 20,000 sessions in its largest tenant."""
+    """The demo's database under ``home``: 20,000 sessions in its largest tenant, whose users have naughty names."""
     with pytest.MonkeyPatch.context() as patch:
         for name in ("SESSIONS", "USERS", "EVENTS", "EMPLOYEES"):
             patch.setattr(rows, name, globals()[name])
         patch.setattr(rows, "EXEMPTIONS", 200)
         databases.ensure_sqlite(home)
+    with closing(sqlite3.connect(home / "demo.db")) as connection, connection:
+        ids = connection.execute("select id from users where organisation_id = 'acme' order by id").fetchall()
+        names = [(name, id_) for name, (id_,) in zip(NAUGHTY, ids, strict=False)]
+        connection.executemany("update users set name = ? where id = ?", names)
 
 
 def select(database: Path, statement: str, *values: Any) -> list[tuple[Any, ...]]:

@@ -105,7 +105,7 @@ CASES: list[tuple[str, dict[str, Any], dict[str, str]]] = [
         {"exportType": "exemptions", "columns": ["id"]},
         {"columns": "the columns of export type 'exemptions' cannot be chosen"},
     ),
-    ("unknown compression", {"compression": "zip"}, {"compression": "'none' or 'gzip', got 'zip'"}),
+    ("unknown compression", {"compression": "rar"}, {"compression": "'none', 'gzip' or 'zip', got 'rar'"}),
     ("long file name", {"fileName": "x" * 201}, {"fileName": "at most 200 characters"}),
     ("unknown option", {"formatOptions": {"delimeter": ";"}}, {"formatOptions.delimeter": "did you mean 'delimiter'?"}),
     ("wrong option", {"formatOptions": {"bom": "yes"}}, {"formatOptions.bom": "yes"}),

@@ -5,14 +5,19 @@ import gzip
 import hashlib
 import io
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
+from urllib.parse import unquote
 
 import duckdb
 import pytest
 import requests
 
 from demo.client import Client
+from shared.formats import FORMATS
+from tests.formats.naughty import NAUGHTY
+from tests.formats.readers import READERS, pdf_text, unescaped, unzip
 from tests.service.conftest import People
 from tests.service.database import as_cells, select
 
@@ -246,6 +251,67 @@ def test_a_compressed_file_holds_the_same_bytes(export: Export, people: People, 
     assert packed["file"]["name"].endswith(".csv.gz")
     assert packed["file"]["contentType"] == "application/gzip"
     assert len(data) < plain["file"]["bytes"] / 2
+
+
+def test_a_zip_holds_one_file_with_the_same_bytes(export: Export, people: People, tmp_path: Path) -> None:
+    """Named like the container, with the ending of its format."""
+    packed = export(exportType="sessions", format="ndjson", compression="zip", fileName="Séances")
+    plain = export(exportType="sessions", format="ndjson")
+    data = read(people.ada, packed, tmp_path)
+    assert unzip(data) == ("Séances.ndjson", read(people.ada, plain, tmp_path))
+    assert packed["file"]["name"] == "Séances.zip"
+    assert packed["file"]["contentType"] == "application/zip"
+
+
+@pytest.mark.parametrize("compression", ["gzip", "zip"])
+def test_the_file_of_a_function_is_compressed_too(
+    export: Export, people: People, tmp_path: Path, compression: str
+) -> None:
+    """What is named .gz is gzip, also when the export type makes the file by itself."""
+    packed = export(exportType="exemptions", compression=compression, fileName="X")
+    plain = read(people.ada, export(exportType="exemptions"), tmp_path)
+    data = read(people.ada, packed, tmp_path)
+    assert plain == (gzip.decompress(data) if compression == "gzip" else unzip(data)[1])
+    assert packed["file"]["contentType"] == f"application/{compression}"
+
+
+@pytest.mark.parametrize("name", FORMATS)
+def test_naughty_strings_go_from_the_database_to_every_format(
+    export: Export, people: People, database: Path, tmp_path: Path, name: str
+) -> None:
+    """As the database holds them, but for the apostrophe of CSV; a PDF has a line for each."""
+    options = {"formulaGuard": False} if name == "csv" else {}
+    data = read(people.ada, export(exportType="users", format=name, formatOptions=options), tmp_path)
+    statement = "select id, coalesce(name, '') from users where organisation_id = 'acme' order by id"
+    held = [list(row) for row in select(database, statement)]
+    assert {text for _, text in held} > set(NAUGHTY)
+    if name == "pdf":
+        text = "".join(pdf_text(data))
+        assert all(text.count(id_) >= 1 for id_, _ in held)
+        return
+    _, rows = READERS[name](data)
+    found = [[row[0], row[2] or ""] for row in rows]
+    if name == "xlsx":
+        found = [[id_, unescaped(text)] for id_, text in found]
+    assert found == held
+
+
+def test_naughty_strings_as_file_names(export: Export, people: People) -> None:
+    """Whatever the name, the export completes, and the browser is told a name that says what it can of it."""
+
+    def save(name: str) -> tuple[str, str, int]:
+        status = export("bea", exportType="users", columns=["id"], fileName=name)
+        file = requests.get(people.bea.call("GET", f"/exports/{status['id']}/download").headers["Location"], timeout=30)
+        told = unquote(file.headers["Content-Disposition"].partition("filename*=UTF-8''")[2], errors="strict")
+        return status["file"]["name"], told, len(file.text.splitlines())
+
+    names = [name for name in NAUGHTY if len(name) <= 200][::4]  # the rest: tests/app/test_rules.py
+    with ThreadPoolExecutor(4) as pool:
+        for name, (in_status, told, lines) in zip(names, pool.map(save, names), strict=True):
+            assert (in_status, lines) == (told, 21)
+            assert told.endswith(".csv")
+            if name.strip(" .").isalnum() and name not in ("CON", "NUL"):
+                assert told == f"{name.strip(' .')}.csv"
 
 
 def test_the_same_request_gives_the_same_bytes(export: Export) -> None:
