@@ -56,6 +56,9 @@ def forget(record: ExportRecord, context: Services) -> None:
     context.blobs.delete_folder(folder(record.tenant, record.id))
     context.log.delete(record.id)
     context.mail.forget(record.id)
+    if claim := record.request.get("claim"):
+        context.claims.forget(record.tenant, claim, record.id)
+    context.usage.leave(record.tenant, record.id)
     context.records.delete(record)
 
 

@@ -66,7 +66,7 @@ def _fan_out(context: df.DurableOrchestrationContext, start: ExportStart, plan: 
     rows = 0
     for first in range(0, plan.parts, PARTS_PER_GROUP):
         last = min(first + PARTS_PER_GROUP, plan.parts)
-        child = group_instance(start.export_id, first)
+        child = group_instance(context.instance_id, first)
         _show(context, "exporting", first, plan, rows, running=child)
         job = PartsJob(start.to_json(), first, last, plan.parts)
         result = yield context.call_sub_orchestrator("export_parts", job.to_json(), child)
@@ -76,19 +76,19 @@ def _fan_out(context: df.DurableOrchestrationContext, start: ExportStart, plan: 
         progress(last, rows)
 
 
-def group_instance(export_id: str, first: int) -> str:
+def group_instance(instance: str, first: int) -> str:
     """The instance id of the sub-orchestration that runs the parts from ``first`` on."""
-    return f"{export_id}-parts-{first:06d}"
+    return f"{instance}-parts-{first:06d}"
 
 
-def group_instances(export_id: str, parts: int) -> list[str]:
-    """The sub-orchestrations of an export of so many parts."""
+def group_instances(instance: str, parts: int) -> list[str]:
+    """The sub-orchestrations of an attempt of so many parts; ``instance`` is the attempt's own."""
     groups = range(0, parts, PARTS_PER_GROUP) if parts > PARTS_PER_GROUP else ()
-    return [group_instance(export_id, first) for first in groups]
+    return [group_instance(instance, first) for first in groups]
 
 
 def _fail(context: df.DurableOrchestrationContext, start: ExportStart, failure: Failure) -> Step:
-    argument = FailedExport(start.tenant, start.export_id, failure.to_json()).to_json()
+    argument = FailedExport(start.tenant, start.export_id, failure.to_json(), start.attempt).to_json()
     yield from step(context, "fail_export", argument, _FAILING_ATTEMPTS, start.retry_first_seconds)
 
 

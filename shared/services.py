@@ -8,6 +8,7 @@ from functools import cache, lru_cache
 from shared import plan as plans
 from shared.catalogue import export_type_named
 from shared.channels.email import EmailChannel
+from shared.claims import Claims
 from shared.errors import PermanentError
 from shared.export_log import ExportLog
 from shared.models import ExportRef
@@ -18,6 +19,7 @@ from shared.storage.accounts import Patience, blob_service, table_service
 from shared.storage.blobs import BlobStore
 from shared.storage.names import plan_blob
 from shared.storage.sent_mail import SentMail
+from shared.usage import Limits, Usage
 
 
 @dataclass(frozen=True)
@@ -29,6 +31,26 @@ class Services:
     records: ExportRecords
     log: ExportLog
     mail: EmailChannel
+    claims: Claims
+    usage: Usage
+
+    @property
+    def limits(self) -> Limits:
+        """What a tenant and a user may have."""
+        known = self.settings
+        return Limits(
+            known.max_running_per_tenant,
+            known.max_running_per_user,
+            known.max_exports_per_day_per_tenant,
+            known.max_exports_per_day_per_user,
+            known.max_bytes_per_day_per_tenant,
+            known.max_bytes_per_day_per_user,
+        )
+
+    def dedup_window(self, export_type: str) -> timedelta:
+        """How long after its completion an export of this type answers the same request again."""
+        own = export_type_named(export_type).dedup_window
+        return timedelta(seconds=self.settings.dedup_window_seconds) if own is None else own
 
     def retention(self, export_type: str) -> timedelta:
         """How long the files of an export of this type are kept, from its end on."""
@@ -60,10 +82,14 @@ def services(patience: Patience) -> Services:
         ExportRecords(tables),
         ExportLog(tables),
         EmailChannel(current, sent),
+        Claims(tables),
+        Usage(tables),
     )
     built.blobs.prepare()
     built.records.prepare()
     built.log.prepare()
+    built.claims.prepare()
+    built.usage.prepare()
     sent.prepare()
     return built
 

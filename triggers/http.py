@@ -10,7 +10,7 @@ from uuid import uuid4
 
 import azure.functions as func
 
-from shared.errors import RequestError, SettingsError, SluiceError, StorageUnavailable, ValidationFailed
+from shared.errors import QuotaReached, RequestError, SettingsError, SluiceError, StorageUnavailable, ValidationFailed
 from shared.identity import Caller, caller_from
 from shared.services import Services, services
 from shared.settings import settings
@@ -30,7 +30,8 @@ def endpoint(function: Endpoint) -> Endpoint:
             return await function(*args, **kwargs)
         except RequestError as error:
             errors = error.errors if isinstance(error, ValidationFailed) else ()
-            return problem(error.status, error.title, str(error), error.code, errors=errors)
+            headers = {"Retry-After": str(error.retry_after)} if isinstance(error, QuotaReached) else {}
+            return problem(error.status, error.title, str(error), error.code, errors=errors, headers=headers)
         except StorageUnavailable as error:
             logger.warning("storage unavailable: %s", error, extra={"action": error.code}, exc_info=error)
             detail = "the storage account cannot be reached; nothing was changed; try again soon"

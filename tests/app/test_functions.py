@@ -34,7 +34,10 @@ HTTP = [
     ("dev_users", ["GET"], "dev/users", False),
     ("dev_outbox", ["GET", "DELETE"], "dev/outbox", False),
 ]
-TIMERS = [("retention", "timer", "%RETENTION_SCHEDULE%")]
+TIMERS = [
+    ("retention", "timer", "%RETENTION_SCHEDULE%"),
+    ("watchdog", "timer", "%WATCHDOG_SCHEDULE%"),
+]
 ORCHESTRATORS = ["export", "export_parts", "notification"]
 ACTIVITIES = [
     ("plan_export", "ref", False),

@@ -11,6 +11,8 @@ _TITLES = {
     "not-found": (404, "Not found"),
     "conflict": (409, "Not possible in this state"),
     "gone": (410, "Gone"),
+    "idempotency-key-reused": (422, "The key was used before"),
+    "quota-reached": (429, "The quota is reached"),
     "settings-error": (503, "The service is not set up"),
     "storage-unavailable": (503, "Storage is not available"),
 }
