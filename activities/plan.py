@@ -1,11 +1,13 @@
 """Plan an export: freeze what it will contain, cut it into parts, and store that as the plan blob."""
 
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import azure.durable_functions as df
 
 from activities.outcome import Payload, outcome
 from shared import plan as plans
+from shared.cancellation import still_wanted
 from shared.catalogue import export_type_named
 from shared.clock import utc_now
 from shared.errors import LimitReached
@@ -21,7 +23,7 @@ from shared.requests import ExportRequest, filter_values
 from shared.services import Services, services
 from shared.sources import open_source
 from shared.storage.names import file_name, plan_blob
-from shared.transitions import Status
+from shared.transitions import IllegalTransition, Status
 from shared.words import count
 
 bp = df.Blueprint()
@@ -35,22 +37,26 @@ def plan_export(ref: Payload) -> dict[str, Any]:
 def plan(ref: ExportRef, context: Services) -> PlanSummary:
     """Write the plan unless there is one, mark the export as Processing, and give the counts.
 
-    Raises ``SourceUnavailable``, ``QueryFailed``, ``StorageUnavailable``; ``LimitReached`` when more rows match than
-    the format or the export type allows.
+    Raises ``SourceUnavailable``, ``QueryFailed``, ``StorageUnavailable``, ``ExportCancelled``; ``LimitReached`` when
+    more rows match than the format or the export type allows.
     """
+    check = still_wanted(ref, context)
     record = context.record(ref)
     if record.status == Status.PENDING:
-        record = context.records.change(
-            ref.tenant,
-            ref.export_id,
-            f"start-{record.attempt}",
-            status=Status.PROCESSING,
-            started_at=iso(utc_now()),
-        )
+        try:
+            record = context.records.change(
+                ref.tenant,
+                ref.export_id,
+                f"start-{record.attempt}",
+                status=Status.PROCESSING,
+                started_at=iso(utc_now()),
+            )
+        except IllegalTransition:
+            record = context.wanted(ref)
     name = plan_blob(ref.tenant, ref.export_id)
     data = context.blobs.get(name)
     if data is None:
-        made = make_plan(record, context)
+        made = make_plan(record, context, check)
         data = context.blobs.put_once(name, plans.dump(made), "application/json")
     stored = plans.load(data)
     rows, parts = sum(stored.part_rows), len(stored.part_rows)
@@ -66,8 +72,8 @@ def plan(ref: ExportRef, context: Services) -> PlanSummary:
     return PlanSummary(rows, parts)
 
 
-def make_plan(record: ExportRecord, context: Services) -> ExportPlan:
-    """The plan for a record's request, from what the source holds now."""
+def make_plan(record: ExportRecord, context: Services, check: Callable[[], None]) -> ExportPlan:
+    """The plan for a record's request, from what the source holds now; ``check`` is called before each part is cut."""
     request = ExportRequest.model_validate_json(record.request["body"])
     caller = Caller.from_json(record.caller)
     export_type = export_type_named(record.export_type)
@@ -84,12 +90,18 @@ def make_plan(record: ExportRecord, context: Services) -> ExportPlan:
     query = build_query(export_type, request, caller)
     part_rows = file_format.part_rows or export_type.part_rows or context.settings.part_rows
     sizes = plans.part_sizes(part_rows, file_format.rows_per_group)
-    ranges = tuple(open_source(context.settings.source_url).plan(query, sizes))
+    ranges = tuple(open_source(context.settings.source_url).plan(query, _while_wanted(sizes, check)))
     rows = sum(r.rows for r in ranges)
     for limit, what in ((file_format.max_rows, f"format {record.format}"), (export_type.max_rows, export_type.name)):
         if limit is not None and rows > limit:
             raise LimitReached(f"{rows:,} rows match; the limit for {what} is {limit:,}; narrow the request")
     return ExportPlan(export_type.name, record.format, spec, query=query, ranges=ranges)
+
+
+def _while_wanted(sizes: Iterator[int], check: Callable[[], None]) -> Iterator[int]:
+    for size in sizes:
+        check()
+        yield size
 
 
 def filters_of(request: ExportRequest, export_type: FunctionExport) -> dict[str, Any]:

@@ -6,7 +6,7 @@ from typing import Any
 
 import azure.durable_functions as df
 
-from orchestrators.steps import Step, StepFailed, failure_in, pause
+from orchestrators.steps import Step, StepFailed, failure_in, rest
 from shared.models import ExportStart, Failure, PartJob, PartsJob
 
 bp = df.Blueprint()
@@ -28,20 +28,27 @@ def export_parts(context: df.DurableOrchestrationContext) -> Step:
     def progress(parts: int, rows: int) -> None:
         context.set_custom_status({"parts": parts, "rows": rows})
 
+    cancel = context.wait_for_external_event("cancel")
     try:
-        rows, size = yield from run_parts(context, start, range(job.first, job.last), job.total, progress)
+        rows, size = yield from run_parts(context, start, range(job.first, job.last), job.total, progress, cancel)
     except StepFailed as failed:
         return {"failure": failed.failure.to_json()}
     return {"rows": rows, "bytes": size}
 
 
 def run_parts(
-    context: df.DurableOrchestrationContext, start: ExportStart, indexes: range, total: int, progress: Progress
+    context: df.DurableOrchestrationContext,
+    start: ExportStart,
+    indexes: range,
+    total: int,
+    progress: Progress,
+    cancel: Any,
 ) -> Step:
     """Encode these parts; give their rows and bytes, or raise ``StepFailed``. Use with ``yield from``.
 
     Up to ``start.parts_in_flight`` run at the same time. A part whose failure may pass is tried again, alone, in the
-    next round, after a pause; a failure that cannot pass ends the export once the running parts have come back.
+    next round, after a pause; a failure that cannot pass ends the export once the running parts have come back, and so
+    does the task ``cancel`` in a pause.
     """
     waiting = deque(indexes)
     done = rows = size = 0
@@ -72,7 +79,7 @@ def run_parts(
         if not worst.transient or attempt == start.attempts:
             raise StepFailed(_told(worst, index, total, attempt))
         waiting = deque(sorted(index for index, _ in failed))
-        yield pause(context, "parts", attempt, start.retry_first_seconds)
+        yield from rest(context, "parts", attempt, start.retry_first_seconds, cancel)
     raise AssertionError("attempts is at least 1")
 
 

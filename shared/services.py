@@ -9,7 +9,7 @@ from shared import plan as plans
 from shared.catalogue import export_type_named
 from shared.channels.email import EmailChannel
 from shared.claims import Claims
-from shared.errors import PermanentError
+from shared.errors import ExportCancelled, PermanentError
 from shared.export_log import ExportLog
 from shared.models import ExportRef
 from shared.plan import ExportPlan
@@ -19,6 +19,7 @@ from shared.storage.accounts import Patience, blob_service, table_service
 from shared.storage.blobs import BlobStore
 from shared.storage.names import plan_blob
 from shared.storage.sent_mail import SentMail
+from shared.transitions import Status
 from shared.usage import Limits, Usage
 
 
@@ -62,6 +63,13 @@ class Services:
         record = self.records.get(ref.tenant, ref.export_id)
         if record is None:
             raise PermanentError("the export was deleted while it ran")
+        return record
+
+    def wanted(self, ref: ExportRef) -> ExportRecord:
+        """The record of an export that runs. Raises ``ExportCancelled`` too."""
+        record = self.record(ref)
+        if record.status == Status.CANCELLED:
+            raise ExportCancelled("the export was cancelled")
         return record
 
 

@@ -155,7 +155,7 @@ def visible_record(context: Services, caller: Caller, export_id: str) -> ExportR
 def links(export_id: str, settings: Settings) -> dict[str, str]:
     """Where to go on with an export."""
     base = f"{settings.public_url.rstrip('/')}/api/exports/{export_id}"
-    return {"self": base, "download": f"{base}/download", "logs": f"{base}/logs"}
+    return {"self": base, "download": f"{base}/download", "cancel": f"{base}/cancel", "logs": f"{base}/logs"}
 
 
 def resource(record: ExportRecord, running: dict[str, Any], settings: Settings, now: datetime) -> dict[str, Any]:

@@ -34,7 +34,7 @@ async def sweep(context: Services, client: df.DurableOrchestrationClient) -> Non
     for remove, records in ((clean_up.expire, expired), (clean_up.forget, forgotten)):
         for record in records:
             try:
-                await _purge(record, client)
+                await purge(record, client)
                 await asyncio.to_thread(remove, record, context)
             except Exception:
                 logger.exception("export %s was not removed", record.id, extra={"action": "retention-failed"})
@@ -43,7 +43,8 @@ async def sweep(context: Services, client: df.DurableOrchestrationClient) -> Non
     )
 
 
-async def _purge(record: ExportRecord, client: df.DurableOrchestrationClient) -> None:
+async def purge(record: ExportRecord, client: df.DurableOrchestrationClient) -> None:
+    """Remove the durable history of an export whose orchestrations have ended."""
     for instance in instances(record):
         await client.purge_instance_history(instance)
 

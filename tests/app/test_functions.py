@@ -25,6 +25,9 @@ HTTP = [
     ("list_exports", ["GET"], "exports", False),
     ("export_status", ["GET"], "exports/{id}", True),
     ("export_logs", ["GET"], "exports/{id}/logs", False),
+    ("cancel_export", ["POST"], "exports/{id}/cancel", True),
+    ("retry_export", ["POST"], "exports/{id}/retry", True),
+    ("delete_export", ["DELETE"], "exports/{id}", True),
     ("download_export", ["GET", "HEAD"], "exports/{id}/download", True),
     ("landing_page", ["GET", "HEAD"], "d/{token}", False),
     ("landing_download", ["POST"], "d/{token}", True),
@@ -49,6 +52,7 @@ ACTIVITIES = [
     ("send_notification", "start", False),
     ("skip_notification", "skipped", False),
     ("remove_parts", "ref", False),
+    ("remove_cancelled", "ref", False),
 ]
 CLIENT = {"type": "durableClient", "direction": "IN", "name": "client"}
 

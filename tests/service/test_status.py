@@ -26,6 +26,7 @@ def test_a_started_export_is_answered_with_where_to_go_on(people: People) -> Non
     assert body["links"] == {
         "self": base,
         "download": f"{base}/download",
+        "cancel": f"{base}/cancel",
         "logs": f"{base}/logs",
     }
     assert answer.headers["Location"] == answer.headers["Operation-Location"] == base
