@@ -132,11 +132,10 @@ def _entity(tenant: str, claim: Claim) -> dict[str, Any]:
 
 @dataclass(frozen=True)
 class Holder:
-    """The export that a request gets. ``first``: this very request made the claim; ``record`` is None until written."""
+    """The export that a request gets; ``record`` is None until somebody has written it."""
 
     claim: Claim
     record: ExportRecord | None
-    first: bool
 
 
 def holder(wanted: ExportRecord, claim: Claim, window: timedelta, claims: Claims, records: ExportRecords) -> Holder:
@@ -150,7 +149,7 @@ def holder(wanted: ExportRecord, claim: Claim, window: timedelta, claims: Claims
     held = claims.take(wanted.tenant, ours)
     for _ in range(_RACES):
         if held == ours:
-            return Holder(ours, None, first=True)
+            return Holder(ours, None)
         if held.fingerprint != claim.fingerprint:
             raise KeyReused(
                 "this Idempotency-Key came with another request before; send that request again, or use a new key"
@@ -162,7 +161,7 @@ def holder(wanted: ExportRecord, claim: Claim, window: timedelta, claims: Claims
         else:
             useful = keyed or _does_as_well(record, window, now)
         if useful:
-            return Holder(held, record, first=False)
+            return Holder(held, record)
         held = claims.replace(wanted.tenant, held, ours)
     raise StorageUnavailable("the request is being made too often at the same time; try again")
 

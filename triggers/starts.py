@@ -53,22 +53,21 @@ async def start(
 
 
 def _record(wanted: ExportRecord, claim: Claim | None, context: Services) -> Started:
-    record, first = wanted, True
+    record = wanted
     if claim is not None:
         window = context.dedup_window(wanted.export_type)
         held = holder(wanted, claim, window, context.claims, context.records)
         if held.record is not None:
             return Started(held.record, created=False, deduplicated=True)
-        first = held.first
         noted = {**wanted.request, "claim": claim.row}
-        record = replace(wanted, id=held.claim.export_id, created_at=held.claim.created_at, request=noted)
+        record = replace(wanted, id=held.claim.export_id, request=noted)
     context.usage.enter(record.tenant, record.created_by, record.id, context.limits)
     created = context.records.create(record)
     if not created:
         record = context.records.get(record.tenant, record.id) or record
         if record.status in FINAL:
             context.usage.leave(record.tenant, record.id)
-    return Started(record, created, deduplicated=not first)
+    return Started(record, created, deduplicated=not created)
 
 
 async def make_good(record: ExportRecord, settings: Settings, client: df.DurableOrchestrationClient) -> None:
