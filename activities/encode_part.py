@@ -43,14 +43,14 @@ def encode(job: PartJob, context: Services) -> PartDone:
     if plan.call is not None:
         rows, facts = _call(plan, plan.call, upload)
     else:
-        rows, facts = _encode_range(plan, job.index, context.settings.source_url, upload, check)
+        rows, facts = _encode_range(plan, job, context.settings.source_url, upload, check)
     check()
     part = upload.commit(job.index, rows, facts, plan_hash)
     return PartDone(part.index, part.rows, part.bytes)
 
 
 def _encode_range(
-    plan: ExportPlan, index: int, source_url: str, upload: PartUpload, check: Callable[[], None]
+    plan: ExportPlan, job: PartJob, source_url: str, upload: PartUpload, check: Callable[[], None]
 ) -> tuple[int, Facts]:
     def write(data: bytes | memoryview) -> None:
         check()
@@ -58,8 +58,8 @@ def _encode_range(
 
     if plan.query is None:
         raise TypeError("a plan without a call has a query")
-    with open_source(source_url).read(plan.query, plan.ranges[index]) as batches:
-        return get_format(plan.format).encode_part(batches, write, plan.spec, plan.position(index))
+    with open_source(source_url).read(plan.query, plan.ranges[job.index], halvings=job.halvings) as batches:
+        return get_format(plan.format).encode_part(batches, write, plan.spec, plan.position(job.index))
 
 
 def _call(plan: ExportPlan, call: FunctionCall, upload: PartUpload) -> tuple[int, Facts]:

@@ -75,12 +75,13 @@ class PartsJob(_Record):
 
 @dataclass(frozen=True)
 class PartJob(_Record):
-    """One part to encode; ``attempt`` counts from 1."""
+    """One part to encode; ``attempt`` counts from 1, ``halvings`` how often a worker ran out of memory over it."""
 
     tenant: str
     export_id: str
     index: int
     attempt: int = 1
+    halvings: int = 0
 
 
 @dataclass(frozen=True)
@@ -126,6 +127,10 @@ class Published(_Record):
             "sasUrl": self.sas_url,
             "sasExpiresAt": self.sas_expires_at,
         }
+
+
+OUT_OF_MEMORY = "out-of-memory"
+"""The code of a failure after which a part is tried with smaller batches."""
 
 
 @dataclass(frozen=True)
