@@ -15,12 +15,14 @@ from shared.export_types import ExportType, FunctionExport, SqlExport
 from shared.formats import file_extension, get_format
 from shared.formats.base import FileSpec
 from shared.identity import Caller
+from shared.limits import over_the_limit
 from shared.models import ExportRef, PlanSummary
 from shared.plan import ExportPlan, FunctionCall
 from shared.queries import build_query
 from shared.records import ExportRecord, iso
 from shared.requests import ExportRequest, filter_values
 from shared.services import Services, services
+from shared.settings import Settings
 from shared.sources import open_source
 from shared.storage.names import file_name, plan_blob
 from shared.transitions import IllegalTransition, Status
@@ -78,7 +80,7 @@ def make_plan(record: ExportRecord, context: Services, check: Callable[[], None]
     caller = Caller.from_json(record.caller)
     export_type = export_type_named(record.export_type)
     file_format = get_format(record.format)
-    spec = _file_spec(export_type, request, record)
+    spec = file_spec(export_type, request, caller.locale, record.created_at)
     if isinstance(export_type, FunctionExport):
         companies = caller.company_ids if request.company_ids is None else request.company_ids
         scopes = request.operational_scope_ids
@@ -88,13 +90,12 @@ def make_plan(record: ExportRecord, context: Services, check: Callable[[], None]
     if not isinstance(export_type, SqlExport):
         raise TypeError(f"export type {export_type.name} is neither SQL nor a function")
     query = build_query(export_type, request, caller)
-    part_rows = file_format.part_rows or export_type.part_rows or context.settings.part_rows
+    part_rows = part_rows_of(export_type, record.format, context.settings)
     sizes = plans.part_sizes(part_rows, file_format.rows_per_group)
     ranges = tuple(open_source(context.settings.source_url).plan(query, _while_wanted(sizes, check)))
     rows = sum(r.rows for r in ranges)
-    for limit, what in ((file_format.max_rows, f"format {record.format}"), (export_type.max_rows, export_type.name)):
-        if limit is not None and rows > limit:
-            raise LimitReached(f"{rows:,} rows match; the limit for {what} is {limit:,}; narrow the request")
+    if sentence := over_the_limit(rows, record.format, export_type):
+        raise LimitReached(sentence)
     return ExportPlan(export_type.name, record.format, spec, query=query, ranges=ranges)
 
 
@@ -112,7 +113,13 @@ def filters_of(request: ExportRequest, export_type: FunctionExport) -> dict[str,
     return {name: list(values) if f.many else values[0] for name, (f, values) in given.items()}
 
 
-def _file_spec(export_type: ExportType, request: ExportRequest, record: ExportRecord) -> FileSpec:
+def part_rows_of(export_type: SqlExport, format_name: str, settings: Settings) -> int:
+    """How many rows a part has: as the format says, else the export type, else the setting."""
+    return get_format(format_name).part_rows or export_type.part_rows or settings.part_rows
+
+
+def file_spec(export_type: ExportType, request: ExportRequest, locale: str, created: str) -> FileSpec:
+    """What a format has to know of the whole file; ``locale`` is the caller's, ``created`` ISO-8601 UTC."""
     columns = export_type.columns if isinstance(export_type, SqlExport) else ()
     if request.columns is not None:
         by_name = {c.name: c for c in columns}
@@ -120,8 +127,8 @@ def _file_spec(export_type: ExportType, request: ExportRequest, record: ExportRe
     return FileSpec(
         columns=columns,
         title=export_type.title,
-        created=record.created_at,
-        locale=request.locale or record.caller["locale"],
+        created=created,
+        locale=request.locale or locale,
         time_zone=request.time_zone,
         compression=request.compression,
         options=get_format(request.format).options(request.format_options),

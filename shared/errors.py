@@ -10,6 +10,7 @@
     │   ├── Conflict            409
     │   ├── Gone                410
     │   ├── KeyReused           422
+    │   ├── OverTheLimit        422
     │   └── QuotaReached        429
     ├── SettingsError           a setting is missing or wrong; says which, and what is valid
     ├── TransientError          trying again later may help
@@ -116,6 +117,14 @@ class KeyReused(RequestError):
     status = 422
     title = "The key was used before"
     code = "idempotency-key-reused"
+
+
+class OverTheLimit(RequestError):
+    """More rows match than the format or the export type takes."""
+
+    status = 422
+    title = "More than the limit allows"
+    code = "limit-reached"
 
 
 class QuotaReached(RequestError):

@@ -1,5 +1,6 @@
 """``/exports``: start an export, list exports, and tell how one is doing."""
 
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -10,7 +11,7 @@ import azure.functions as func
 from exports import EXPORT_TYPES
 from shared.claims import Claim, key_claim, request_claim
 from shared.clock import utc_now
-from shared.errors import FieldError, NotFound, ValidationFailed, unknown
+from shared.errors import FieldError, NotFound, QueryFailed, SourceUnavailable, ValidationFailed, unknown
 from shared.export_types import ExportType
 from shared.formats import FORMATS
 from shared.identity import Caller
@@ -20,6 +21,7 @@ from shared.services import Services
 from shared.settings import Settings
 from shared.storage.names import export_instance
 from shared.transitions import FINAL, Status
+from triggers.estimates import check_limits
 from triggers.http import caller_of, endpoint, in_thread, json_response, request_services
 from triggers.starts import make_good, start
 
@@ -53,7 +55,12 @@ async def start_export(req: func.HttpRequest, client: df.DurableOrchestrationCli
     )
     claim = _claim(req.headers.get("Idempotency-Key"), request, caller, export_type, context)
     message = f"{caller.name} asked for '{export_type.title}' as {request.format}."
-    started = await start(record, claim, message, context, client)
+
+    def check() -> None:
+        with suppress(SourceUnavailable, QueryFailed):  # the plan tries again, and tells
+            check_limits(request, caller, export_type, context.settings)
+
+    started = await start(record, claim, check, message, context, client)
     return accepted(started.record, caller, context.settings, client, deduplicated=started.deduplicated)
 
 

@@ -5,6 +5,7 @@ the same request, a look at the status, or the watchdog.
 """
 
 import logging
+from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, replace
 
@@ -33,13 +34,19 @@ class Started:
 
 
 async def start(
-    wanted: ExportRecord, claim: Claim | None, message: str, context: Services, client: df.DurableOrchestrationClient
+    wanted: ExportRecord,
+    claim: Claim | None,
+    check: Callable[[], None],
+    message: str,
+    context: Services,
+    client: df.DurableOrchestrationClient,
 ) -> Started:
     """Give the request its export: the wanted one, or without a second one the one that the claim belongs to.
 
-    Raises ``KeyReused``, ``QuotaReached``, and ``StorageUnavailable`` when no record was written.
+    ``check`` is called before anything new is made. Raises what it raises, ``KeyReused``, ``QuotaReached``, and
+    ``StorageUnavailable`` when no record was written.
     """
-    started = await in_thread(_record, wanted, claim, context)
+    started = await in_thread(_record, wanted, claim, check, context)
     if started.created:
         with suppress(StorageUnavailable):  # the application's log has the line
             record = started.record
@@ -52,7 +59,7 @@ async def start(
     return started
 
 
-def _record(wanted: ExportRecord, claim: Claim | None, context: Services) -> Started:
+def _record(wanted: ExportRecord, claim: Claim | None, check: Callable[[], None], context: Services) -> Started:
     record = wanted
     if claim is not None:
         window = context.dedup_window(wanted.export_type)
@@ -61,6 +68,7 @@ def _record(wanted: ExportRecord, claim: Claim | None, context: Services) -> Sta
             return Started(held.record, created=False, deduplicated=True)
         noted = {**wanted.request, "claim": claim.row}
         record = replace(wanted, id=held.claim.export_id, request=noted)
+    check()
     context.usage.enter(record.tenant, record.created_by, record.id, context.limits)
     created = context.records.create(record)
     if not created:

@@ -25,6 +25,7 @@ HTTP = [
     ("list_exports", ["GET"], "exports", False),
     ("export_status", ["GET"], "exports/{id}", True),
     ("export_logs", ["GET"], "exports/{id}/logs", False),
+    ("estimate_export", ["POST"], "exports/estimate", False),
     ("cancel_export", ["POST"], "exports/{id}/cancel", True),
     ("retry_export", ["POST"], "exports/{id}/retry", True),
     ("delete_export", ["DELETE"], "exports/{id}", True),

@@ -12,8 +12,10 @@ _TITLES = {
     "conflict": (409, "Not possible in this state"),
     "gone": (410, "Gone"),
     "idempotency-key-reused": (422, "The key was used before"),
+    "limit-reached": (422, "More than the limit allows"),
     "quota-reached": (429, "The quota is reached"),
     "settings-error": (503, "The service is not set up"),
+    "source-unavailable": (503, "The database is not available"),
     "storage-unavailable": (503, "Storage is not available"),
 }
 
