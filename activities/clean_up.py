@@ -37,18 +37,35 @@ def delete_parts(ref: ExportRef, context: Services) -> Removed:
     return Removed(context.blobs.delete_folder(parts_folder(ref.tenant, ref.export_id)))
 
 
+@bp.activity_trigger(input_name="ref")
+def remove_cancelled(ref: Payload) -> dict[str, Any]:
+    return outcome(lambda: clear_cancelled(ExportRef.from_json(ref), services("activity")))
+
+
+def clear_cancelled(ref: ExportRef, context: Services) -> Removed:
+    """Delete everything in the folder of an export that was cancelled, once nothing runs for it any more."""
+    removed = Removed(context.blobs.delete_folder(folder(ref.tenant, ref.export_id)))
+    record = context.record(ref)
+    if record.status == Status.CANCELLED and record.expires_at:
+        context.records.change(ref.tenant, ref.export_id, f"cleared-{record.attempt}", expires_at="")
+        context.log.add(ref.tenant, ref.export_id, "cleared", "Everything has stopped, and its parts are removed.")
+    context.usage.leave(ref.tenant, ref.export_id)
+    return removed
+
+
 def expire(record: ExportRecord, context: Services) -> None:
     """Delete the file and everything else in the export's folder.
 
     The record of a completed export says Expired; one that failed stays Failed, and only has no parts any more.
     """
-    context.blobs.delete_folder(folder(record.tenant, record.id))
+    removed = context.blobs.delete_folder(folder(record.tenant, record.id))
     if record.status == Status.COMPLETED:
         context.records.change(record.tenant, record.id, "expire", status=Status.EXPIRED)
         context.log.add(record.tenant, record.id, "expired", "The file was removed: its time was up.")
     else:
         context.records.change(record.tenant, record.id, "expire", expires_at="")
-        context.log.add(record.tenant, record.id, "parts-removed", "The finished parts were removed.")
+        if removed:
+            context.log.add(record.tenant, record.id, "parts-removed", "The finished parts were removed.")
 
 
 def forget(record: ExportRecord, context: Services) -> None:
@@ -56,6 +73,9 @@ def forget(record: ExportRecord, context: Services) -> None:
     context.blobs.delete_folder(folder(record.tenant, record.id))
     context.log.delete(record.id)
     context.mail.forget(record.id)
+    if claim := record.request.get("claim"):
+        context.claims.forget(record.tenant, claim, record.id)
+    context.usage.leave(record.tenant, record.id)
     context.records.delete(record)
 
 

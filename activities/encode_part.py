@@ -1,16 +1,18 @@
 """Encode one part: read its key range, encode while reading, and store the partial blob."""
 
+from collections.abc import Callable
 from typing import Any
 
 import azure.durable_functions as df
 
 from activities.outcome import Payload, outcome
+from shared.cancellation import still_wanted
 from shared.catalogue import export_type_named
 from shared.export_types import FunctionExport
 from shared.formats import get_format
 from shared.formats.base import Facts
 from shared.formats.compression import TextWriter
-from shared.models import PartDone, PartJob
+from shared.models import ExportRef, PartDone, PartJob
 from shared.plan import ExportPlan, FunctionCall
 from shared.services import Services, plan_of, services
 from shared.sources import open_source
@@ -28,9 +30,10 @@ def encode_part(job: Payload) -> dict[str, Any]:
 def encode(job: PartJob, context: Services) -> PartDone:
     """Make the part unless it is there already; give its real rows and bytes.
 
-    Raises ``SourceUnavailable`` and ``StorageUnavailable`` (try again), ``QueryFailed``, ``SchemaChanged`` and
-    ``LimitReached`` (do not).
+    Raises ``SourceUnavailable`` and ``StorageUnavailable`` (try again), ``QueryFailed``, ``SchemaChanged``,
+    ``LimitReached`` and ``ExportCancelled`` (do not).
     """
+    check = still_wanted(ExportRef(job.tenant, job.export_id), context)
     plan, plan_hash = plan_of(job.tenant, job.export_id)
     name = part_blob(job.tenant, job.export_id, job.index)
     there = stored_part(context.blobs, name)
@@ -41,16 +44,23 @@ def encode(job: PartJob, context: Services) -> PartDone:
     if plan.call is not None:
         rows, facts = _call(plan, plan.call, upload)
     else:
-        rows, facts = _encode_range(plan, job.index, context.settings.source_url, upload)
+        rows, facts = _encode_range(plan, job, context.settings.source_url, upload, check)
+    check()
     part = upload.commit(job.index, rows, facts, plan_hash)
     return PartDone(part.index, part.rows, part.bytes)
 
 
-def _encode_range(plan: ExportPlan, index: int, source_url: str, upload: PartUpload) -> tuple[int, Facts]:
+def _encode_range(
+    plan: ExportPlan, job: PartJob, source_url: str, upload: PartUpload, check: Callable[[], None]
+) -> tuple[int, Facts]:
+    def write(data: bytes | memoryview) -> None:
+        check()
+        upload.write(data)
+
     if plan.query is None:
         raise TypeError("a plan without a call has a query")
-    with open_source(source_url).read(plan.query, plan.ranges[index]) as batches:
-        return get_format(plan.format).encode_part(batches, upload.write, plan.spec, plan.position(index))
+    with open_source(source_url).read(plan.query, plan.ranges[job.index], halvings=job.halvings) as batches:
+        return get_format(plan.format).encode_part(batches, write, plan.spec, plan.position(job.index))
 
 
 def _call(plan: ExportPlan, call: FunctionCall, upload: PartUpload) -> tuple[int, Facts]:

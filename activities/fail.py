@@ -10,7 +10,7 @@ from shared.clock import utc_now
 from shared.models import ExportRef, FailedExport, Failure
 from shared.records import iso
 from shared.services import Services, services
-from shared.transitions import FINAL, Status
+from shared.transitions import FINAL, IllegalTransition, Status
 
 bp = df.Blueprint()
 
@@ -33,19 +33,26 @@ def fail_export(failed: Payload) -> dict[str, Any]:
 def fail(failed: FailedExport, context: Services) -> Recorded:
     """Mark the export as Failed unless it has ended otherwise. The parts stay, for a retry goes on from them."""
     failure = Failure.from_json(failed.failure)
-    record = context.record(ExportRef(failed.tenant, failed.export_id))
+    ref = ExportRef(failed.tenant, failed.export_id)
+    record = context.record(ref)
+    if record.attempt != failed.attempt:
+        return Recorded(record.status)  # this activity ran before, and somebody retried the export since
     if record.status not in FINAL:
         now = utc_now()
-        record = context.records.change(
-            failed.tenant,
-            failed.export_id,
-            f"fail-{record.attempt}",
-            status=Status.FAILED,
-            phase="",
-            completed_at=iso(now),
-            expires_at=iso(now + context.retention(record.export_type)),
-            error_code=failure.code,
-            error_message=failure.message,
-        )
+        try:
+            record = context.records.change(
+                failed.tenant,
+                failed.export_id,
+                f"fail-{record.attempt}",
+                status=Status.FAILED,
+                phase="",
+                completed_at=iso(now),
+                expires_at=iso(now + context.retention(record.export_type)),
+                error_code=failure.code,
+                error_message=failure.message,
+            )
+        except IllegalTransition as ended:
+            return Recorded(ended.current)
         context.log.add(failed.tenant, failed.export_id, "failed", f"Failed: {failure.message}", level="error")
+    context.usage.leave(failed.tenant, failed.export_id)
     return Recorded(record.status)

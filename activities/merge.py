@@ -6,6 +6,7 @@ from typing import Any
 import azure.durable_functions as df
 
 from activities.outcome import Payload, outcome
+from shared.cancellation import still_wanted
 from shared.errors import StorageUnavailable
 from shared.formats import content_type, get_format
 from shared.formats.base import PartBytes, Segment
@@ -29,8 +30,9 @@ def merge_export(ref: Payload) -> dict[str, Any]:
 def merge(ref: ExportRef, context: Services) -> FinalFile:
     """Make the final blob unless it is there already.
 
-    Raises ``StorageUnavailable`` (try again) and ``LimitReached``.
+    Raises ``StorageUnavailable`` (try again), ``LimitReached`` and ``ExportCancelled``.
     """
+    check = still_wanted(ref, context)
     plan, plan_hash = plan_of(ref.tenant, ref.export_id)
     file_format = get_format(plan.format)
     name = final_blob(ref.tenant, ref.export_id, plan.extension)
@@ -45,7 +47,13 @@ def merge(ref: ExportRef, context: Services) -> FinalFile:
     if plan.call and plan.spec.compression == "none":
         media_type = parts[0].encoded.facts["mimetype"]
     merged = merge_parts(
-        context.blobs, name, parts, _segments(plan, parts, context), content_type=media_type, plan_hash=plan_hash
+        context.blobs,
+        name,
+        parts,
+        _segments(plan, parts, context),
+        content_type=media_type,
+        plan_hash=plan_hash,
+        check=check,
     )
     planned = sum(plan.part_rows)
     message = f"Merged {count(len(parts), 'part')} into a file of {count(merged.bytes, 'byte')}."

@@ -9,7 +9,7 @@ from typing import Any, Protocol, TypeAlias
 from uuid import uuid4
 
 from shared.errors import SluiceError
-from shared.models import Failure
+from shared.models import OUT_OF_MEMORY, Failure
 
 logger = logging.getLogger("sluice")
 
@@ -29,7 +29,7 @@ def outcome(work: Callable[[], _Result]) -> dict[str, Any]:
     except SluiceError as error:
         return failure_of(error)
     except MemoryError:
-        return {"failure": Failure("out-of-memory", "the worker ran out of memory", transient=True).to_json()}
+        return {"failure": Failure(OUT_OF_MEMORY, "the worker ran out of memory", transient=True).to_json()}
     except Exception:  # the last line: what nobody foresaw must not become an endless retry
         reference = uuid4().hex[:12]
         logger.exception("unexpected error %s", reference, extra={"action": "unexpected-error"})

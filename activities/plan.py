@@ -1,11 +1,13 @@
 """Plan an export: freeze what it will contain, cut it into parts, and store that as the plan blob."""
 
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import azure.durable_functions as df
 
 from activities.outcome import Payload, outcome
 from shared import plan as plans
+from shared.cancellation import still_wanted
 from shared.catalogue import export_type_named
 from shared.clock import utc_now
 from shared.errors import LimitReached
@@ -13,15 +15,17 @@ from shared.export_types import ExportType, FunctionExport, SqlExport
 from shared.formats import file_extension, get_format
 from shared.formats.base import FileSpec
 from shared.identity import Caller
+from shared.limits import over_the_limit
 from shared.models import ExportRef, PlanSummary
 from shared.plan import ExportPlan, FunctionCall
 from shared.queries import build_query
 from shared.records import ExportRecord, iso
 from shared.requests import ExportRequest, filter_values
 from shared.services import Services, services
+from shared.settings import Settings
 from shared.sources import open_source
 from shared.storage.names import file_name, name_inside, plan_blob
-from shared.transitions import Status
+from shared.transitions import IllegalTransition, Status
 from shared.words import count
 
 bp = df.Blueprint()
@@ -35,22 +39,26 @@ def plan_export(ref: Payload) -> dict[str, Any]:
 def plan(ref: ExportRef, context: Services) -> PlanSummary:
     """Write the plan unless there is one, mark the export as Processing, and give the counts.
 
-    Raises ``SourceUnavailable``, ``QueryFailed``, ``StorageUnavailable``; ``LimitReached`` when more rows match than
-    the format or the export type allows.
+    Raises ``SourceUnavailable``, ``QueryFailed``, ``StorageUnavailable``, ``ExportCancelled``; ``LimitReached`` when
+    more rows match than the format or the export type allows.
     """
+    check = still_wanted(ref, context)
     record = context.record(ref)
     if record.status == Status.PENDING:
-        record = context.records.change(
-            ref.tenant,
-            ref.export_id,
-            f"start-{record.attempt}",
-            status=Status.PROCESSING,
-            started_at=iso(utc_now()),
-        )
+        try:
+            record = context.records.change(
+                ref.tenant,
+                ref.export_id,
+                f"start-{record.attempt}",
+                status=Status.PROCESSING,
+                started_at=iso(utc_now()),
+            )
+        except IllegalTransition:
+            record = context.wanted(ref)
     name = plan_blob(ref.tenant, ref.export_id)
     data = context.blobs.get(name)
     if data is None:
-        made = make_plan(record, context)
+        made = make_plan(record, context, check)
         data = context.blobs.put_once(name, plans.dump(made), "application/json")
     stored = plans.load(data)
     rows, parts = sum(stored.part_rows), len(stored.part_rows)
@@ -66,13 +74,13 @@ def plan(ref: ExportRef, context: Services) -> PlanSummary:
     return PlanSummary(rows, parts)
 
 
-def make_plan(record: ExportRecord, context: Services) -> ExportPlan:
-    """The plan for a record's request, from what the source holds now."""
+def make_plan(record: ExportRecord, context: Services, check: Callable[[], None]) -> ExportPlan:
+    """The plan for a record's request, from what the source holds now; ``check`` is called before each part is cut."""
     request = ExportRequest.model_validate_json(record.request["body"])
     caller = Caller.from_json(record.caller)
     export_type = export_type_named(record.export_type)
     file_format = get_format(record.format)
-    spec = _file_spec(export_type, request, record)
+    spec = file_spec(export_type, request, caller.locale, record.created_at)
     if isinstance(export_type, FunctionExport):
         companies = caller.company_ids if request.company_ids is None else request.company_ids
         scopes = request.operational_scope_ids
@@ -82,14 +90,19 @@ def make_plan(record: ExportRecord, context: Services) -> ExportPlan:
     if not isinstance(export_type, SqlExport):
         raise TypeError(f"export type {export_type.name} is neither SQL nor a function")
     query = build_query(export_type, request, caller)
-    part_rows = file_format.part_rows or export_type.part_rows or context.settings.part_rows
+    part_rows = part_rows_of(export_type, record.format, context.settings)
     sizes = plans.part_sizes(part_rows, file_format.rows_per_group)
-    ranges = tuple(open_source(context.settings.source_url).plan(query, sizes))
+    ranges = tuple(open_source(context.settings.source_url).plan(query, _while_wanted(sizes, check)))
     rows = sum(r.rows for r in ranges)
-    for limit, what in ((file_format.max_rows, f"format {record.format}"), (export_type.max_rows, export_type.name)):
-        if limit is not None and rows > limit:
-            raise LimitReached(f"{rows:,} rows match; the limit for {what} is {limit:,}; narrow the request")
+    if sentence := over_the_limit(rows, record.format, export_type):
+        raise LimitReached(sentence)
     return ExportPlan(export_type.name, record.format, spec, query=query, ranges=ranges)
+
+
+def _while_wanted(sizes: Iterator[int], check: Callable[[], None]) -> Iterator[int]:
+    for size in sizes:
+        check()
+        yield size
 
 
 def filters_of(request: ExportRequest, export_type: FunctionExport) -> dict[str, Any]:
@@ -100,7 +113,13 @@ def filters_of(request: ExportRequest, export_type: FunctionExport) -> dict[str,
     return {name: list(values) if f.many else values[0] for name, (f, values) in given.items()}
 
 
-def _file_spec(export_type: ExportType, request: ExportRequest, record: ExportRecord) -> FileSpec:
+def part_rows_of(export_type: SqlExport, format_name: str, settings: Settings) -> int:
+    """How many rows a part has: as the format says, else the export type, else the setting."""
+    return get_format(format_name).part_rows or export_type.part_rows or settings.part_rows
+
+
+def file_spec(export_type: ExportType, request: ExportRequest, locale: str, created: str) -> FileSpec:
+    """What a format has to know of the whole file; ``locale`` is the caller's, ``created`` ISO-8601 UTC."""
     columns = export_type.columns if isinstance(export_type, SqlExport) else ()
     if request.columns is not None:
         by_name = {c.name: c for c in columns}
@@ -109,17 +128,16 @@ def _file_spec(export_type: ExportType, request: ExportRequest, record: ExportRe
     return FileSpec(
         columns=columns,
         title=export_type.title,
-        created=record.created_at,
-        locale=request.locale or record.caller["locale"],
+        created=created,
+        locale=request.locale or locale,
         time_zone=request.time_zone,
         compression=request.compression,
-        file_name=name_inside(output_name(record, export_type), file_format.extension),
+        file_name=name_inside(output_name(export_type, request, created), file_format.extension),
         options=file_format.options(request.format_options),
     )
 
 
-def output_name(record: ExportRecord, export_type: ExportType) -> str:
+def output_name(export_type: ExportType, request: ExportRequest, created: str) -> str:
     """The name under which a browser saves the file."""
-    request = ExportRequest.model_validate_json(record.request["body"])
-    extension = file_extension(get_format(record.format), request.compression)
-    return file_name(request.file_name or f"{export_type.name}-{record.created_at[:10]}", extension)
+    extension = file_extension(get_format(request.format), request.compression)
+    return file_name(request.file_name or f"{export_type.name}-{created[:10]}", extension)

@@ -11,8 +11,9 @@ from shared.catalogue import export_type_named
 from shared.clock import utc_now
 from shared.models import ExportRef, FinalFile, Published
 from shared.records import iso
+from shared.requests import ExportRequest
 from shared.services import Services, services
-from shared.transitions import Status
+from shared.transitions import IllegalTransition, Status
 from shared.words import count
 
 bp = df.Blueprint()
@@ -29,28 +30,34 @@ def publish_export(merged: Payload) -> dict[str, Any]:
 def publish(ref: ExportRef, file: FinalFile, context: Services) -> Published:
     """Mark the export as Completed with its file, and give the orchestration's output.
 
-    Raises ``StorageUnavailable`` (try again).
+    Raises ``StorageUnavailable`` (try again) and ``ExportCancelled``.
     """
-    record = context.record(ref)
-    name = output_name(record, export_type_named(record.export_type))
+    record = context.wanted(ref)
+    request = ExportRequest.model_validate_json(record.request["body"])
+    name = output_name(export_type_named(record.export_type), request, record.created_at)
     if record.status != Status.COMPLETED:
         now = utc_now()
-        record = context.records.change(
-            ref.tenant,
-            ref.export_id,
-            f"publish-{record.attempt}",
-            status=Status.COMPLETED,
-            phase="",
-            completed_at=iso(now),
-            expires_at=iso(now + context.retention(record.export_type)),
-            file_name=name,
-            file_blob=file.blob,
-            file_bytes=file.bytes,
-            file_rows=file.rows,
-            file_sha256=file.sha256,
-            content_type=file.content_type,
-        )
+        try:
+            record = context.records.change(
+                ref.tenant,
+                ref.export_id,
+                f"publish-{record.attempt}",
+                status=Status.COMPLETED,
+                phase="",
+                completed_at=iso(now),
+                expires_at=iso(now + context.retention(record.export_type)),
+                file_name=name,
+                file_blob=file.blob,
+                file_bytes=file.bytes,
+                file_rows=file.rows,
+                file_sha256=file.sha256,
+                content_type=file.content_type,
+            )
+        except IllegalTransition:
+            context.wanted(ref)
+            raise
         message = f"Published {name}: {count(file.rows, 'row')}, {count(file.bytes, 'byte')}."
         context.log.add(ref.tenant, ref.export_id, "published", message)
+    context.usage.leave(ref.tenant, ref.export_id, file.bytes)
     url, expires = context.blobs.read_url(file.blob, OUTPUT_URL_LIFETIME, download_as=name)
     return Published(ref.export_id, file.blob, file.rows, file.bytes, file.sha256, url, iso(expires))

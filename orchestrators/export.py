@@ -28,23 +28,29 @@ def export(context: df.DurableOrchestrationContext) -> Step:
     5. Start the notification, which waits by itself; remove the partial blobs.
 
     A failure that cannot pass, or that did not pass in time, is written to the record; then the orchestration fails.
+    Somebody who cancels the export writes that to its record first, and then raises the event ``cancel``: activities
+    look at the record, pauses end with the event, and everything is removed once nothing runs any more.
     """
     start = ExportStart.from_json(context.get_input())
     ref = start.ref.to_json()
 
+    cancel = context.wait_for_external_event("cancel")
+
     def try_step(activity: str, argument: Any) -> Step:
-        return step(context, activity, argument, start.attempts, start.retry_first_seconds)
+        return step(context, activity, argument, start.attempts, start.retry_first_seconds, cancel)
 
     try:
         _show(context, "planning")
         plan = PlanSummary.from_json((yield from try_step("plan_export", ref)))
-        yield from _fan_out(context, start, plan)
+        yield from _fan_out(context, start, plan, cancel)
         _show(context, "merging", plan.parts, plan, plan.rows)
         merged = yield from try_step("merge_export", ref)
         _show(context, "publishing", plan.parts, plan, plan.rows)
         output = yield from try_step("publish_export", {"ref": ref, "file": merged})
     except StepFailed as failed:
-        yield from _fail(context, start, failed.failure)
+        if failed.cancelled or (yield from _fail(context, start, failed.failure)) == "Cancelled":
+            yield from step(context, "remove_cancelled", ref, _FAILING_ATTEMPTS, start.retry_first_seconds)
+            return {"exportId": start.export_id, "status": "Cancelled"}
         raise
     _show(context, "done", plan.parts, plan, plan.rows)
     for activity in ("start_notification", "remove_parts"):
@@ -55,18 +61,18 @@ def export(context: df.DurableOrchestrationContext) -> Step:
     return Published.from_json(output).to_output()
 
 
-def _fan_out(context: df.DurableOrchestrationContext, start: ExportStart, plan: PlanSummary) -> Step:
+def _fan_out(context: df.DurableOrchestrationContext, start: ExportStart, plan: PlanSummary, cancel: Any) -> Step:
     def progress(parts: int, rows: int) -> None:
         _show(context, "exporting", parts, plan, rows)
 
     progress(0, 0)
     if plan.parts <= PARTS_PER_GROUP:
-        yield from run_parts(context, start, range(plan.parts), plan.parts, progress)
+        yield from run_parts(context, start, range(plan.parts), plan.parts, progress, cancel)
         return
     rows = 0
     for first in range(0, plan.parts, PARTS_PER_GROUP):
         last = min(first + PARTS_PER_GROUP, plan.parts)
-        child = group_instance(start.export_id, first)
+        child = group_instance(context.instance_id, first)
         _show(context, "exporting", first, plan, rows, running=child)
         job = PartsJob(start.to_json(), first, last, plan.parts)
         result = yield context.call_sub_orchestrator("export_parts", job.to_json(), child)
@@ -76,20 +82,22 @@ def _fan_out(context: df.DurableOrchestrationContext, start: ExportStart, plan: 
         progress(last, rows)
 
 
-def group_instance(export_id: str, first: int) -> str:
+def group_instance(instance: str, first: int) -> str:
     """The instance id of the sub-orchestration that runs the parts from ``first`` on."""
-    return f"{export_id}-parts-{first:06d}"
+    return f"{instance}-parts-{first:06d}"
 
 
-def group_instances(export_id: str, parts: int) -> list[str]:
-    """The sub-orchestrations of an export of so many parts."""
+def group_instances(instance: str, parts: int) -> list[str]:
+    """The sub-orchestrations of an attempt of so many parts; ``instance`` is the attempt's own."""
     groups = range(0, parts, PARTS_PER_GROUP) if parts > PARTS_PER_GROUP else ()
-    return [group_instance(export_id, first) for first in groups]
+    return [group_instance(instance, first) for first in groups]
 
 
 def _fail(context: df.DurableOrchestrationContext, start: ExportStart, failure: Failure) -> Step:
-    argument = FailedExport(start.tenant, start.export_id, failure.to_json()).to_json()
-    yield from step(context, "fail_export", argument, _FAILING_ATTEMPTS, start.retry_first_seconds)
+    """Record a failure; give the status that the record has then."""
+    argument = FailedExport(start.tenant, start.export_id, failure.to_json(), start.attempt).to_json()
+    recorded = yield from step(context, "fail_export", argument, _FAILING_ATTEMPTS, start.retry_first_seconds)
+    return recorded["status"]
 
 
 def _show(

@@ -1,13 +1,13 @@
 """Fan-out: encode parts in a sliding window, failed ones again in later rounds."""
 
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Callable
 from typing import Any
 
 import azure.durable_functions as df
 
-from orchestrators.steps import Step, StepFailed, failure_in, pause
-from shared.models import ExportStart, Failure, PartJob, PartsJob
+from orchestrators.steps import Step, StepFailed, failure_in, rest
+from shared.models import OUT_OF_MEMORY, ExportStart, Failure, PartJob, PartsJob
 
 bp = df.Blueprint()
 
@@ -28,23 +28,31 @@ def export_parts(context: df.DurableOrchestrationContext) -> Step:
     def progress(parts: int, rows: int) -> None:
         context.set_custom_status({"parts": parts, "rows": rows})
 
+    cancel = context.wait_for_external_event("cancel")
     try:
-        rows, size = yield from run_parts(context, start, range(job.first, job.last), job.total, progress)
+        rows, size = yield from run_parts(context, start, range(job.first, job.last), job.total, progress, cancel)
     except StepFailed as failed:
         return {"failure": failed.failure.to_json()}
     return {"rows": rows, "bytes": size}
 
 
 def run_parts(
-    context: df.DurableOrchestrationContext, start: ExportStart, indexes: range, total: int, progress: Progress
+    context: df.DurableOrchestrationContext,
+    start: ExportStart,
+    indexes: range,
+    total: int,
+    progress: Progress,
+    cancel: Any,
 ) -> Step:
     """Encode these parts; give their rows and bytes, or raise ``StepFailed``. Use with ``yield from``.
 
     Up to ``start.parts_in_flight`` run at the same time. A part whose failure may pass is tried again, alone, in the
-    next round, after a pause; a failure that cannot pass ends the export once the running parts have come back.
+    next round, after a pause, and with batches of half the size when it was short of memory. A failure that cannot pass
+    ends the export once the running parts have come back, and so does the task ``cancel`` in a pause.
     """
     waiting = deque(indexes)
     done = rows = size = 0
+    halvings: Counter[int] = Counter()
     for attempt in range(1, start.attempts + 1):
         failed: list[tuple[int, Failure]] = []
         running: list[tuple[Any, int]] = []
@@ -52,7 +60,7 @@ def run_parts(
             hopeless = any(not failure.transient for _, failure in failed)
             while waiting and not hopeless and len(running) < start.parts_in_flight:
                 index = waiting.popleft()
-                job = PartJob(start.tenant, start.export_id, index, attempt)
+                job = PartJob(start.tenant, start.export_id, index, attempt, halvings[index])
                 running.append((context.call_activity("encode_part", job.to_json()), index))
             if not running:
                 break
@@ -61,6 +69,7 @@ def run_parts(
             running = [(task, i) for task, i in running if task is not finished]
             if failure := failure_in(finished.result):
                 failed.append((index, failure))
+                halvings[index] += failure.code == OUT_OF_MEMORY
             else:
                 done += 1
                 rows += finished.result["value"]["rows"]
@@ -72,7 +81,7 @@ def run_parts(
         if not worst.transient or attempt == start.attempts:
             raise StepFailed(_told(worst, index, total, attempt))
         waiting = deque(sorted(index for index, _ in failed))
-        yield pause(context, "parts", attempt, start.retry_first_seconds)
+        yield from rest(context, "parts", attempt, start.retry_first_seconds, cancel)
     raise AssertionError("attempts is at least 1")
 
 

@@ -16,6 +16,7 @@ from shared.models import Failure
 Step = Generator[Any, Any, Any]
 
 _LONGEST_PAUSE = 60.0
+_CANCELLED = Failure("cancelled", "the export was cancelled")
 
 
 class StepFailed(Exception):
@@ -24,6 +25,10 @@ class StepFailed(Exception):
     def __init__(self, failure: Failure) -> None:
         super().__init__(f"{failure.code}: {failure.message}")
         self.failure = failure
+
+    @property
+    def cancelled(self) -> bool:
+        return self.failure.code == _CANCELLED.code
 
 
 def failure_in(result: Any) -> Failure | None:
@@ -44,10 +49,35 @@ def pause(context: df.DurableOrchestrationContext, step: str, attempt: int, firs
     return context.create_timer(context.current_utc_datetime + timedelta(seconds=seconds * (1 + jitter / 5)))
 
 
+def rest(context: df.DurableOrchestrationContext, step: str, attempt: int, first_seconds: float, cancel: Any) -> Step:
+    """A pause that the event ``cancel`` ends: then ``StepFailed`` is raised. Use with ``yield from``.
+
+    ``cancel`` is the instance's one task that waits for the event, or None.
+    """
+    if cancel is not None and cancel.is_completed:
+        raise StepFailed(_CANCELLED)
+    timer = pause(context, step, attempt, first_seconds)
+    if cancel is None:
+        yield timer
+        return
+    first = yield context.task_any([timer, cancel])
+    if first is cancel:
+        timer.cancel()
+        raise StepFailed(_CANCELLED)
+
+
 def step(
-    context: df.DurableOrchestrationContext, activity: str, argument: Any, attempts: int, first_seconds: float
+    context: df.DurableOrchestrationContext,
+    activity: str,
+    argument: Any,
+    attempts: int,
+    first_seconds: float,
+    cancel: Any = None,
 ) -> Step:
-    """Call an activity up to ``attempts`` times; give its value or raise ``StepFailed``. Use with ``yield from``."""
+    """Call an activity up to ``attempts`` times; give its value or raise ``StepFailed``. Use with ``yield from``.
+
+    The task ``cancel`` ends a pause before its time; a running activity looks at the record by itself.
+    """
     for attempt in range(1, attempts + 1):
         try:
             result = yield context.call_activity(activity, argument)
@@ -58,5 +88,5 @@ def step(
             return result["value"]
         if not failure.transient or attempt == attempts:
             raise StepFailed(failure)
-        yield pause(context, activity, attempt, first_seconds)
+        yield from rest(context, activity, attempt, first_seconds, cancel)
     raise AssertionError("attempts is at least 1")

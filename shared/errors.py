@@ -8,7 +8,10 @@
     │   ├── NotAllowed          403
     │   ├── NotFound            404, the same for a foreign and for a missing id
     │   ├── Conflict            409
-    │   └── Gone                410
+    │   ├── Gone                410
+    │   ├── KeyReused           422
+    │   ├── OverTheLimit        422
+    │   └── QuotaReached        429
     ├── SettingsError           a setting is missing or wrong; says which, and what is valid
     ├── TransientError          trying again later may help
     │   ├── SourceUnavailable   the database cannot be reached, timed out, or dropped the connection
@@ -106,6 +109,34 @@ class Gone(RequestError):
     status = 410
     title = "Gone"
     code = "gone"
+
+
+class KeyReused(RequestError):
+    """An idempotency key came with another request before."""
+
+    status = 422
+    title = "The key was used before"
+    code = "idempotency-key-reused"
+
+
+class OverTheLimit(RequestError):
+    """More rows match than the format or the export type takes."""
+
+    status = 422
+    title = "More than the limit allows"
+    code = "limit-reached"
+
+
+class QuotaReached(RequestError):
+    """As many exports or bytes as the tenant or the user may have; ``retry_after`` is in seconds."""
+
+    status = 429
+    title = "The quota is reached"
+    code = "quota-reached"
+
+    def __init__(self, message: str, retry_after: int) -> None:
+        super().__init__(message)
+        self.retry_after = retry_after
 
 
 class SettingsError(SluiceError):

@@ -53,9 +53,10 @@ class ExportLog:
         *,
         level: Level = "info",
         part: int | None = None,
+        at: datetime | None = None,
     ) -> None:
-        """Write a line to the table, and to the application's log with the same fields."""
-        now = datetime.now(UTC)
+        """Write a line to the table, and to the application's log with the same fields; ``at`` is now when left out."""
+        now = at or datetime.now(UTC)
         extra: Mapping[str, Any] = {"export_id": export_id, "tenant": tenant, "action": action, "part": part}
         logger.log(logging.getLevelName(level.upper()), "%s [%s] %s", export_id, action, message, extra=extra)
         entity: dict[str, Any] = {

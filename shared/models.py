@@ -39,7 +39,8 @@ class ExportStart(_Record):
     """The input of an export's orchestration: which export, and at what pace.
 
     The pace is taken from the settings when the export starts and travels along, because an orchestrator may not read
-    settings: they could change between two replays.
+    settings: they could change between two replays. ``attempts`` are those of a step; ``attempt`` is the export's own,
+    which a retry by hand counts up.
     """
 
     tenant: str
@@ -47,6 +48,7 @@ class ExportStart(_Record):
     parts_in_flight: int
     attempts: int
     retry_first_seconds: float
+    attempt: int = 1
 
     @property
     def ref(self) -> ExportRef:
@@ -73,12 +75,13 @@ class PartsJob(_Record):
 
 @dataclass(frozen=True)
 class PartJob(_Record):
-    """One part to encode; ``attempt`` counts from 1."""
+    """One part to encode; ``attempt`` counts from 1, ``halvings`` how often a worker ran out of memory over it."""
 
     tenant: str
     export_id: str
     index: int
     attempt: int = 1
+    halvings: int = 0
 
 
 @dataclass(frozen=True)
@@ -126,6 +129,10 @@ class Published(_Record):
         }
 
 
+OUT_OF_MEMORY = "out-of-memory"
+"""The code of a failure after which a part is tried with smaller batches."""
+
+
 @dataclass(frozen=True)
 class Failure(_Record):
     """Why a step failed. ``transient``: trying again later may help."""
@@ -142,11 +149,12 @@ class Failure(_Record):
 
 @dataclass(frozen=True)
 class FailedExport(_Record):
-    """An export to be marked as failed, and why."""
+    """An attempt of an export to be marked as failed, and why."""
 
     tenant: str
     export_id: str
     failure: Mapping[str, Any]
+    attempt: int = 1
 
 
 @dataclass(frozen=True)

@@ -1,7 +1,6 @@
 """The record of an export: what the API shows, what the orchestration writes, kept as one row of a table."""
 
 import json
-import re
 import secrets
 from base64 import b32encode
 from collections.abc import Iterator, Mapping
@@ -22,6 +21,7 @@ from azure.data.tables import TableServiceClient, UpdateMode
 from shared.errors import StorageUnavailable
 from shared.storage.accounts import storage_errors
 from shared.storage.names import EXPORTS_TABLE, TENANTS_TABLE
+from shared.storage.texts import join_text, split_text
 from shared.transitions import Status, check_transition
 
 _LAST_MILLISECOND = 2**48 - 1
@@ -64,9 +64,7 @@ class ExportRecord:
         """The table row: partition by tenant, row key = id, so that a listing comes newest first."""
         values = {f.name: getattr(self, f.name) for f in fields(self) if f.name not in ("tenant", "id")}
         values["caller"] = json.dumps(dict(self.caller), ensure_ascii=False)
-        request = json.dumps(dict(values.pop("request")), ensure_ascii=False)
-        for start in range(0, len(request), _TEXT_LIMIT):
-            values[f"request{start // _TEXT_LIMIT or ''}"] = request[start : start + _TEXT_LIMIT]
+        values |= split_text("request", json.dumps(dict(values.pop("request")), ensure_ascii=False))
         for name in _LONG:
             values[name] = str(values[name])
         return {"PartitionKey": self.tenant, "RowKey": self.id, **values}
@@ -76,16 +74,12 @@ class ExportRecord:
         """The record in a table row; columns that this release does not know are left out."""
         known = {f.name for f in fields(cls)}
         values = {name: value for name, value in entity.items() if name in known}
-        pieces = sorted((name for name in entity if re.fullmatch(r"request\d*", name)), key=lambda n: (len(n), n))
-        values["request"] = json.loads("".join(entity[name] for name in pieces))
+        values["request"] = json.loads(join_text(entity, "request"))
         values["caller"] = json.loads(values["caller"])
         for name in _LONG:
             values[name] = int(values[name])
         return cls(tenant=entity["PartitionKey"], id=entity["RowKey"], **values)
 
-
-_TEXT_LIMIT = 16_000
-"""Characters of one text in a table: 64 KiB as UTF-16. A longer request goes on in ``request1``, ``request2``, ..."""
 
 _LONG = ("total_rows", "total_parts", "file_bytes", "file_rows")
 """Kept as text: a table's plain integer has 32 bits."""
@@ -136,8 +130,11 @@ class ExportRecords:
         """Ask the table for nothing; raises ``StorageUnavailable`` when it does not answer."""
         self.get("-", "-")
 
-    def create(self, record: ExportRecord) -> None:
-        """Write a new record. A lost response is asked after, so that a record is never made and reported as failed."""
+    def create(self, record: ExportRecord) -> bool:
+        """Write a new record, and give True; False when it was there already.
+
+        A lost response is asked after, so that a record is never made and reported as failed.
+        """
         with storage_errors():
             self._tenants.upsert_entity({"PartitionKey": record.id, "RowKey": "", "tenant": record.tenant})
             try:
@@ -145,6 +142,9 @@ class ExportRecords:
             except ServiceResponseError:
                 if self.get(record.tenant, record.id) is None:
                     raise
+            except ResourceExistsError:
+                return False
+        return True
 
     def get(self, tenant: str, export_id: str) -> ExportRecord | None:
         """The record, or None when this tenant has none of that id."""

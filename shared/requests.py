@@ -1,5 +1,7 @@
 """The request for an export: its shape, and every check that can be made before anything is started."""
 
+import hashlib
+import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import date, datetime, time
 from decimal import Decimal
@@ -55,6 +57,7 @@ class ExportRequest(_Body):
     time_zone: str = "UTC"
     file_name: str = Field(default="", max_length=200)
     notify: Notify = Notify()
+    fresh: bool = False
 
 
 def parse_request(body: bytes) -> ExportRequest:
@@ -230,3 +233,21 @@ def _filter_value(filter_: Filter, value: Any) -> Scalar:
 def day_start(day: date, time_zone: str) -> datetime:
     """The first instant of a day in a time zone."""
     return datetime.combine(day, time.min, ZoneInfo(time_zone))
+
+
+def fingerprint(request: ExportRequest, caller: Caller, export_type: ExportType) -> str:
+    """What tells a checked request from another: sha256 in hexadecimal, equal for requests that mean the same.
+
+    What is left out counts as what it defaults to, and the order of values, companies and scopes does not count.
+    ``fresh`` says how the request is to be treated, and is no part of it.
+    """
+    by_name = {f.name: f for f in export_type.filters}
+    companies = caller.company_ids if request.company_ids is None else request.company_ids
+    scopes = request.operational_scope_ids
+    meant = request.model_dump(mode="json", by_alias=True, exclude={"fresh"}) | {
+        "filters": {name: sorted(map(repr, filter_values(by_name[name], v))) for name, v in request.filters.items()},
+        "companyIds": sorted(companies),
+        "operationalScopeIds": sorted(caller.operational_scope_ids if scopes is None else scopes),
+        "locale": request.locale or caller.locale,
+    }
+    return hashlib.sha256(json.dumps(meant, sort_keys=True).encode()).hexdigest()

@@ -8,7 +8,8 @@ from functools import cache, lru_cache
 from shared import plan as plans
 from shared.catalogue import export_type_named
 from shared.channels.email import EmailChannel
-from shared.errors import PermanentError
+from shared.claims import Claims
+from shared.errors import ExportCancelled, PermanentError
 from shared.export_log import ExportLog
 from shared.models import ExportRef
 from shared.plan import ExportPlan
@@ -18,6 +19,8 @@ from shared.storage.accounts import Patience, blob_service, table_service
 from shared.storage.blobs import BlobStore
 from shared.storage.names import plan_blob
 from shared.storage.sent_mail import SentMail
+from shared.transitions import Status
+from shared.usage import Limits, Usage
 
 
 @dataclass(frozen=True)
@@ -29,6 +32,26 @@ class Services:
     records: ExportRecords
     log: ExportLog
     mail: EmailChannel
+    claims: Claims
+    usage: Usage
+
+    @property
+    def limits(self) -> Limits:
+        """What a tenant and a user may have."""
+        known = self.settings
+        return Limits(
+            known.max_running_per_tenant,
+            known.max_running_per_user,
+            known.max_exports_per_day_per_tenant,
+            known.max_exports_per_day_per_user,
+            known.max_bytes_per_day_per_tenant,
+            known.max_bytes_per_day_per_user,
+        )
+
+    def dedup_window(self, export_type: str) -> timedelta:
+        """How long after its completion an export of this type answers the same request again."""
+        own = export_type_named(export_type).dedup_window
+        return timedelta(seconds=self.settings.dedup_window_seconds) if own is None else own
 
     def retention(self, export_type: str) -> timedelta:
         """How long the files of an export of this type are kept, from its end on."""
@@ -40,6 +63,13 @@ class Services:
         record = self.records.get(ref.tenant, ref.export_id)
         if record is None:
             raise PermanentError("the export was deleted while it ran")
+        return record
+
+    def wanted(self, ref: ExportRef) -> ExportRecord:
+        """The record of an export that runs. Raises ``ExportCancelled`` too."""
+        record = self.record(ref)
+        if record.status == Status.CANCELLED:
+            raise ExportCancelled("the export was cancelled")
         return record
 
 
@@ -60,10 +90,14 @@ def services(patience: Patience) -> Services:
         ExportRecords(tables),
         ExportLog(tables),
         EmailChannel(current, sent),
+        Claims(tables),
+        Usage(tables),
     )
     built.blobs.prepare()
     built.records.prepare()
     built.log.prepare()
+    built.claims.prepare()
+    built.usage.prepare()
     sent.prepare()
     return built
 

@@ -17,6 +17,7 @@ _ON_AZURE = "WEBSITE_INSTANCE_ID"
 """Set by the platform on every Azure Functions instance, and never by a developer's machine."""
 
 Seconds = Annotated[int, Field(ge=0)]
+Quota = Annotated[int, Field(ge=1)]
 
 
 class Settings(BaseModel):
@@ -47,6 +48,31 @@ class Settings(BaseModel):
     notify_after_seconds: Seconds = Field(default=45, description="An export quicker than this sends no mail.")
     notify_grace_seconds: Seconds = Field(
         default=120, description="How long after completion the mail waits for a download."
+    )
+    dedup_window_seconds: Seconds = Field(
+        default=600,
+        description="How long after its completion an export answers the same request of the same user again.",
+    )
+    watchdog_schedule: str = Field(
+        default="0 * * * * *", description="When lost starts are made good: NCRONTAB, seconds first, UTC."
+    )
+    max_running_per_tenant: Quota = Field(
+        default=100, description="How many exports of a tenant may run at the same time."
+    )
+    max_running_per_user: Quota = Field(default=20, description="How many exports of a user may run at the same time.")
+    max_exports_per_day_per_tenant: Quota = Field(
+        default=10_000, description="How many exports a tenant may start in a day of UTC."
+    )
+    max_exports_per_day_per_user: Quota = Field(
+        default=1_000, description="How many exports a user may start in a day of UTC."
+    )
+    max_bytes_per_day_per_tenant: Quota = Field(
+        default=1_000_000_000_000,
+        description="No export of a tenant begins once its files of the day have so many bytes.",
+    )
+    max_bytes_per_day_per_user: Quota = Field(
+        default=100_000_000_000,
+        description="No export of a user begins once their files of the day have so many bytes.",
     )
     retention_days: Annotated[float, Field(gt=0, le=3650)] = Field(
         default=7, description="How long a finished file is kept."

@@ -9,21 +9,26 @@ import azure.durable_functions as df
 import azure.functions as func
 
 from exports import EXPORT_TYPES
+from shared.claims import Claim, key_claim, request_claim
 from shared.clock import utc_now
-from shared.errors import FieldError, NotFound, StorageUnavailable, ValidationFailed, unknown
+from shared.errors import FieldError, NotFound, QueryFailed, SourceUnavailable, ValidationFailed, unknown
+from shared.export_types import ExportType
 from shared.formats import FORMATS
 from shared.identity import Caller
-from shared.models import ExportRef, ExportStart
 from shared.records import ExportRecord, from_iso, iso, new_export_id
-from shared.requests import check_request, parse_request
+from shared.requests import ExportRequest, check_request, fingerprint, parse_request
 from shared.services import Services
 from shared.settings import Settings
+from shared.storage.names import export_instance
 from shared.transitions import FINAL, Status
+from triggers.estimates import check_limits
 from triggers.http import caller_of, endpoint, in_thread, json_response, request_services
+from triggers.starts import make_good, start
 
 bp = df.Blueprint()
 
 _POLL_SECONDS = "2"
+_LONGEST_KEY = 255
 _MISSING = "there is no export of this id that you may see"
 
 
@@ -48,31 +53,49 @@ async def start_export(req: func.HttpRequest, client: df.DurableOrchestrationCli
         request={"body": request.model_dump_json(by_alias=True, exclude_unset=True)},
         caller=caller.to_json(),
     )
-    await _begin(record, f"{caller.name} asked for '{export_type.title}' as {request.format}.", context, client)
-    body: dict[str, Any] = {"id": record.id, "status": record.status, "links": links(record.id, context.settings)}
+    claim = _claim(req.headers.get("Idempotency-Key"), request, caller, export_type, context)
+    message = f"{caller.name} asked for '{export_type.title}' as {request.format}."
+
+    def check() -> None:
+        with suppress(SourceUnavailable, QueryFailed):  # the plan tries again, and tells
+            check_limits(request, caller, export_type, context.settings)
+
+    started = await start(record, claim, check, message, context, client)
+    return accepted(started.record, caller, context.settings, client, deduplicated=started.deduplicated)
+
+
+def accepted(
+    record: ExportRecord,
+    caller: Caller,
+    settings: Settings,
+    client: df.DurableOrchestrationClient,
+    *,
+    deduplicated: bool = False,
+) -> func.HttpResponse:
+    """202 with where to go on; 200 when an earlier request made the export."""
+    body: dict[str, Any] = {"id": record.id, "status": record.status, "links": links(record.id, settings)}
+    if deduplicated:
+        body["deduplicated"] = True
     if caller.all_tenants:
-        body["durable"] = client.create_http_management_payload(record.id)
+        body["durable"] = client.create_http_management_payload(export_instance(record.id, record.attempt))
     location = body["links"]["self"]
-    return json_response(
-        body, 202, {"Location": location, "Operation-Location": location, "Retry-After": _POLL_SECONDS}
-    )
+    headers = {"Location": location, "Operation-Location": location, "Retry-After": _POLL_SECONDS}
+    return json_response(body, 200 if deduplicated else 202, headers)
 
 
-async def _begin(record: ExportRecord, message: str, context: Services, client: df.DurableOrchestrationClient) -> None:
-    """All of it or nothing: a record without an orchestration would be Pending for ever."""
-    try:
-        await in_thread(context.log.add, record.tenant, record.id, "requested", message)
-        await in_thread(context.records.create, record)
-        await client.start_new("export", record.id, _start(record, context.settings).to_json())
-    except Exception:
-        await in_thread(_undo, record, context)
-        raise
-
-
-def _undo(record: ExportRecord, context: Services) -> None:
-    with suppress(StorageUnavailable):  # then the record could not be written either, in all likelihood
-        context.records.delete(record)
-        context.log.delete(record.id)
+def _claim(
+    key: str | None, request: ExportRequest, caller: Caller, export_type: ExportType, context: Services
+) -> Claim | None:
+    """What makes equal requests one export: their key, else what they ask for, else nothing."""
+    mark = fingerprint(request, caller, export_type)
+    if key is not None:
+        if not (1 <= len(key) <= _LONGEST_KEY and key.isascii() and key.isprintable()):
+            wanted = f"takes 1 to {_LONGEST_KEY} printable ASCII characters, got {len(key)} characters"
+            raise ValidationFailed([FieldError("Idempotency-Key", wanted)])
+        return key_claim(caller, key, mark)
+    if request.fresh or not context.dedup_window(export_type.name):
+        return None
+    return request_claim(caller, mark)
 
 
 @bp.route(route="exports", methods=["GET"])
@@ -96,7 +119,8 @@ async def export_status(req: func.HttpRequest, client: df.DurableOrchestrationCl
     record = await in_thread(visible_record, context, caller, req.route_params["id"])
     if record.status in (Status.COMPLETED, Status.EXPIRED):
         return json_response(resource(record, {}, context.settings, utc_now()))
-    running = await _custom_status(client, record.id)
+    await make_good(record, context.settings, client)
+    running = await _custom_status(client, export_instance(record.id, record.attempt))
     if child := running.get("runningGroup"):
         inside = await _custom_status(client, child)
         running = {**running, **{k: running[k] + inside.get(k, 0) for k in ("parts", "rows")}}
@@ -138,7 +162,7 @@ def visible_record(context: Services, caller: Caller, export_id: str) -> ExportR
 def links(export_id: str, settings: Settings) -> dict[str, str]:
     """Where to go on with an export."""
     base = f"{settings.public_url.rstrip('/')}/api/exports/{export_id}"
-    return {"self": base, "download": f"{base}/download", "logs": f"{base}/logs"}
+    return {"self": base, "download": f"{base}/download", "cancel": f"{base}/cancel", "logs": f"{base}/logs"}
 
 
 def resource(record: ExportRecord, running: dict[str, Any], settings: Settings, now: datetime) -> dict[str, Any]:
@@ -209,13 +233,6 @@ async def _custom_status(client: df.DurableOrchestrationClient, instance_id: str
     status = await client.get_status(instance_id)
     found = status.custom_status if status else None
     return dict(found) if isinstance(found, dict) else {}
-
-
-def _start(record: ExportRecord, settings: Settings) -> ExportStart:
-    ref = ExportRef(record.tenant, record.id)
-    return ExportStart(
-        ref.tenant, ref.export_id, settings.parts_in_flight, settings.part_attempts, settings.retry_first_seconds
-    )
 
 
 @dataclass(frozen=True)

@@ -10,7 +10,15 @@ from uuid import uuid4
 
 import azure.functions as func
 
-from shared.errors import RequestError, SettingsError, SluiceError, StorageUnavailable, ValidationFailed
+from shared.errors import (
+    QuotaReached,
+    RequestError,
+    SettingsError,
+    SluiceError,
+    SourceUnavailable,
+    StorageUnavailable,
+    ValidationFailed,
+)
 from shared.identity import Caller, caller_from
 from shared.services import Services, services
 from shared.settings import settings
@@ -30,11 +38,16 @@ def endpoint(function: Endpoint) -> Endpoint:
             return await function(*args, **kwargs)
         except RequestError as error:
             errors = error.errors if isinstance(error, ValidationFailed) else ()
-            return problem(error.status, error.title, str(error), error.code, errors=errors)
+            headers = {"Retry-After": str(error.retry_after)} if isinstance(error, QuotaReached) else {}
+            return problem(error.status, error.title, str(error), error.code, errors=errors, headers=headers)
         except StorageUnavailable as error:
             logger.warning("storage unavailable: %s", error, extra={"action": error.code}, exc_info=error)
             detail = "the storage account cannot be reached; nothing was changed; try again soon"
             return problem(503, "Storage is not available", detail, error.code, headers={"Retry-After": "10"})
+        except SourceUnavailable as error:
+            logger.warning("source unavailable: %s", error, extra={"action": error.code}, exc_info=error)
+            detail = "the database cannot be reached; try again soon"
+            return problem(503, "The database is not available", detail, error.code, headers={"Retry-After": "10"})
         except SettingsError as error:
             logger.error("settings: %s", error, extra={"action": error.code})
             return problem(503, "The service is not set up", str(error), error.code)

@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+from collections.abc import Iterator
 
 import azure.durable_functions as df
 import azure.functions as func
@@ -10,7 +11,7 @@ from activities import clean_up
 from orchestrators.export import group_instances
 from shared.records import ExportRecord
 from shared.services import Services, services
-from shared.storage.names import notification_instance
+from shared.storage.names import export_instance, notification_instance
 
 bp = df.Blueprint()
 
@@ -33,7 +34,7 @@ async def sweep(context: Services, client: df.DurableOrchestrationClient) -> Non
     for remove, records in ((clean_up.expire, expired), (clean_up.forget, forgotten)):
         for record in records:
             try:
-                await _purge(record, client)
+                await purge(record, client)
                 await asyncio.to_thread(remove, record, context)
             except Exception:
                 logger.exception("export %s was not removed", record.id, extra={"action": "retention-failed"})
@@ -42,6 +43,16 @@ async def sweep(context: Services, client: df.DurableOrchestrationClient) -> Non
     )
 
 
-async def _purge(record: ExportRecord, client: df.DurableOrchestrationClient) -> None:
-    for instance in (record.id, notification_instance(record.id), *group_instances(record.id, record.total_parts)):
+async def purge(record: ExportRecord, client: df.DurableOrchestrationClient) -> None:
+    """Remove the durable history of an export whose orchestrations have ended."""
+    for instance in instances(record):
         await client.purge_instance_history(instance)
+
+
+def instances(record: ExportRecord) -> Iterator[str]:
+    """Every orchestration that an export has or had: that of each attempt with its groups, and the notification."""
+    for attempt in range(1, record.attempt + 1):
+        instance = export_instance(record.id, attempt)
+        yield instance
+        yield from group_instances(instance, record.total_parts)
+    yield notification_instance(record.id)

@@ -28,10 +28,13 @@ class Source(Protocol):
         """How many rows match. Raises as ``plan`` does."""
         ...
 
-    def read(self, query: Query, key_range: KeyRange) -> AbstractContextManager[pa.RecordBatchReader]:
+    def read(
+        self, query: Query, key_range: KeyRange, *, halvings: int = 0
+    ) -> AbstractContextManager[pa.RecordBatchReader]:
         """Open the rows of one range, in key order, as batches of ``arrow_schema(query.columns)``.
 
-        Batches are of bounded size however many rows the range has. Raises as ``plan`` does, and ``SchemaChanged``
-        when a value or a column no longer fits the declared type; both may come while the reader is being drained.
+        Batches are of bounded size however many rows the range has; the bound is halved ``halvings`` times, for a
+        worker that was short of memory. Raises as ``plan`` does, and ``SchemaChanged`` when a value or a column no
+        longer fits the declared type; both may come while the reader is being drained.
         """
         ...

@@ -148,10 +148,10 @@ class PostgresqlSource:
             return int(cursor.fetchone()[0])
 
     @contextmanager
-    def read(self, query: Query, key_range: KeyRange) -> Iterator[pa.RecordBatchReader]:
+    def read(self, query: Query, key_range: KeyRange, *, halvings: int = 0) -> Iterator[pa.RecordBatchReader]:
         """See ``Source.read``."""
         with self._cursor() as cursor:
-            batches = _batches(cursor, query, key_range)
+            batches = _batches(cursor, query, key_range, halvings)
             try:
                 yield pa.RecordBatchReader.from_batches(arrow_schema(query.columns), batches)
             finally:
@@ -294,7 +294,8 @@ def _key_refused() -> QueryFailed:
     return QueryFailed("a key column of the PostgreSQL source holds NULL; a key has none")
 
 
-def _batches(cursor: Any, query: Query, key_range: KeyRange) -> Generator[pa.RecordBatch, None, None]:
+def _batches(cursor: Any, query: Query, key_range: KeyRange, halvings: int) -> Generator[pa.RecordBatch, None, None]:
+    most_rows, most_bytes = max(1, BATCH_ROWS >> halvings), max(1, BATCH_BYTES >> halvings)
     schema = arrow_schema(query.columns)
     # Only what happens in here is the database's doing: what the reader's user does with a batch is not.
     with _our_errors(SchemaChanged):
@@ -307,13 +308,13 @@ def _batches(cursor: Any, query: Query, key_range: KeyRange) -> Generator[pa.Rec
             f"order by {key_list(query)}"
         )
         values.bind_to(cursor)
-        cursor.adbc_statement.set_options(**{"adbc.postgresql.batch_size_hint_bytes": str(BATCH_BYTES)})
+        cursor.adbc_statement.set_options(**{"adbc.postgresql.batch_size_hint_bytes": str(most_bytes)})
         cursor.execute(statement)
         complete = False
         try:
             for batch in drain(cursor):
-                for start in range(0, batch.num_rows, BATCH_ROWS):
-                    yield conform(batch.slice(start, BATCH_ROWS), query.columns, schema)
+                for start in range(0, batch.num_rows, most_rows):
+                    yield conform(batch.slice(start, most_rows), query.columns, schema)
             complete = True
         finally:
             if not complete:

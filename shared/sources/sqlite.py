@@ -101,11 +101,11 @@ class SqliteSource:
             return int(cursor.fetchone()[0])
 
     @contextmanager
-    def read(self, query: Query, key_range: KeyRange) -> Iterator[pa.RecordBatchReader]:
+    def read(self, query: Query, key_range: KeyRange, *, halvings: int = 0) -> Iterator[pa.RecordBatchReader]:
         """See ``Source.read``."""
         schema = arrow_schema(query.columns)
         with self._cursor() as cursor:
-            batches = self._batches(_Reading(cursor, query, key_range, schema))
+            batches = self._batches(_Reading(cursor, query, key_range, schema, halvings))
             try:
                 yield pa.RecordBatchReader.from_batches(schema, batches)
             finally:
@@ -203,6 +203,7 @@ class _Reading:
     query: Query
     key_range: KeyRange
     schema: pa.Schema
+    halvings: int = 0
     delivered: int = 0
     typed: bool = False
     """A first row of constants tells the driver each column's type."""
@@ -218,7 +219,7 @@ class _Reading:
             if column.type.startswith("interval"):
                 raise does_not_fit(column, "SQLite has no intervals; declare it as text")
         self.relation = self._quickest_relation()
-        rows = max(1, min(BATCH_ROWS, BATCH_CELLS // max(1, len(self.query.columns))))
+        rows = max(1, min(BATCH_ROWS, BATCH_CELLS // max(1, len(self.query.columns))) >> self.halvings)
         while True:
             start, limit, batch_rows = self.delivered, None, rows
             if self.careful:

@@ -7,7 +7,7 @@ visible before all of it is.
 """
 
 import hashlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import timedelta
@@ -61,8 +61,11 @@ def merge_parts(
     *,
     content_type: str,
     plan_hash: str,
+    check: Callable[[], None] = lambda: None,
 ) -> FinalFile:
     """Make the final blob out of its segments, unless it is there already; give its size, rows and sha256.
+
+    ``check`` is called before every request, and ends the merge by raising.
 
     Raises ``StorageUnavailable``; ``LimitReached`` when the file would need more than 50,000 blocks; ``PermanentError``
     when the service has dropped placed blocks, which it does a week after the last of them was written.
@@ -73,11 +76,19 @@ def merge_parts(
         metadata = {"plan": plan_hash, "rows": str(rows), "mediatype": content_type}
         with storage_errors():
             try:
-                _make(store, store.client(name), parts, segments, ContentSettings(content_type=content_type), metadata)
+                _make(
+                    store,
+                    store.client(name),
+                    parts,
+                    segments,
+                    ContentSettings(content_type=content_type),
+                    metadata,
+                    check,
+                )
             except (ResourceExistsError, ResourceModifiedError) as error:
                 if _find(store, name, plan_hash) is None:
                     raise PermanentError("another file stands where the export's file belongs") from error
-    return finished_file(store, name, plan_hash) or _hashed(store, name, plan_hash)
+    return finished_file(store, name, plan_hash) or _hashed(store, name, plan_hash, check)
 
 
 def finished_file(store: BlobStore, name: str, plan_hash: str) -> FinalFile | None:
@@ -94,7 +105,7 @@ def _find(store: BlobStore, name: str, plan_hash: str) -> tuple[int, dict[str, s
     return found if found is not None and found[1].get("plan") == plan_hash else None
 
 
-def _hashed(store: BlobStore, name: str, plan_hash: str) -> FinalFile:
+def _hashed(store: BlobStore, name: str, plan_hash: str, check: Callable[[], None]) -> FinalFile:
     """Read the committed file once, and note its sha256 with it."""
     found = _find(store, name, plan_hash)
     if found is None:
@@ -102,6 +113,7 @@ def _hashed(store: BlobStore, name: str, plan_hash: str) -> FinalFile:
     size, metadata = found
     digest = hashlib.sha256()
     for piece in store.stream(name, 0, size):
+        check()
         digest.update(piece)
     metadata["sha256"] = digest.hexdigest()
     with storage_errors():
@@ -116,6 +128,7 @@ def _make(
     segments: Iterator[Segment],
     settings: ContentSettings,
     metadata: dict[str, str],
+    check: Callable[[], None],
 ) -> None:
     plan = list(_layout(segments, parts))
     stages = [step for step in plan if isinstance(step, _Stage)]
@@ -138,6 +151,7 @@ def _make(
                 running.append(pool.submit(_stage, store, blob, blocks[-1], parts, step))
             for future in running:
                 future.result()
+                check()
         except BaseException:
             pool.shutdown(cancel_futures=True)
             raise

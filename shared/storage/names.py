@@ -8,6 +8,8 @@ EXPORTS_TABLE = "SluiceExports"
 TENANTS_TABLE = "SluiceTenantOfExport"
 LOGS_TABLE = "SluiceLogs"
 MAIL_TABLE = "SluiceMail"
+CLAIMS_TABLE = "SluiceClaims"
+USAGE_TABLE = "SluiceUsage"
 
 
 def folder(tenant: str, export_id: str) -> str:
@@ -29,6 +31,11 @@ def part_blob(tenant: str, export_id: str, index: int) -> str:
 
 def final_blob(tenant: str, export_id: str, extension: str) -> str:
     return f"{folder(tenant, export_id)}file.{extension}"
+
+
+def export_instance(export_id: str, attempt: int) -> str:
+    """The instance id of the orchestration of an attempt: the export's id, and of a retry a number after it."""
+    return export_id if attempt == 1 else f"{export_id}-{attempt}"
 
 
 def notification_instance(export_id: str) -> str:

@@ -25,6 +25,10 @@ HTTP = [
     ("list_exports", ["GET"], "exports", False),
     ("export_status", ["GET"], "exports/{id}", True),
     ("export_logs", ["GET"], "exports/{id}/logs", False),
+    ("estimate_export", ["POST"], "exports/estimate", False),
+    ("cancel_export", ["POST"], "exports/{id}/cancel", True),
+    ("retry_export", ["POST"], "exports/{id}/retry", True),
+    ("delete_export", ["DELETE"], "exports/{id}", True),
     ("download_export", ["GET", "HEAD"], "exports/{id}/download", True),
     ("landing_page", ["GET", "HEAD"], "d/{token}", False),
     ("landing_download", ["POST"], "d/{token}", True),
@@ -34,7 +38,10 @@ HTTP = [
     ("dev_users", ["GET"], "dev/users", False),
     ("dev_outbox", ["GET", "DELETE"], "dev/outbox", False),
 ]
-TIMERS = [("retention", "timer", "%RETENTION_SCHEDULE%")]
+TIMERS = [
+    ("retention", "timer", "%RETENTION_SCHEDULE%"),
+    ("watchdog", "timer", "%WATCHDOG_SCHEDULE%"),
+]
 ORCHESTRATORS = ["export", "export_parts", "notification"]
 ACTIVITIES = [
     ("plan_export", "ref", False),
@@ -46,6 +53,7 @@ ACTIVITIES = [
     ("send_notification", "start", False),
     ("skip_notification", "skipped", False),
     ("remove_parts", "ref", False),
+    ("remove_cancelled", "ref", False),
 ]
 CLIENT = {"type": "durableClient", "direction": "IN", "name": "client"}
 

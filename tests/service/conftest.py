@@ -72,6 +72,7 @@ def service(tmp_path_factory: pytest.TempPathFactory, database: Path) -> Iterato
         "NOTIFY_GRACE_SECONDS": str(GRACE_SECONDS),
         "RETRY_FIRST_SECONDS": "0.2",
         "RETENTION_SCHEDULE": "0 0 0 1 1 *",  # when a test calls it, and on New Year's Day
+        "WATCHDOG_SCHEDULE": "0 0 0 1 1 *",
     }
     with stack.running(home, processes.free_port(), "sqlite", settings) as running:
         yield running
@@ -138,6 +139,7 @@ def fragile_service(azurite: Azurite, database: Path, tmp_path_factory: pytest.T
         "RETRY_FIRST_SECONDS": "0.5",
         "PART_ATTEMPTS": "3",
         "RETENTION_SCHEDULE": "0 0 0 1 1 *",
+        "WATCHDOG_SCHEDULE": "0 0 0 1 1 *",
         "NOTIFY_GRACE_SECONDS": "1",
     }
     with stack.host(home, port, {**settings, **pace}):

@@ -11,7 +11,11 @@ _TITLES = {
     "not-found": (404, "Not found"),
     "conflict": (409, "Not possible in this state"),
     "gone": (410, "Gone"),
+    "idempotency-key-reused": (422, "The key was used before"),
+    "limit-reached": (422, "More than the limit allows"),
+    "quota-reached": (429, "The quota is reached"),
     "settings-error": (503, "The service is not set up"),
+    "source-unavailable": (503, "The database is not available"),
     "storage-unavailable": (503, "Storage is not available"),
 }
 

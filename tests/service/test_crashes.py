@@ -5,11 +5,8 @@ CRASH_KILLS sets how many kills there are; ``make test-crash`` runs twenty.
 
 import os
 import random
-import signal
-import subprocess
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -18,41 +15,10 @@ import pytest
 from demo import processes, stack
 from demo.azurite_server import Azurite
 from demo.client import Client
+from tests.service.mortal import Mortal
 
 KILLS = int(os.environ.get("CRASH_KILLS") or 4)
 GRACE_SECONDS = 2
-
-
-@dataclass
-class Mortal:
-    """A host that can be killed and started again on the same data folder and port."""
-
-    home: Path
-    port: int
-    settings: dict[str, str]
-    _process: "subprocess.Popen[bytes] | None" = field(default=None, init=False)
-
-    @property
-    def base_url(self) -> str:
-        return f"http://127.0.0.1:{self.port}"
-
-    def start(self) -> None:
-        """Start it and wait until it answers."""
-        self._host = stack.host(self.home, self.port, self.settings)
-        self._process = self._host.__enter__()
-
-    def kill(self) -> None:
-        """SIGKILL for the whole process group, which is the host's own."""
-        process = self._process
-        assert process is not None
-        os.killpg(process.pid, signal.SIGKILL)
-        process.wait()
-        self._host.__exit__(None, None, None)
-
-    def stop(self) -> None:
-        """End it, if it runs."""
-        if self._process is not None and self._process.poll() is None:
-            self._host.__exit__(None, None, None)
 
 
 @pytest.fixture(scope="module")

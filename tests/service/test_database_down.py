@@ -70,7 +70,7 @@ def test_a_database_that_comes_back_in_time_completes_the_export(fragile: Fragil
 def test_parts_that_failed_are_tried_again_alone(fragile: Fragile) -> None:
     """160 parts in groups, the database away for a moment: every row once, in order, and true progress."""
     sam = fragile.client("sam")
-    body = sam.call("POST", "/exports", json={"exportType": "sessions"}).json()
+    body = sam.call("POST", "/exports", json={"exportType": "sessions", "fresh": True}).json()
     seen: list[dict[str, Any]] = []
     take_away = at_part(125, fragile.take_database_away)
     polls: list[int] = []

@@ -46,7 +46,7 @@ def blobs_of(settings: Settings) -> Callable[[str], list[str]]:
 
 def finished(client: Client, **body: Any) -> tuple[dict[str, Any], str]:
     """A finished export of acme by sam, and the address of its durable history."""
-    started = client.call("POST", "/exports", json=body).json()
+    started = client.call("POST", "/exports", json={"fresh": True, **body}).json()
     status = client.wait(started["id"], seconds=120)
     client.wait_for_log(started["id"], "mail-skipped", "mail-sent")
     url = started["durable"]["statusQueryGetUri"]

@@ -17,7 +17,7 @@ Export = Callable[..., dict[str, Any]]
 
 def test_a_started_export_is_answered_with_where_to_go_on(people: People) -> None:
     """202 with the id, the links, and when to ask again; a tenant gets no key of the engine."""
-    answer = people.ada.call("POST", "/exports", json={"exportType": "users"})
+    answer = people.ada.call("POST", "/exports", json={"exportType": "users", "fresh": True})
     body = answer.json()
     base = f"{people.api}/exports/{body['id']}"
     assert answer.status_code == 202
@@ -26,6 +26,7 @@ def test_a_started_export_is_answered_with_where_to_go_on(people: People) -> Non
     assert body["links"] == {
         "self": base,
         "download": f"{base}/download",
+        "cancel": f"{base}/cancel",
         "logs": f"{base}/logs",
     }
     assert answer.headers["Location"] == answer.headers["Operation-Location"] == base
@@ -117,7 +118,7 @@ def test_the_log_comes_in_pages(people: People, finished: dict[str, Any]) -> Non
 
 def test_a_trusted_caller_follows_the_durable_status(people: People) -> None:
     """Progress in the custom status, and at the end an output whose URL reads the file."""
-    body = people.sam.call("POST", "/exports", json={"exportType": "sessions"}).json()
+    body = people.sam.call("POST", "/exports", json={"exportType": "sessions", "fresh": True}).json()
     assert {"id", "statusQueryGetUri", "sendEventPostUri", "terminatePostUri", "purgeHistoryDeleteUri"} <= set(
         body["durable"]
     )
@@ -161,7 +162,7 @@ def _ended(url: str) -> dict[str, Any]:
 def test_nobody_else_gets_the_durable_urls(people: People, user: str) -> None:
     """They hold a key that is good for every instance."""
     client: Client = getattr(people, user)
-    answer = client.call("POST", "/exports", json={"exportType": "analytics"})
+    answer = client.call("POST", "/exports", json={"exportType": "analytics", "fresh": True})
     status = client.wait(answer.json()["id"])
     for text in (answer.text, str(status)):
         assert "durable" not in text

@@ -286,6 +286,19 @@ def test_batches_are_bounded_in_rows(database: Database) -> None:
     assert max(sizes) <= 20_000
 
 
+@pytest.mark.parametrize(("halvings", "most"), [(1, 10_000), (3, 2_500), (40, 1)])
+def test_a_worker_short_of_memory_gets_smaller_batches(database: Database, halvings: int, most: int) -> None:
+    """The bound is halved each time, down to a row; the rows are the same."""
+    many_people(database, 25_000 if most > 1 else 50)
+    key_range = KeyRange(None, (350_000,), 0)
+
+    with database.source.read(PEOPLE, key_range, halvings=halvings) as reader:
+        batches = list(reader)
+
+    assert max(batch.num_rows for batch in batches) <= most
+    assert read(database.source, PEOPLE, key_range) == pa.Table.from_batches(batches)
+
+
 def test_huge_cells_are_bounded_in_bytes(database: Database) -> None:
     """Cells of 10 MiB make the batches shorter, wherever in the range they are."""
     cell = 10 * 1024 * 1024

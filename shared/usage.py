@@ -1,0 +1,203 @@
+"""What a tenant has running, and what it used today: one row a tenant, changed by one writer at a time.
+
+The row is the list of exports that are not at their end, too: an export is entered before its record is written and
+struck off after its end, so that the watchdog finds whatever was lost in between without looking at any other record.
+"""
+
+import json
+import random
+import threading
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from azure.core import MatchConditions
+from azure.core.exceptions import (
+    ResourceExistsError,
+    ResourceModifiedError,
+    ResourceNotFoundError,
+    ServiceResponseError,
+)
+from azure.data.tables import TableServiceClient, UpdateMode
+
+from shared.clock import utc_now
+from shared.errors import QuotaReached, StorageUnavailable
+from shared.storage.accounts import storage_errors
+from shared.storage.names import USAGE_TABLE
+from shared.storage.texts import join_text, split_text
+
+_RACES = 100
+_LOST_ANSWERS = 3
+_LONGEST_PAUSE = 0.2
+_PATIENCE = 1.0
+"""Seconds that a thread waits for the others of its process, which spares the table their collisions."""
+
+_RUNNING_RETRY_SECONDS = 30
+
+
+@dataclass(frozen=True)
+class Limits:
+    """The most that a tenant, and a user in it, may have running at once, start in a day, and make in bytes in a day.
+
+    A day is one of UTC. Bytes are those of finished files: the export that passes the limit still ends.
+    """
+
+    running_per_tenant: int
+    running_per_user: int
+    exports_per_tenant: int
+    exports_per_user: int
+    bytes_per_tenant: int
+    bytes_per_user: int
+
+
+@dataclass(frozen=True)
+class LiveExport:
+    """An export that is not known to have ended; ``since`` is when it was entered."""
+
+    tenant: str
+    export_id: str
+    user: str
+    since: datetime
+
+
+@dataclass
+class _Day:
+    """One tenant's row. ``live``: export id to user and second of entry; the others count by user since midnight."""
+
+    day: str
+    live: dict[str, tuple[str, int]] = field(default_factory=dict)
+    exports: dict[str, int] = field(default_factory=dict)
+    bytes: dict[str, int] = field(default_factory=dict)
+
+
+class Usage:
+    """The table of usage. Every method raises ``StorageUnavailable`` when the account is away."""
+
+    def __init__(self, service: TableServiceClient) -> None:
+        self._table = service.get_table_client(USAGE_TABLE)
+        self._turn = threading.Lock()
+
+    def prepare(self) -> None:
+        """Create the table unless it is there."""
+        with storage_errors():
+            try:
+                self._table.create_table()
+            except ResourceExistsError:
+                return
+
+    def enter(self, tenant: str, user: str, export_id: str, limits: Limits, *, counts: bool = True) -> None:
+        """Note that an export begins; once, however often it is said. Raises ``QuotaReached``.
+
+        ``counts``: as one of today's exports, too.
+        """
+
+        def change(row: _Day, now: datetime) -> bool:
+            if export_id in row.live:
+                return False
+            _check(row, user, limits, now)
+            row.live[export_id] = (user, int(now.timestamp()))
+            if counts:
+                row.exports[user] = row.exports.get(user, 0) + 1
+            return True
+
+        self._change(tenant, change)
+
+    def leave(self, tenant: str, export_id: str, file_bytes: int = 0) -> None:
+        """Note that an export has ended, with a file of so many bytes; once, however often it is said."""
+
+        def change(row: _Day, _now: datetime) -> bool:
+            if export_id not in row.live:
+                return False
+            user, _ = row.live.pop(export_id)
+            if file_bytes:
+                row.bytes[user] = row.bytes.get(user, 0) + file_bytes
+            return True
+
+        self._change(tenant, change)
+
+    def live(self) -> Iterator[LiveExport]:
+        """Every export of every tenant that has not left."""
+        with storage_errors():
+            for entity in self._table.list_entities():
+                for export_id, (user, since) in _row(entity, "").live.items():
+                    yield LiveExport(entity["PartitionKey"], export_id, user, datetime.fromtimestamp(since, UTC))
+
+    def _change(self, tenant: str, change: Callable[[_Day, datetime], bool]) -> None:
+        mine = self._turn.acquire(timeout=_PATIENCE)
+        try:
+            self._change_in_turn(tenant, change)
+        finally:
+            if mine:
+                self._turn.release()
+
+    def _change_in_turn(self, tenant: str, change: Callable[[_Day, datetime], bool]) -> None:
+        lost = 0
+        for race in range(_RACES):
+            with storage_errors():
+                now = utc_now()
+                try:
+                    entity = self._table.get_entity(tenant, "")
+                except ResourceNotFoundError:
+                    entity = None
+                row = _row(entity or {}, now.date().isoformat())
+                if not change(row, now):
+                    return
+                try:
+                    if entity is None:
+                        self._table.create_entity(_entity(tenant, row))
+                    else:
+                        self._table.update_entity(
+                            _entity(tenant, row),
+                            mode=UpdateMode.REPLACE,
+                            etag=entity.metadata["etag"],
+                            match_condition=MatchConditions.IfNotModified,
+                        )
+                except ServiceResponseError:
+                    lost += 1  # it may have been written all the same: then the next look finds it
+                    if lost == _LOST_ANSWERS:
+                        raise
+                except (ResourceExistsError, ResourceModifiedError):
+                    time.sleep(random.uniform(0, min(_LONGEST_PAUSE, 0.01 * (race + 1))))  # noqa: S311 - spreads load
+                else:
+                    return
+        raise StorageUnavailable("the organisation's exports are being counted too often at the same time; try again")
+
+
+def _check(row: _Day, user: str, limits: Limits, now: datetime) -> None:
+    midnight = (now + timedelta(days=1)).replace(hour=0, minute=0, second=0, microsecond=0)
+    tomorrow = int((midnight - now).total_seconds()) + 1
+    running = [who for who, _ in row.live.values()]
+    for who, limit, used, what, wait in (
+        ("your organisation has", limits.running_per_tenant, len(running), "exports running", _RUNNING_RETRY_SECONDS),
+        ("you have", limits.running_per_user, running.count(user), "exports running", _RUNNING_RETRY_SECONDS),
+        ("your organisation has", limits.exports_per_tenant, sum(row.exports.values()), "exports today", tomorrow),
+        ("you have", limits.exports_per_user, row.exports.get(user, 0), "exports today", tomorrow),
+        ("your organisation has", limits.bytes_per_tenant, sum(row.bytes.values()), "bytes of files today", tomorrow),
+        ("you have", limits.bytes_per_user, row.bytes.get(user, 0), "bytes of files today", tomorrow),
+    ):
+        if used >= limit:
+            until = "when one has ended" if wait == _RUNNING_RETRY_SECONDS else "after midnight UTC"
+            raise QuotaReached(f"{who} {used:,} {what}; the limit is {limit:,}; try again {until}", wait)
+
+
+def _row(entity: Any, today: str) -> _Day:
+    """The row as it stands today: yesterday's counts are no more."""
+    if not entity:
+        return _Day(today)
+    live = {i: (user, since) for i, (user, since) in json.loads(join_text(entity, "live")).items()}
+    if today and entity["day"] != today:
+        return _Day(today, live)
+    return _Day(entity["day"], live, json.loads(entity["exports"]), json.loads(entity["bytes"]))
+
+
+def _entity(tenant: str, row: _Day) -> dict[str, Any]:
+    return {
+        "PartitionKey": tenant,
+        "RowKey": "",
+        "day": row.day,
+        "exports": json.dumps(row.exports),
+        "bytes": json.dumps(row.bytes),
+        **split_text("live", json.dumps(row.live, separators=(",", ":"))),
+    }

@@ -1,0 +1,113 @@
+"""Usage: exact however many count at the same time, once for each export, and new every day."""
+
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+from uuid import uuid4
+
+import pytest
+
+from shared.errors import QuotaReached
+from shared.settings import Settings
+from shared.storage.accounts import table_service
+from shared.usage import Limits, Usage
+
+ROOMY = Limits(1_000, 1_000, 1_000, 1_000, 1_000, 1_000)
+
+
+@pytest.fixture
+def usage(storage_settings: Settings) -> Usage:
+    """The table, as one process has it."""
+    made = Usage(table_service(storage_settings, "activity"))
+    made.prepare()
+    return made
+
+
+@pytest.fixture
+def tenant() -> str:
+    """A tenant that nobody else uses."""
+    return uuid4().hex
+
+
+def enter(usage: Usage, tenant: str, user: str, limits: Limits, export_id: str = "") -> bool:
+    """Whether one more export may begin."""
+    try:
+        usage.enter(tenant, user, export_id or uuid4().hex, limits)
+    except QuotaReached:
+        return False
+    return True
+
+
+def live(usage: Usage, tenant: str) -> set[str]:
+    """The exports that run."""
+    return {export.export_id for export in usage.live() if export.tenant == tenant}
+
+
+def test_forty_at_once_from_four_processes_fill_a_quota_of_ten_exactly(
+    storage_settings: Settings, usage: Usage, tenant: str
+) -> None:
+    """Whoever counts: each process has a client of its own."""
+    processes = [usage, *(Usage(table_service(storage_settings, "activity")) for _ in range(3))]
+    limits = replace(ROOMY, running_per_tenant=10)
+    with ThreadPoolExecutor(40) as pool:
+        entered = list(pool.map(lambda n: enter(processes[n % 4], tenant, f"user-{n}", limits), range(40)))
+    assert entered.count(True) == 10
+    assert len(live(usage, tenant)) == 10
+
+
+@pytest.mark.parametrize(
+    ("limits", "message", "soon"),
+    [
+        (replace(ROOMY, running_per_user=2), "you have 2 exports running; the limit is 2", True),
+        (replace(ROOMY, running_per_tenant=3), "your organisation has 3 exports running; the limit is 3", True),
+        (replace(ROOMY, exports_per_user=2), "you have 2 exports today; the limit is 2", False),
+        (replace(ROOMY, exports_per_tenant=3), "your organisation has 3 exports today; the limit is 3", False),
+        (replace(ROOMY, bytes_per_user=500), "you have 500 bytes of files today; the limit is 500", False),
+        (replace(ROOMY, bytes_per_tenant=700), "your organisation has 700 bytes of files today", False),
+    ],
+    ids=["running", "running of all", "today", "today of all", "bytes", "bytes of all"],
+)
+def test_a_quota_that_is_reached_says_so(usage: Usage, tenant: str, limits: Limits, message: str, soon: bool) -> None:
+    """With the figure, and when to come again: soon when something has to end, else after midnight."""
+    for user, size in (("ada", 500), ("max", 200)):
+        usage.enter(tenant, user, f"{user}-done", ROOMY, counts=False)
+        usage.leave(tenant, f"{user}-done", size)
+    for user in ("ada", "ada", "max"):
+        usage.enter(tenant, user, uuid4().hex, ROOMY)
+    with pytest.raises(QuotaReached, match=message) as refused:
+        usage.enter(tenant, "ada", uuid4().hex, limits)
+    assert (refused.value.retry_after == 30) is soon
+    assert 0 < refused.value.retry_after <= 86_401
+    usage.enter(uuid4().hex, "ada", uuid4().hex, limits)
+
+
+def test_an_export_counts_once(usage: Usage, tenant: str) -> None:
+    """However often it is said that it begins, or ends."""
+    limits = replace(ROOMY, exports_per_user=2, bytes_per_user=101)
+    for _ in range(3):
+        assert enter(usage, tenant, "ada", limits, "one")
+    for _ in range(3):
+        usage.leave(tenant, "one", 100)
+    assert enter(usage, tenant, "ada", limits, "two")
+    assert live(usage, tenant) == {"two"}
+    assert not enter(usage, tenant, "ada", limits, "three")
+
+
+def test_a_new_day_begins_at_nothing_but_what_runs(usage: Usage, tenant: str, storage_settings: Settings) -> None:
+    """Yesterday's exports and bytes are no more; what runs over midnight still runs."""
+    usage.enter(tenant, "ada", "over midnight", ROOMY)
+    table = table_service(storage_settings, "activity").get_table_client("SluiceUsage")
+    table.update_entity({"PartitionKey": tenant, "RowKey": "", "day": "2020-01-01"})
+    assert enter(usage, tenant, "ada", replace(ROOMY, exports_per_user=1))
+    assert not enter(usage, tenant, "ada", replace(ROOMY, exports_per_user=1))
+    assert "over midnight" in live(usage, tenant)
+
+
+def test_a_tenant_may_have_hundreds_running(usage: Usage, tenant: str) -> None:
+    """Longer than one property of a row may be."""
+    ids = [uuid4().hex for _ in range(300)]
+    for export_id in ids:
+        usage.enter(tenant, "a-user-with-a-name-of-36-characters-x", export_id, ROOMY)
+    assert live(usage, tenant) == set(ids)
+    for export_id in ids[:299]:
+        usage.leave(tenant, export_id)
+    assert live(usage, tenant) == {ids[299]}

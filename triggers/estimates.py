@@ -1,0 +1,94 @@
+"""``/exports/estimate``: how large an export would be, and whether it may be so large, before it is started."""
+
+from itertools import repeat
+
+import azure.durable_functions as df
+import azure.functions as func
+import pyarrow as pa
+
+from activities.plan import file_spec, part_rows_of
+from exports import EXPORT_TYPES
+from shared import plan as plans
+from shared.clock import utc_now
+from shared.errors import OverTheLimit
+from shared.export_types import ExportType, SqlExport
+from shared.formats import get_format
+from shared.formats.base import PartPosition
+from shared.identity import Caller
+from shared.limits import has_limit, over_the_limit
+from shared.queries import build_query
+from shared.query import Query
+from shared.records import iso
+from shared.requests import ExportRequest, check_request, parse_request
+from shared.settings import Settings
+from shared.sources import open_source
+from triggers.http import caller_of, endpoint, in_thread, json_response, request_services
+
+bp = df.Blueprint()
+
+_SAMPLE_ROWS = 1_000
+
+
+@bp.route(route="exports/estimate", methods=["POST"])
+@endpoint
+async def estimate_export(req: func.HttpRequest) -> func.HttpResponse:
+    caller = caller_of(req)
+    caller.require_exporter()
+    request = parse_request(req.get_body())
+    export_type = check_request(request, caller, EXPORT_TYPES)
+    context = await request_services()
+    return json_response(await in_thread(estimate, request, caller, export_type, context.settings))
+
+
+def estimate(
+    request: ExportRequest, caller: Caller, export_type: ExportType, settings: Settings
+) -> dict[str, int | None]:
+    """Rows (exact), parts, and bytes (from the first thousand rows); null where only the export itself can tell.
+
+    Raises ``OverTheLimit``, ``SourceUnavailable`` and ``QueryFailed``.
+    """
+    if not isinstance(export_type, SqlExport):
+        return {"rows": None, "parts": 1, "bytes": None}
+    query = build_query(export_type, request, caller)
+    rows = open_source(settings.source_url).count(query)
+    if sentence := over_the_limit(rows, request.format, export_type):
+        raise OverTheLimit(sentence)
+    parts, left = 0, rows
+    part_rows = part_rows_of(export_type, request.format, settings)
+    sizes = plans.part_sizes(part_rows, get_format(request.format).rows_per_group)
+    while left > 0:
+        left -= next(sizes)
+        parts += 1
+    return {"rows": rows, "parts": parts, "bytes": _bytes(query, rows, request, caller, export_type, settings)}
+
+
+def check_limits(request: ExportRequest, caller: Caller, export_type: ExportType, settings: Settings) -> None:
+    """Count the rows where there is a limit. Raises ``OverTheLimit``, ``SourceUnavailable`` and ``QueryFailed``."""
+    if isinstance(export_type, SqlExport) and has_limit(request.format, export_type):
+        rows = open_source(settings.source_url).count(build_query(export_type, request, caller))
+        if sentence := over_the_limit(rows, request.format, export_type):
+            raise OverTheLimit(sentence)
+
+
+def _bytes(
+    query: Query, rows: int, request: ExportRequest, caller: Caller, export_type: SqlExport, settings: Settings
+) -> int:
+    source = open_source(settings.source_url)
+    ranges = source.plan(query, repeat(rows)) if rows else []
+    if not ranges:
+        return 0
+    with source.read(query, ranges[0]) as batches:
+        first = next(iter(batches), None)
+    if first is None:
+        return 0
+    sample = first.slice(0, _SAMPLE_ROWS)
+    size = 0
+
+    def write(data: bytes | memoryview) -> None:
+        nonlocal size
+        size += len(data)
+
+    spec = file_spec(export_type, request, caller.locale, iso(utc_now()))
+    reader = pa.RecordBatchReader.from_batches(sample.schema, [sample])
+    get_format(request.format).encode_part(reader, write, spec, PartPosition(0, 1, 0))
+    return int(size * rows // sample.num_rows)
