@@ -12,7 +12,8 @@
     ├── SettingsError           a setting is missing or wrong; says which, and what is valid
     ├── TransientError          trying again later may help
     │   ├── SourceUnavailable   the database cannot be reached, timed out, or dropped the connection
-    │   └── StorageUnavailable  blob or table storage cannot be reached or throttles
+    │   ├── StorageUnavailable  blob or table storage cannot be reached or throttles
+    │   └── IssuerUnavailable   the keys of the identity provider cannot be had
     └── PermanentError          trying again cannot help
         ├── QueryFailed         the database refused the query
         ├── SchemaChanged       the rows no longer fit the columns that the plan promised
@@ -130,6 +131,12 @@ class StorageUnavailable(TransientError):
     """Blob or table storage cannot be reached or throttles."""
 
     code = "storage-unavailable"
+
+
+class IssuerUnavailable(TransientError):
+    """The keys of the identity provider cannot be had."""
+
+    code = "issuer-unavailable"
 
 
 class PermanentError(SluiceError):

@@ -3,12 +3,13 @@
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import date, datetime, time
 from decimal import Decimal
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, TypeVar
 from uuid import UUID
 from zoneinfo import ZoneInfo, available_timezones
 
 from pydantic import BaseModel, ConfigDict, Field, StrictBool, StrictInt, StrictStr, TypeAdapter, ValidationError
 from pydantic.alias_generators import to_camel
+from pydantic.fields import FieldInfo
 
 from shared.errors import BodyTooLarge, FieldError, NotAllowed, RequestError, ValidationFailed, unknown
 from shared.export_types import ExportType, Filter, SqlExport
@@ -21,24 +22,26 @@ MAX_BODY_BYTES = 64 * 1024
 _FIRST_DAY, _LAST_DAY = date(1900, 1, 1), date(9000, 12, 31)
 
 
-class _Body(BaseModel):
+class Body(BaseModel):
+    """What a request's body has in common: camelCase, no unknown fields, no conversions between types."""
+
     model_config = ConfigDict(extra="forbid", strict=True, frozen=True, alias_generator=to_camel)
 
 
-class DateRange(_Body):
+class DateRange(Body):
     """Whole days, both included, in the request's time zone. Either end may be left open."""
 
     from_: date | None = Field(default=None, alias="from")
     to: date | None = None
 
 
-class Notify(_Body):
+class Notify(Body):
     """Which channels may tell the caller that the export is ready; null: as the export type says."""
 
     email: bool | None = None
 
 
-class ExportRequest(_Body):
+class ExportRequest(Body):
     """The body of ``POST /exports``."""
 
     export_type: str
@@ -56,22 +59,31 @@ class ExportRequest(_Body):
     notify: Notify = Notify()
 
 
-def parse_request(body: bytes) -> ExportRequest:
-    """Read the body of ``POST /exports``.
+Wanted = TypeVar("Wanted", bound=Body)
 
-    Raises ``BodyTooLarge`` above 64 KiB, ``RequestError`` for what is not JSON, ``ValidationFailed`` for wrong fields.
+
+def parse_request(body: bytes) -> ExportRequest:
+    """Read the body of ``POST /exports``; see ``parse_body``."""
+    return parse_body(ExportRequest, body, '{"exportType": "sessions"}')
+
+
+def parse_body(model: type[Wanted], body: bytes, example: str) -> Wanted:
+    """Read a body.
+
+    Raises ``BodyTooLarge`` above 64 KiB, ``RequestError`` for what is no JSON object, ``ValidationFailed`` for wrong
+    fields.
     """
     if len(body) > MAX_BODY_BYTES:
         raise BodyTooLarge(f"the body has {len(body):,} bytes and may have {MAX_BODY_BYTES:,}")
     try:
-        return ExportRequest.model_validate_json(body)
+        return model.model_validate_json(body)
     except ValidationError as error:
         problems = error.errors(include_url=False)
         if problems[0]["type"] == "json_invalid":
             raise RequestError(f"the body is not JSON: {problems[0]['ctx']['error']}") from None
         if not problems[0]["loc"]:
-            raise RequestError('the body must be a JSON object such as {"exportType": "sessions"}') from None
-        raise ValidationFailed([_field_error(problem) for problem in problems]) from None
+            raise RequestError(f"the body must be a JSON object such as {example}") from None
+        raise ValidationFailed([_field_error(problem, model) for problem in problems]) from None
 
 
 def check_request(request: ExportRequest, caller: Caller, export_types: Sequence[ExportType]) -> ExportType:
@@ -102,19 +114,20 @@ def check_request(request: ExportRequest, caller: Caller, export_types: Sequence
     return export_type
 
 
-def _field_error(problem: Any) -> FieldError:
+def _field_error(problem: Any, model: type[Body]) -> FieldError:
     path = ".".join(str(step) for step in problem["loc"])
     if problem["type"] == "extra_forbidden":
-        known = [f.alias or name for name, f in ExportRequest.model_fields.items()]
-        inside = problem["loc"][0] if len(problem["loc"]) > 1 else ""
-        if inside == "dateRange":
-            known = ["from", "to"]
-        elif inside == "notify":
-            known = ["email"]
-        return FieldError(path, unknown("field", str(problem["loc"][-1]), known))
+        inside: type[Body] = model
+        for step in problem["loc"][:-1]:
+            inside = type(_by_alias(inside)[step].default)
+        return FieldError(path, unknown("field", str(problem["loc"][-1]), list(_by_alias(inside))))
     if problem["type"] == "missing":
         return FieldError(path, "is required")
     return FieldError(path, f"{problem['msg']}, got {_shown(problem['input'])}")
+
+
+def _by_alias(model: type[Body]) -> dict[str, FieldInfo]:
+    return {f.alias or name: f for name, f in model.model_fields.items()}
 
 
 def _shown(value: Any) -> str:

@@ -16,7 +16,7 @@ bp = df.Blueprint()
 @bp.route(route="export-types", methods=["GET"])
 @endpoint
 async def export_types(req: func.HttpRequest) -> func.HttpResponse:
-    caller = caller_of(req)
+    caller = await caller_of(req)
     return json_response({"items": [describe(t, caller.locale) for t in EXPORT_TYPES if caller.may_use(t)]})
 
 

@@ -2,20 +2,20 @@
 
 import azure.durable_functions as df
 import azure.functions as func
-from pydantic import BaseModel, ConfigDict, ValidationError
 
 from shared.demo_users import DEMO_USERS
-from shared.errors import NotFound, RequestError
+from shared.errors import NotFound
 from shared.identity import demo_caller, dev_token
 from shared.mail.outbox import Outbox
+from shared.requests import Body, parse_body
 from shared.settings import Settings, settings
 from triggers.http import endpoint, in_thread, json_response
 
 bp = df.Blueprint()
 
 
-class _TokenRequest(BaseModel):
-    model_config = ConfigDict(extra="forbid", strict=True)
+class DevTokenRequest(Body):
+    """The body of ``POST /dev/token``: which demo user."""
 
     user: str
 
@@ -24,10 +24,7 @@ class _TokenRequest(BaseModel):
 @endpoint
 async def dev_token_for(req: func.HttpRequest) -> func.HttpResponse:
     current = _dev_settings()
-    try:
-        wanted = _TokenRequest.model_validate_json(req.get_body())
-    except ValidationError:
-        raise RequestError('the body must be JSON such as {"user": "ada"}') from None
+    wanted = parse_body(DevTokenRequest, req.get_body(), '{"user": "ada"}')
     return json_response({"token": dev_token(wanted.user, current)})
 
 

@@ -31,7 +31,7 @@ _MISSING = "there is no export of this id that you may see"
 @bp.durable_client_input(client_name="client")
 @endpoint
 async def start_export(req: func.HttpRequest, client: df.DurableOrchestrationClient) -> func.HttpResponse:
-    caller = caller_of(req)
+    caller = await caller_of(req)
     caller.require_exporter()
     request = parse_request(req.get_body())
     export_type = check_request(request, caller, EXPORT_TYPES)
@@ -50,7 +50,7 @@ async def start_export(req: func.HttpRequest, client: df.DurableOrchestrationCli
     )
     await _begin(record, f"{caller.name} asked for '{export_type.title}' as {request.format}.", context, client)
     body: dict[str, Any] = {"id": record.id, "status": record.status, "links": links(record.id, context.settings)}
-    if caller.all_tenants:
+    if caller.trusted:
         body["durable"] = client.create_http_management_payload(record.id)
     location = body["links"]["self"]
     return json_response(
@@ -78,7 +78,7 @@ def _undo(record: ExportRecord, context: Services) -> None:
 @bp.route(route="exports", methods=["GET"])
 @endpoint
 async def list_exports(req: func.HttpRequest) -> func.HttpResponse:
-    caller = caller_of(req)
+    caller = await caller_of(req)
     caller.require_exporter()
     query = list_query(req.params, caller)
     context = await request_services()
@@ -91,7 +91,7 @@ async def list_exports(req: func.HttpRequest) -> func.HttpResponse:
 @bp.durable_client_input(client_name="client")
 @endpoint
 async def export_status(req: func.HttpRequest, client: df.DurableOrchestrationClient) -> func.HttpResponse:
-    caller = caller_of(req)
+    caller = await caller_of(req)
     context = await request_services()
     record = await in_thread(visible_record, context, caller, req.route_params["id"])
     if record.status in (Status.COMPLETED, Status.EXPIRED):
@@ -107,7 +107,7 @@ async def export_status(req: func.HttpRequest, client: df.DurableOrchestrationCl
 @bp.route(route="exports/{id}/logs", methods=["GET"])
 @endpoint
 async def export_logs(req: func.HttpRequest) -> func.HttpResponse:
-    caller = caller_of(req)
+    caller = await caller_of(req)
     context = await request_services()
     record = await in_thread(visible_record, context, caller, req.route_params["id"])
     limit = _limit(req.params.get("limit"), 100)

@@ -10,7 +10,14 @@ from uuid import uuid4
 
 import azure.functions as func
 
-from shared.errors import RequestError, SettingsError, SluiceError, StorageUnavailable, ValidationFailed
+from shared.errors import (
+    IssuerUnavailable,
+    RequestError,
+    SettingsError,
+    SluiceError,
+    StorageUnavailable,
+    ValidationFailed,
+)
 from shared.identity import Caller, caller_from
 from shared.services import Services, services
 from shared.settings import settings
@@ -35,6 +42,10 @@ def endpoint(function: Endpoint) -> Endpoint:
             logger.warning("storage unavailable: %s", error, extra={"action": error.code}, exc_info=error)
             detail = "the storage account cannot be reached; nothing was changed; try again soon"
             return problem(503, "Storage is not available", detail, error.code, headers={"Retry-After": "10"})
+        except IssuerUnavailable as error:
+            logger.warning("issuer unavailable: %s", error, extra={"action": error.code}, exc_info=error)
+            detail = "your token cannot be checked, because the identity provider does not answer; try again soon"
+            return problem(503, "Sign-in is not available", detail, error.code, headers={"Retry-After": "10"})
         except SettingsError as error:
             logger.error("settings: %s", error, extra={"action": error.code})
             return problem(503, "The service is not set up", str(error), error.code)
@@ -81,9 +92,13 @@ def json_response(
     )
 
 
-def caller_of(request: func.HttpRequest) -> Caller:
-    """Who calls. Raises ``NotAuthenticated``."""
-    return caller_from({name.lower(): value for name, value in request.headers.items()}, settings())
+async def caller_of(request: func.HttpRequest) -> Caller:
+    """Who calls. Raises ``NotAuthenticated`` and ``IssuerUnavailable``."""
+    current = settings()
+    headers = {name.lower(): value for name, value in request.headers.items()}
+    if current.auth_mode == "jwt":  # may have to fetch the issuer's keys
+        return await in_thread(caller_from, headers, current)
+    return caller_from(headers, current)
 
 
 async def in_thread(work: Callable[..., T], *args: Any, **kwargs: Any) -> T:

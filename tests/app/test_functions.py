@@ -29,11 +29,14 @@ HTTP = [
     ("landing_page", ["GET", "HEAD"], "d/{token}", False),
     ("landing_download", ["POST"], "d/{token}", True),
     ("export_types", ["GET"], "export-types", False),
+    ("service_token_for", ["POST"], "service/token", False),
     ("health", ["GET"], "health", False),
     ("dev_token_for", ["POST"], "dev/token", False),
     ("dev_users", ["GET"], "dev/users", False),
     ("dev_outbox", ["GET", "DELETE"], "dev/outbox", False),
 ]
+FUNCTION_KEY = {"service_token_for"}
+"""Functions that the host opens only to somebody with a function key."""
 TIMERS = [("retention", "timer", "%RETENTION_SCHEDULE%")]
 ORCHESTRATORS = ["export", "export_parts", "notification"]
 ACTIVITIES = [
@@ -64,7 +67,8 @@ def expected() -> dict[str, list[dict[str, Any]]]:
     """Every function with its bindings."""
     functions: dict[str, list[dict[str, Any]]] = {}
     for name, methods, route, client in HTTP:
-        trigger = {"type": "httpTrigger", "direction": "IN", "name": "req", "authLevel": "anonymous"}
+        level = "function" if name in FUNCTION_KEY else "anonymous"
+        trigger = {"type": "httpTrigger", "direction": "IN", "name": "req", "authLevel": level}
         answer = {"type": "http", "direction": "OUT", "name": "$return"}
         functions[name] = [CLIENT] * client + [{**trigger, "methods": methods, "route": route}, answer]
     for name, parameter, schedule in TIMERS:

@@ -13,6 +13,7 @@ _TITLES = {
     "gone": (410, "Gone"),
     "settings-error": (503, "The service is not set up"),
     "storage-unavailable": (503, "Storage is not available"),
+    "issuer-unavailable": (503, "Sign-in is not available"),
 }
 
 
@@ -39,5 +40,5 @@ def assert_problem(answer: requests.Response, code: str, *, detail: str = "", **
         assert message in named[field], (field, named[field])
     if status == 401:
         assert answer.headers["WWW-Authenticate"] == "Bearer"
-    if code == "storage-unavailable":
+    if code.endswith("-unavailable"):
         assert answer.headers["Retry-After"] == "10"
