@@ -7,6 +7,7 @@
     │   ├── NotAuthenticated    401
     │   ├── NotAllowed          403
     │   ├── NotFound            404, the same for a foreign and for a missing id
+    │   ├── MethodNotAllowed    405, with the methods that there are
     │   ├── Conflict            409
     │   └── Gone                410
     ├── SettingsError           a setting is missing or wrong; says which, and what is valid
@@ -91,6 +92,18 @@ class NotFound(RequestError):
     status = 404
     title = "Not found"
     code = "not-found"
+
+
+class MethodNotAllowed(RequestError):
+    """The address is there, but not with this method; ``allowed`` are those that it has."""
+
+    status = 405
+    title = "Method not allowed"
+    code = "method-not-allowed"
+
+    def __init__(self, method: str, allowed: Sequence[str]) -> None:
+        super().__init__(f"{method} is not possible here; possible: {', '.join(allowed)}")
+        self.allowed = tuple(allowed)
 
 
 class Conflict(RequestError):

@@ -1,5 +1,6 @@
 """The request for an export: its shape, and every check that can be made before anything is started."""
 
+import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import date, datetime, time
 from decimal import Decimal
@@ -7,7 +8,18 @@ from typing import Annotated, Any, Literal, TypeVar
 from uuid import UUID
 from zoneinfo import ZoneInfo, available_timezones
 
-from pydantic import BaseModel, ConfigDict, Field, StrictBool, StrictInt, StrictStr, TypeAdapter, ValidationError
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    StrictBool,
+    StrictInt,
+    StrictStr,
+    TypeAdapter,
+    ValidationError,
+    WithJsonSchema,
+)
 from pydantic.alias_generators import to_camel
 from pydantic.fields import FieldInfo
 
@@ -22,17 +34,34 @@ MAX_BODY_BYTES = 64 * 1024
 _FIRST_DAY, _LAST_DAY = date(1900, 1, 1), date(9000, 12, 31)
 
 
+_DAY = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
+
+
 class Body(BaseModel):
     """What a request's body has in common: camelCase, no unknown fields, no conversions between types."""
 
     model_config = ConfigDict(extra="forbid", strict=True, frozen=True, alias_generator=to_camel)
 
 
+def day_of(text: str) -> date:
+    """The date (RFC 3339, full-date) in a text. Raises ``ValueError``; pydantic alone takes seconds since 1970 too."""
+    if not _DAY.fullmatch(text):
+        raise ValueError("takes a day such as 2026-01-31")
+    return date.fromisoformat(text)
+
+
+Day = Annotated[
+    date,
+    BeforeValidator(lambda value: day_of(value) if isinstance(value, str) else value),
+    WithJsonSchema({"type": "string", "format": "date"}),
+]
+
+
 class DateRange(Body):
     """Whole days, both included, in the request's time zone. Either end may be left open."""
 
-    from_: date | None = Field(default=None, alias="from")
-    to: date | None = None
+    from_: Day | None = Field(default=None, alias="from")
+    to: Day | None = None
 
 
 class Notify(Body):
@@ -54,7 +83,7 @@ class ExportRequest(Body):
     compression: Literal["none", "gzip"] = "none"
     format_options: Mapping[str, Any] = Field(default_factory=dict)
     locale: str = Field(default="", max_length=35)
-    time_zone: str = "UTC"
+    time_zone: str = Field(default="UTC", json_schema_extra={"format": "iana-time-zone"})
     file_name: str = Field(default="", max_length=200)
     notify: Notify = Notify()
 
@@ -123,7 +152,7 @@ def _field_error(problem: Any, model: type[Body]) -> FieldError:
         return FieldError(path, unknown("field", str(problem["loc"][-1]), list(_by_alias(inside))))
     if problem["type"] == "missing":
         return FieldError(path, "is required")
-    return FieldError(path, f"{problem['msg']}, got {_shown(problem['input'])}")
+    return FieldError(path, f"{problem['msg'].removeprefix('Value error, ')}, got {_shown(problem['input'])}")
 
 
 def _by_alias(model: type[Body]) -> dict[str, FieldInfo]:
@@ -197,6 +226,11 @@ def _check_within(field: str, kind: str, wanted: Sequence[str] | None, own: Sequ
             yield FieldError(f"{field}.{position}", unknown(kind, value, own) if own else f"you have no {kind}")
 
 
+def _moment_of(text: str) -> datetime:
+    day_of(text[:10])
+    return TypeAdapter(datetime).validate_strings(text)
+
+
 _Int64 = Annotated[StrictInt, Field(ge=-(2**63), lt=2**63)]
 _Decimal = Annotated[Decimal, Field(max_digits=38)]
 
@@ -206,9 +240,9 @@ _PARSERS: Mapping[str, tuple[Callable[[Any], Scalar], str]] = {
     "boolean": (TypeAdapter(StrictBool).validate_python, "true or false"),
     "text": (TypeAdapter(StrictStr).validate_python, "a text"),
     "decimal": (lambda v: format(TypeAdapter(_Decimal).validate_python(v), "f"), "a decimal number of up to 38 digits"),
-    "date": (lambda v: TypeAdapter(date).validate_strings(v).isoformat(), "a date such as 2026-01-31"),
+    "date": (lambda v: day_of(v).isoformat(), "a date such as 2026-01-31"),
     "timestamp": (
-        lambda v: TypeAdapter(datetime).validate_strings(v).isoformat(),
+        lambda v: _moment_of(v).isoformat(),
         "a time such as 2026-01-31T12:00:00Z",
     ),
     "uuid": (lambda v: str(UUID(v)), "a uuid"),

@@ -1,6 +1,6 @@
 """What starts functions: HTTP endpoints and timers. They parse, authorise, start or query, and render."""
 
-from triggers import catalogue, dev, downloads, exports, health, landing, service_tokens, timers
+from triggers import catalogue, dev, docs, downloads, elsewhere, exports, health, landing, service_tokens, timers
 
 BLUEPRINTS = (
     exports.bp,
@@ -9,6 +9,8 @@ BLUEPRINTS = (
     catalogue.bp,
     service_tokens.bp,
     health.bp,
+    docs.bp,
     dev.bp,
+    elsewhere.bp,
     timers.bp,
 )

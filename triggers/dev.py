@@ -2,6 +2,7 @@
 
 import azure.durable_functions as df
 import azure.functions as func
+from pydantic import Field
 
 from shared.demo_users import DEMO_USERS
 from shared.errors import NotFound
@@ -17,7 +18,7 @@ bp = df.Blueprint()
 class DevTokenRequest(Body):
     """The body of ``POST /dev/token``: which demo user."""
 
-    user: str
+    user: str = Field(json_schema_extra={"enum": list(DEMO_USERS)})
 
 
 @bp.route(route="dev/token", methods=["POST"])

@@ -12,6 +12,7 @@ import azure.functions as func
 
 from shared.errors import (
     IssuerUnavailable,
+    MethodNotAllowed,
     RequestError,
     SettingsError,
     SluiceError,
@@ -37,7 +38,8 @@ def endpoint(function: Endpoint) -> Endpoint:
             return await function(*args, **kwargs)
         except RequestError as error:
             errors = error.errors if isinstance(error, ValidationFailed) else ()
-            return problem(error.status, error.title, str(error), error.code, errors=errors)
+            headers = {"Allow": ", ".join(error.allowed)} if isinstance(error, MethodNotAllowed) else None
+            return problem(error.status, error.title, str(error), error.code, errors=errors, headers=headers)
         except StorageUnavailable as error:
             logger.warning("storage unavailable: %s", error, extra={"action": error.code}, exc_info=error)
             detail = "the storage account cannot be reached; nothing was changed; try again soon"

@@ -31,6 +31,10 @@ HTTP = [
     ("export_types", ["GET"], "export-types", False),
     ("service_token_for", ["POST"], "service/token", False),
     ("health", ["GET"], "health", False),
+    ("openapi_document", ["GET"], "openapi.json", False),
+    ("docs_page", ["GET"], "docs", False),
+    ("docs_file", ["GET"], "docs/{file}", False),
+    ("elsewhere", None, "{*path}", False),
     ("dev_token_for", ["POST"], "dev/token", False),
     ("dev_users", ["GET"], "dev/users", False),
     ("dev_outbox", ["GET", "DELETE"], "dev/outbox", False),
@@ -59,7 +63,7 @@ def plain(binding: Any) -> dict[str, Any]:
     found["direction"] = found["direction"].name
     if "authLevel" in found:
         found["authLevel"] = found["authLevel"].value
-        found["methods"] = [method.value for method in found["methods"]]
+        found["methods"] = [method.value for method in found["methods"]] if "methods" in found else None
     return found
 
 

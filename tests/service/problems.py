@@ -9,6 +9,7 @@ _TITLES = {
     "not-authenticated": (401, "Not authenticated"),
     "not-allowed": (403, "Not allowed"),
     "not-found": (404, "Not found"),
+    "method-not-allowed": (405, "Method not allowed"),
     "conflict": (409, "Not possible in this state"),
     "gone": (410, "Gone"),
     "settings-error": (503, "The service is not set up"),
