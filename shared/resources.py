@@ -120,6 +120,18 @@ class Export(Resource):
     error: ExportError | None = Field(default=None, description="When Failed.")
 
 
+class Operation(Resource):
+    """An export as a long-running operation (Microsoft REST API guidelines)."""
+
+    id: str
+    status: Literal["NotStarted", "Running", "Succeeded", "Failed", "Canceled"]
+    percent_complete: Annotated[float, Field(ge=0, le=100)]
+    created_date_time: datetime
+    last_action_date_time: datetime
+    resource_location: str | None = Field(description="When Succeeded: the export.")
+    error: ExportError | None = Field(default=None, description="When Failed or Canceled.")
+
+
 class ExportPage(Resource):
     """A page of exports, newest first."""
 

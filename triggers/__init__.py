@@ -1,9 +1,22 @@
 """What starts functions: HTTP endpoints and timers. They parse, authorise, start or query, and render."""
 
-from triggers import catalogue, dev, docs, downloads, elsewhere, exports, health, landing, service_tokens, timers
+from triggers import (
+    catalogue,
+    dev,
+    docs,
+    downloads,
+    elsewhere,
+    exports,
+    health,
+    landing,
+    operations,
+    service_tokens,
+    timers,
+)
 
 BLUEPRINTS = (
     exports.bp,
+    operations.bp,
     downloads.bp,
     landing.bp,
     catalogue.bp,

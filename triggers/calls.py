@@ -23,6 +23,7 @@ _CURSOR = Parameter(
 )
 _POLL = {"Retry-After": "Seconds until it is worth asking again."}
 _PLACE = {"Location": "Where to go on."}
+_BEGUN = {**_PLACE, "Operation-Location": "The export as an operation.", **_POLL}
 
 
 def _limit(default: int) -> Parameter:
@@ -45,7 +46,7 @@ _LIST = (
     _CURSOR,
 )
 
-_NEXT = {"status": "export_status", "download": "download_export", "logs": "export_logs"}
+_NEXT = {"status": "export_status", "operation": "operation", "download": "download_export", "logs": "export_logs"}
 
 CALLS: tuple[Call, ...] = (
     Call(
@@ -56,7 +57,10 @@ CALLS: tuple[Call, ...] = (
         Access.EXPORTER,
         {
             202: Answer(
-                "It has begun.", r.ExportAccepted, headers={**_PLACE, "Operation-Location": "LRO", **_POLL}, links=_NEXT
+                "It has begun.",
+                r.ExportAccepted,
+                headers=_BEGUN,
+                links=_NEXT,
             )
         },
         body=ExportRequest,
@@ -71,6 +75,15 @@ CALLS: tuple[Call, ...] = (
         "How an export is doing",
         Access.OWNER,
         {200: Answer("It.", r.Export)},
+        (_ID,),
+    ),
+    Call(
+        "operation",
+        "GET",
+        "operations/{id}",
+        "An export as a long-running operation",
+        Access.OWNER,
+        {200: Answer("It.", r.Operation)},
         (_ID,),
     ),
     Call(

@@ -23,7 +23,7 @@ from triggers.http import caller_of, endpoint, in_thread, json_response, request
 
 bp = df.Blueprint()
 
-_POLL_SECONDS = "2"
+POLL_SECONDS = "2"
 _MISSING = "there is no export of this id that you may see"
 
 
@@ -54,7 +54,13 @@ async def start_export(req: func.HttpRequest, client: df.DurableOrchestrationCli
         body["durable"] = client.create_http_management_payload(record.id)
     location = body["links"]["self"]
     return json_response(
-        body, 202, {"Location": location, "Operation-Location": location, "Retry-After": _POLL_SECONDS}
+        body,
+        202,
+        {
+            "Location": location,
+            "Operation-Location": operation_url(record.id, context.settings),
+            "Retry-After": POLL_SECONDS,
+        },
     )
 
 
@@ -94,14 +100,21 @@ async def export_status(req: func.HttpRequest, client: df.DurableOrchestrationCl
     caller = await caller_of(req)
     context = await request_services()
     record = await in_thread(visible_record, context, caller, req.route_params["id"])
+    body = await current_resource(record, client, context.settings)
+    return json_response(body, headers={} if record.status in FINAL else {"Retry-After": POLL_SECONDS})
+
+
+async def current_resource(
+    record: ExportRecord, client: df.DurableOrchestrationClient, settings: Settings
+) -> dict[str, Any]:
+    """The status resource as it is now."""
     if record.status in (Status.COMPLETED, Status.EXPIRED):
-        return json_response(resource(record, {}, context.settings, utc_now()))
+        return resource(record, {}, settings, utc_now())
     running = await _custom_status(client, record.id)
     if child := running.get("runningGroup"):
         inside = await _custom_status(client, child)
         running = {**running, **{k: running[k] + inside.get(k, 0) for k in ("parts", "rows")}}
-    body = resource(record, running, context.settings, utc_now())
-    return json_response(body, headers={} if record.status in FINAL else {"Retry-After": _POLL_SECONDS})
+    return resource(record, running, settings, utc_now())
 
 
 @bp.route(route="exports/{id}/logs", methods=["GET"])
@@ -139,6 +152,11 @@ def links(export_id: str, settings: Settings) -> dict[str, str]:
     """Where to go on with an export."""
     base = f"{settings.public_url.rstrip('/')}/api/exports/{export_id}"
     return {"self": base, "download": f"{base}/download", "logs": f"{base}/logs"}
+
+
+def operation_url(export_id: str, settings: Settings) -> str:
+    """Where the export is shown as a long-running operation."""
+    return f"{settings.public_url.rstrip('/')}/api/operations/{export_id}"
 
 
 def resource(record: ExportRecord, running: dict[str, Any], settings: Settings, now: datetime) -> dict[str, Any]:

@@ -25,6 +25,7 @@ HTTP = [
     ("list_exports", ["GET"], "exports", False),
     ("export_status", ["GET"], "exports/{id}", True),
     ("export_logs", ["GET"], "exports/{id}/logs", False),
+    ("operation", ["GET"], "operations/{id}", True),
     ("download_export", ["GET", "HEAD"], "exports/{id}/download", True),
     ("landing_page", ["GET", "HEAD"], "d/{token}", False),
     ("landing_download", ["POST"], "d/{token}", True),
