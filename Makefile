@@ -6,7 +6,7 @@ STAMP := $(VENV)/.installed
 BENCH_VENV := .venv-bench
 BENCH_STAMP := $(BENCH_VENV)/.installed
 
-.PHONY: demo run test test-crash check format bench clean
+.PHONY: demo run test test-crash test-api check format bench clean
 
 demo: $(STAMP) ## one export from request to file, and a mail (SOURCE=postgresql for a real PostgreSQL)
 	@$(BIN)/python -m demo.run
@@ -19,6 +19,9 @@ test: $(STAMP) ## all tests but the slow ones
 
 test-crash: $(STAMP) ## kill -9 at twenty points of an export; CRASH_KILLS=... for another number
 	@CRASH_KILLS=$${CRASH_KILLS:-20} $(BIN)/python -m pytest tests/service/test_crashes.py
+
+test-api: $(STAMP) ## schemathesis for minutes on the API, as each kind of caller; SCHEMATHESIS_SECONDS=... for another time
+	@SCHEMATHESIS_SECONDS=$${SCHEMATHESIS_SECONDS:-180} $(BIN)/python -m pytest tests/service/test_openapi.py
 
 check: $(STAMP) ## formatting, lint and types
 	@$(BIN)/ruff format --check .
