@@ -5,6 +5,7 @@ value wins over the setting of the same meaning.
 """
 
 import os
+import re
 from collections.abc import Mapping
 from functools import cache
 from typing import Annotated, Literal, Self
@@ -19,6 +20,9 @@ _ON_AZURE = "WEBSITE_INSTANCE_ID"
 
 _APP_SERVICE_AUTHENTICATION = "WEBSITE_AUTH_ENABLED"
 """``True`` where App Service authentication stands before the app and takes its header out of requests from outside."""
+
+_ORIGIN = re.compile(r"https?://[A-Za-z0-9.-]+(:[0-9]{1,5})?")
+"""RFC 6454, section 6.2; no wildcards."""
 
 Seconds = Annotated[int, Field(ge=0)]
 
@@ -72,6 +76,10 @@ class Settings(BaseModel):
     public_url: str = Field(
         default="http://127.0.0.1:7071", description="Base URL of this service as callers see it; used in mails."
     )
+    cors_origins: str = Field(
+        default="",
+        description="Origins whose pages may call this service, with commas, such as https://app.example.com.",
+    )
     notify_after_seconds: Seconds = Field(default=45, description="An export quicker than this sends no mail.")
     notify_grace_seconds: Seconds = Field(
         default=120, description="How long after completion the mail waits for a download."
@@ -118,6 +126,9 @@ class Settings(BaseModel):
                 f"LINK_SIGNING_KEY has {len(self.link_signing_key)} characters and needs at least 32; "
                 'make one with: python -c "import secrets; print(secrets.token_urlsafe(32))"'
             )
+        for origin in filter(None, self.cors_origins.replace(" ", "").split(",")):
+            if not _ORIGIN.fullmatch(origin):
+                raise ValueError(f"CORS_ORIGINS names '{origin[:80]}'; an origin looks like https://app.example.com")
         if self.auth_mode == "jwt":
             self._check_issuer()
         if self.mail_transport == "acs" and not self.acs_connection_string:

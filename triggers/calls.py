@@ -3,6 +3,8 @@
 A new endpoint is not complete without its entry; a test compares this list with the app's functions.
 """
 
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from typing import Any
 
 from exports import EXPORT_TYPES
@@ -19,7 +21,9 @@ from triggers.swagger_ui import FILES
 _ID = Parameter("id", "The export's id.", {"type": "string"}, required=True)
 _TOKEN = Parameter("token", "The token in a mail's link.", {"type": "string"}, required=True)
 _CURSOR = Parameter(
-    "cursor", "Where a page ended.", {"type": "string", "maxLength": 64, "pattern": "^[A-Za-z0-9-]*[A-Za-z0-9]$"}
+    "cursor",
+    "Where a page ended.",
+    {"type": "string", "maxLength": 64, "pattern": "^([A-Za-z0-9-]*[A-Za-z0-9][A-Za-z0-9-]*)?$"},
 )
 _POLL = {"Retry-After": "Seconds until it is worth asking again."}
 _PLACE = {"Location": "Where to go on."}
@@ -48,7 +52,7 @@ _LIST = (
 
 _NEXT = {"status": "export_status", "operation": "operation", "download": "download_export", "logs": "export_logs"}
 
-CALLS: tuple[Call, ...] = (
+_WRITTEN: tuple[Call, ...] = (
     Call(
         "start_export",
         "POST",
@@ -229,6 +233,18 @@ CALLS: tuple[Call, ...] = (
         tag="dev",
     ),
 )
+
+
+def _with_head(calls: Sequence[Call]) -> Iterator[Call]:
+    """HEAD for whatever has GET (RFC 9110, section 9.3.2), unless it is described by itself."""
+    own = {call.route for call in calls if call.method == "HEAD"}
+    for call in calls:
+        yield call
+        if call.method == "GET" and call.route not in own:
+            yield replace(call, method="HEAD", summary=f"{call.summary}: the headers only")
+
+
+CALLS: tuple[Call, ...] = tuple(_with_head(_WRITTEN))
 
 
 def offered(settings: Settings) -> tuple[Call, ...]:

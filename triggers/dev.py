@@ -29,7 +29,7 @@ async def dev_token_for(req: func.HttpRequest) -> func.HttpResponse:
     return json_response({"token": dev_token(wanted.user, current)})
 
 
-@bp.route(route="dev/users", methods=["GET"])
+@bp.route(route="dev/users", methods=["GET", "HEAD"])
 @endpoint
 async def dev_users(req: func.HttpRequest) -> func.HttpResponse:
     _dev_settings()
@@ -38,7 +38,7 @@ async def dev_users(req: func.HttpRequest) -> func.HttpResponse:
     return json_response({"items": items})
 
 
-@bp.route(route="dev/outbox", methods=["GET", "DELETE"])
+@bp.route(route="dev/outbox", methods=["GET", "HEAD", "DELETE"])
 @endpoint
 async def dev_outbox(req: func.HttpRequest) -> func.HttpResponse:
     current = _dev_settings()

@@ -10,6 +10,7 @@ from shared.errors import MethodNotAllowed, NotFound
 from shared.settings import settings
 from triggers.calls import offered
 from triggers.http import endpoint
+from triggers.manners import preflight
 
 bp = df.Blueprint()
 
@@ -21,7 +22,8 @@ async def elsewhere(req: func.HttpRequest) -> func.HttpResponse:
     if not allowed:
         raise NotFound("there is nothing here")
     if req.method == "OPTIONS":
-        return func.HttpResponse(status_code=204, headers={"Allow": ", ".join(allowed)})
+        methods = ", ".join(allowed)
+        return func.HttpResponse(status_code=204, headers={"Allow": methods, **preflight(req, methods)})
     raise MethodNotAllowed(req.method, allowed)
 
 

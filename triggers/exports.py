@@ -20,6 +20,7 @@ from shared.services import Services
 from shared.settings import Settings
 from shared.transitions import FINAL, Status
 from triggers.http import caller_of, endpoint, in_thread, json_response, request_services
+from triggers.manners import REVALIDATE
 
 bp = df.Blueprint()
 
@@ -81,7 +82,7 @@ def _undo(record: ExportRecord, context: Services) -> None:
         context.log.delete(record.id)
 
 
-@bp.route(route="exports", methods=["GET"])
+@bp.route(route="exports", methods=["GET", "HEAD"])
 @endpoint
 async def list_exports(req: func.HttpRequest) -> func.HttpResponse:
     caller = await caller_of(req)
@@ -93,7 +94,7 @@ async def list_exports(req: func.HttpRequest) -> func.HttpResponse:
     return json_response({"items": items, "nextCursor": cursor or None})
 
 
-@bp.route(route="exports/{id}", methods=["GET"])
+@bp.route(route="exports/{id}", methods=["GET", "HEAD"])
 @bp.durable_client_input(client_name="client")
 @endpoint
 async def export_status(req: func.HttpRequest, client: df.DurableOrchestrationClient) -> func.HttpResponse:
@@ -101,7 +102,13 @@ async def export_status(req: func.HttpRequest, client: df.DurableOrchestrationCl
     context = await request_services()
     record = await in_thread(visible_record, context, caller, req.route_params["id"])
     body = await current_resource(record, client, context.settings)
-    return json_response(body, headers={} if record.status in FINAL else {"Retry-After": POLL_SECONDS})
+    return json_response(body, headers=poll_headers(record))
+
+
+def poll_headers(record: ExportRecord) -> dict[str, str]:
+    """Of an answer that somebody polls: to be asked after, and when."""
+    again = {} if record.status in FINAL else {"Retry-After": POLL_SECONDS}
+    return {"Cache-Control": REVALIDATE, **again}
 
 
 async def current_resource(
@@ -117,7 +124,7 @@ async def current_resource(
     return resource(record, running, settings, utc_now())
 
 
-@bp.route(route="exports/{id}/logs", methods=["GET"])
+@bp.route(route="exports/{id}/logs", methods=["GET", "HEAD"])
 @endpoint
 async def export_logs(req: func.HttpRequest) -> func.HttpResponse:
     caller = await caller_of(req)
@@ -245,6 +252,7 @@ class ListQuery:
     after: str
 
 
+_USER_LIMIT = 200
 _LIST_PARAMETERS = ("status", "exportType", "format", "createdBy", "createdFrom", "createdTo", "limit", "cursor")
 
 
@@ -269,6 +277,8 @@ def list_query(params: Any, caller: Caller) -> ListQuery:
                 errors.append(FieldError(name, unknown(name, value, known)))
             where.append(f"{column} eq '{_quoted(value)}'")
     if (value := params.get("createdBy")) is not None:
+        if len(value) > _USER_LIMIT:
+            errors.append(FieldError("createdBy", f"takes up to {_USER_LIMIT} characters, got {len(value):,}"))
         where.append(f"created_by eq '{_quoted(value)}'")
     for name, operator in (("createdFrom", "ge"), ("createdTo", "lt")):
         if (value := params.get(name)) is not None:

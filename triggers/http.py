@@ -6,7 +6,6 @@ import logging
 from collections.abc import Awaitable, Callable, Mapping
 from functools import wraps
 from typing import Any, TypeVar
-from uuid import uuid4
 
 import azure.functions as func
 
@@ -22,6 +21,7 @@ from shared.errors import (
 from shared.identity import Caller, caller_from
 from shared.services import Services, services
 from shared.settings import settings
+from triggers.manners import finish, request_id
 
 logger = logging.getLogger("sluice")
 
@@ -33,9 +33,13 @@ def endpoint(function: Endpoint) -> Endpoint:
     """Turn whatever an endpoint raises into a problem document (RFC 9457); nothing else leaves the house."""
 
     @wraps(function)
-    async def guarded(*args: Any, **kwargs: Any) -> func.HttpResponse:
+    async def guarded(req: func.HttpRequest, **kwargs: Any) -> func.HttpResponse:
+        identity = request_id(req.headers)
+        return finish(req, await answer(identity, req=req, **kwargs), identity)
+
+    async def answer(identity: str, **kwargs: Any) -> func.HttpResponse:
         try:
-            return await function(*args, **kwargs)
+            return await function(**kwargs)
         except RequestError as error:
             errors = error.errors if isinstance(error, ValidationFailed) else ()
             headers = {"Allow": ", ".join(error.allowed)} if isinstance(error, MethodNotAllowed) else None
@@ -52,12 +56,9 @@ def endpoint(function: Endpoint) -> Endpoint:
             logger.error("settings: %s", error, extra={"action": error.code})
             return problem(503, "The service is not set up", str(error), error.code)
         except Exception as error:  # the last line: a traceback must not reach a caller
-            reference = uuid4().hex[:12]
-            logger.exception("unexpected error %s", reference, extra={"action": "unexpected-error"})
+            logger.exception("unexpected error %s", identity, extra={"action": "unexpected-error"})
             code = error.code if isinstance(error, SluiceError) else "internal-error"
-            return problem(
-                500, "Something went wrong here", f"the operators find it in the log under {reference}", code
-            )
+            return problem(500, "Something went wrong here", f"the operators find it in the log under {identity}", code)
 
     return guarded
 

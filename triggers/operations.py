@@ -10,8 +10,8 @@ import azure.durable_functions as df
 import azure.functions as func
 
 from shared.records import ExportRecord
-from shared.transitions import FINAL, Status
-from triggers.exports import POLL_SECONDS, current_resource, visible_record
+from shared.transitions import Status
+from triggers.exports import current_resource, poll_headers, visible_record
 from triggers.http import caller_of, endpoint, in_thread, json_response, request_services
 
 bp = df.Blueprint()
@@ -19,7 +19,7 @@ bp = df.Blueprint()
 _CANCELLED = {"code": "cancelled", "message": "the export was cancelled"}
 
 
-@bp.route(route="operations/{id}", methods=["GET"])
+@bp.route(route="operations/{id}", methods=["GET", "HEAD"])
 @bp.durable_client_input(client_name="client")
 @endpoint
 async def operation(req: func.HttpRequest, client: df.DurableOrchestrationClient) -> func.HttpResponse:
@@ -27,7 +27,7 @@ async def operation(req: func.HttpRequest, client: df.DurableOrchestrationClient
     context = await request_services()
     record = await in_thread(visible_record, context, caller, req.route_params["id"])
     body = monitor(record, await current_resource(record, client, context.settings))
-    return json_response(body, headers={} if record.status in FINAL else {"Retry-After": POLL_SECONDS})
+    return json_response(body, headers=poll_headers(record))
 
 
 def monitor(record: ExportRecord, resource: dict[str, Any]) -> dict[str, Any]:

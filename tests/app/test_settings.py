@@ -71,6 +71,8 @@ def test_a_managed_identity_needs_no_connection_string() -> None:
         ({"AUTH_MODE": "easyauth"}, "AUTH_MODE=easyauth believes a header that anybody can send unless"),
         ({"AUTH_MODE": "easyauth", "WEBSITE_AUTH_ENABLED": "False"}, "(WEBSITE_AUTH_ENABLED is not true)"),
         (JWT | {"SERVICE_TOKENS": "true"}, "SERVICE_TOKENS needs a host that asks for function keys"),
+        ({"CORS_ORIGINS": "https://a.example, *"}, "CORS_ORIGINS names '*'; an origin looks like https://"),
+        ({"CORS_ORIGINS": "https://a.example/"}, "CORS_ORIGINS names 'https://a.example/'"),
         ({"SERVICE_TOKENS": "perhaps"}, "SERVICE_TOKENS: Input should be a valid boolean"),
         ({"PART_ROWS": "0"}, "PART_ROWS: Input should be greater than or equal to 1"),
         ({"PART_ROWS": "many"}, "PART_ROWS: Input should be a valid integer"),

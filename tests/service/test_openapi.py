@@ -22,8 +22,16 @@ from tests.service.conftest import Service
 
 ROOT = Path(__file__).resolve().parents[2]
 
-SECONDS = int(os.environ.get("SCHEMATHESIS_SECONDS", "10"))
-"""How long schemathesis tries for each of those who call; ``make test-api`` gives it minutes."""
+SECONDS = os.environ.get("SCHEMATHESIS_SECONDS", "")
+"""How long schemathesis tries each phase as each of those who call; ``make test-api`` gives it minutes."""
+
+SHORT = {
+    "coverage,fuzzing": ["--max-examples", "5", "--exclude-operation-id", "start_export", "--exclude-method", "HEAD"],
+    "stateful": ["--max-examples", "5", "--exclude-method", "HEAD"],
+}
+LONG = {phase: ["--max-examples", "100", "--max-time", SECONDS] for phase in ("coverage", "fuzzing", "stateful")}
+PHASES = LONG if SECONDS else SHORT
+"""Boundary values (those of an export request are thousands, for the long run), random values, chains of calls."""
 
 CALLERS = ["nobody", "vic", "gus", "bea", "sam"]
 """Nobody, and one of each role: Viewer, Manager, Admin, SuperAdmin."""
@@ -47,8 +55,10 @@ def document(tried: Stack) -> dict[str, Any]:
     return found
 
 
+@pytest.mark.timeout(1800)
+@pytest.mark.parametrize("phase", PHASES)
 @pytest.mark.parametrize("user", CALLERS)
-def test_the_service_does_what_its_document_says(tried: Stack, tmp_path: Path, user: str) -> None:
+def test_the_service_does_what_its_document_says(tried: Stack, tmp_path: Path, user: str, phase: str) -> None:
     """Schemathesis with all its checks, whoever calls: no 5xx, nothing undocumented, no wrong input that is taken."""
     headers = []
     if user != "nobody":
@@ -57,7 +67,7 @@ def test_the_service_does_what_its_document_says(tried: Stack, tmp_path: Path, u
     companies, scopes = own.split()
     command = [
         *(sys.executable, "-m", "schemathesis.cli", "run", f"{tried.api}/openapi.json", *headers),
-        *("--checks", "all", "--max-time", str(SECONDS), "--max-examples", "20", "--seed", "20261121"),
+        *("--checks", "all", "--phases", phase, *PHASES[phase], "--seed", "1"),
         *("--continue-on-failure", "--request-timeout", "30", "--no-color", "--warnings", "off"),
     ]
     environment = {
@@ -67,15 +77,10 @@ def test_the_service_does_what_its_document_says(tried: Stack, tmp_path: Path, u
         "OWN_COMPANIES": companies,
         "OWN_SCOPES": scopes,
     }
-    done = subprocess.run(
-        command, cwd=tmp_path, env=environment, capture_output=True, text=True, timeout=SECONDS + 120, check=False
-    )
+    done = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stdout[-8_000:] + done.stderr[-2_000:]
-    for phase in ("Coverage", "Fuzzing", "Stateful"):
-        assert re.search(rf"✅ +{phase}", done.stdout), done.stdout
-    cases = re.search(r"([\d,]+) generated, ([\d,]+) passed", done.stdout)
-    assert cases is not None, done.stdout
-    assert int(cases[1].replace(",", "")) >= 100
+    for name in phase.split(","):
+        assert f"✅ {name.capitalize()}" in " ".join(done.stdout.split()), done.stdout
 
 
 def test_it_names_every_route(document: dict[str, Any]) -> None:
