@@ -36,7 +36,7 @@ bench: $(BENCH_STAMP) ## the figures of the README; SUITE=service for one of the
 	@$(BENCH_VENV)/bin/python -m bench $(SUITE)
 
 clean: ## the environment, what was installed, and all state
-	rm -rf $(VENV) $(BENCH_VENV) .sluice demo/azurite/node_modules .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) $(BENCH_VENV) .sluice demo/azurite/node_modules .pytest_cache .mypy_cache .ruff_cache .hypothesis .schemathesis
 
 $(STAMP): requirements.txt requirements-dev.txt constraints.txt
 	@$(PYTHON) -c 'import sys; sys.exit("Sluice needs Python 3.11 or newer; this is %d.%d (set PYTHON=...)" % sys.version_info[:2] if sys.version_info < (3, 11) else 0)'
