@@ -70,6 +70,8 @@ def plan_notification(ref: ExportRef, context: Services) -> NotificationStart | 
     wanted = ExportRequest.model_validate_json(record.request["body"]).notify.email
     if wanted is False:
         return skip(ref, "the request switched it off", context)
+    if not record.caller["email"]:
+        return skip(ref, "no address is known of who asked", context)
     took = from_iso(record.completed_at) - from_iso(record.created_at)
     limit = notify_after(record, context)
     if wanted is None and took < limit:

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from demo import azurite_server, databases, processes
+from local_host.keys import load_keys
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -78,9 +79,9 @@ def source(home: Path, kind: str) -> Iterator[str]:
 
 @contextmanager
 def host(
-    home: Path, port: int, settings: Mapping[str, str], *, data: Path | None = None
+    home: Path, port: int, settings: Mapping[str, str], *, data: Path | None = None, auth: bool = False
 ) -> Iterator["subprocess.Popen[bytes]"]:
-    """The app on the embedded host, ready to answer."""
+    """The app on the embedded host, ready to answer. With ``auth`` it asks for function keys, as the platform does."""
     log = home / "logs" / "host.log"
     data = data or home / "host"
     command = [
@@ -94,11 +95,13 @@ def host(
         str(port),
         "--data",
         str(data),
+        *(["--auth"] if auth else []),
     ]
+    key = load_keys(data / "host-keys.json").master
     environment = {**os.environ, **settings, "PYTHONUNBUFFERED": "1"}
     process = processes.start(command, log, environment=environment, cwd=ROOT, death_signal=signal.SIGKILL)
     try:
-        processes.wait_for_answer(process, f"http://127.0.0.1:{port}/admin/host/status", "The host", log, 60)
+        processes.wait_for_answer(process, f"http://127.0.0.1:{port}/admin/host/status?code={key}", "The host", log, 60)
         yield process
     finally:
         processes.stop(process)

@@ -7,6 +7,7 @@
     │   ├── NotAuthenticated    401
     │   ├── NotAllowed          403
     │   ├── NotFound            404, the same for a foreign and for a missing id
+    │   ├── MethodNotAllowed    405, with the methods that there are
     │   ├── Conflict            409
     │   ├── Gone                410
     │   ├── KeyReused           422
@@ -15,7 +16,8 @@
     ├── SettingsError           a setting is missing or wrong; says which, and what is valid
     ├── TransientError          trying again later may help
     │   ├── SourceUnavailable   the database cannot be reached, timed out, or dropped the connection
-    │   └── StorageUnavailable  blob or table storage cannot be reached or throttles
+    │   ├── StorageUnavailable  blob or table storage cannot be reached or throttles
+    │   └── IssuerUnavailable   the keys of the identity provider cannot be had
     └── PermanentError          trying again cannot help
         ├── QueryFailed         the database refused the query
         ├── SchemaChanged       the rows no longer fit the columns that the plan promised
@@ -95,6 +97,18 @@ class NotFound(RequestError):
     code = "not-found"
 
 
+class MethodNotAllowed(RequestError):
+    """The address is there, but not with this method; ``allowed`` are those that it has."""
+
+    status = 405
+    title = "Method not allowed"
+    code = "method-not-allowed"
+
+    def __init__(self, method: str, allowed: Sequence[str]) -> None:
+        super().__init__(f"{method} is not possible here; possible: {', '.join(allowed)}")
+        self.allowed = tuple(allowed)
+
+
 class Conflict(RequestError):
     """The export is in a state in which this cannot be done."""
 
@@ -161,6 +175,12 @@ class StorageUnavailable(TransientError):
     """Blob or table storage cannot be reached or throttles."""
 
     code = "storage-unavailable"
+
+
+class IssuerUnavailable(TransientError):
+    """The keys of the identity provider cannot be had."""
+
+    code = "issuer-unavailable"
 
 
 class PermanentError(SluiceError):

@@ -1,20 +1,38 @@
-"""Who calls: one ``Caller``, made in one place from what the request carries."""
+"""Who calls: one ``Caller``, made in one place from what the request carries.
 
-from collections.abc import Mapping
+    AUTH_MODE=easyauth   the header of App Service authentication    shared/app_service.py
+    AUTH_MODE=jwt        a bearer token of an OpenID Connect issuer  shared/issuer.py
+    AUTH_MODE=dev        a bearer token of our own for a demo user   below
+
+With ``SERVICE_TOKENS`` a bearer token that ``POST /service/token`` gave is good in every mode.
+"""
+
+import re
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any, Self
 
 import jwt
 
+from shared.app_service import PRINCIPAL_HEADER, principal_claims
 from shared.demo_users import DEMO_USERS
 from shared.errors import FieldError, NotAllowed, NotAuthenticated, ValidationFailed, unknown
 from shared.export_types import ExportType, Role
+from shared.issuer import issuer_claims
 from shared.settings import Settings
 
-_ISSUER = "sluice-dev"
+_DEV = "sluice-dev"
+_SERVICE = "sluice-service"
 _ALGORITHM = "HS256"
-_LIFETIME = timedelta(hours=8)
+_DEV_LIFETIME = timedelta(hours=8)
+SERVICE_LIFETIME = timedelta(minutes=15)
+"""Short, for a token outlives the function key that it was given for."""
+
+TENANT = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
+"""What the name of a tenant looks like: it is part of blob names and the partition of tables."""
+
+_USER_LIMIT = 200
 
 
 @dataclass(frozen=True)
@@ -29,6 +47,12 @@ class Caller:
     company_ids: tuple[str, ...] = ()
     operational_scope_ids: tuple[str, ...] = ()
     locale: str = "en"
+    service: bool = False
+
+    @property
+    def trusted(self) -> bool:
+        """May have the URLs of the durable engine, whose key opens every instance."""
+        return self.all_tenants or self.service
 
     @property
     def all_tenants(self) -> bool:
@@ -65,26 +89,47 @@ class Caller:
 
 
 def caller_from(headers: Mapping[str, str], settings: Settings) -> Caller:
-    """The caller of a request, from its ``Authorization: Bearer`` header. Raises ``NotAuthenticated``."""
-    scheme, _, token = headers.get("authorization", "").partition(" ")
-    if scheme.lower() != "bearer" or not token:
-        raise NotAuthenticated("send the header 'Authorization: Bearer <token>'")
-    try:
-        claims = jwt.decode(
-            token.strip(),
-            settings.link_signing_key,
-            algorithms=[_ALGORITHM],
-            issuer=_ISSUER,
-            audience=_ISSUER,
-            options={"require": ["exp", "iat", "aud", "iss", "sub"], "enforce_minimum_key_length": True},
-        )
-    except jwt.ExpiredSignatureError:
-        raise NotAuthenticated("the token has expired; get a new one") from None
-    except jwt.InvalidTokenError:
-        raise NotAuthenticated("the token is not valid here") from None
-    if claims["sub"] not in DEMO_USERS:
-        raise NotAuthenticated("the token is not valid here")
-    return demo_caller(claims["sub"])
+    """The caller of a request, from its headers (names in lower case). May block on the network in mode jwt.
+
+    Raises ``NotAuthenticated``, and ``IssuerUnavailable`` when the issuer's keys cannot be had.
+    """
+    if settings.auth_mode == "easyauth" and PRINCIPAL_HEADER in headers:
+        return caller_of_claims(principal_claims(headers[PRINCIPAL_HEADER]), settings)
+    token = _bearer(headers, settings)
+    if settings.service_tokens and _claimed_issuer(token) == _SERVICE:
+        return _service_of(_own_claims(token, _SERVICE, settings))
+    if settings.auth_mode == "jwt":
+        return caller_of_claims(issuer_claims(token, settings), settings)
+    if settings.auth_mode == "dev":
+        user = _own_claims(token, _DEV, settings)["sub"]
+        if user in DEMO_USERS:
+            return demo_caller(user)
+    raise NotAuthenticated("the token is not valid here")
+
+
+def caller_of_claims(claims: Mapping[str, Any], settings: Settings) -> Caller:
+    """The caller that verified claims describe; the settings say which claim is what.
+
+    Roles that we do not know are left out. Raises ``NotAuthenticated`` when the claims name no user or no tenant.
+    """
+    user = _first(claims, settings.claim_user)
+    tenant = _first(claims, settings.claim_tenant)
+    if not user or len(user) > _USER_LIMIT:
+        raise NotAuthenticated(f"the claim '{settings.claim_user}' does not name a user")
+    if not TENANT.fullmatch(tenant):
+        raise NotAuthenticated(f"the claim '{settings.claim_tenant}' does not name a tenant")
+    known = {str(role): role for role in Role}
+    email = next((e for e in (_first(claims, n) for n in ("email", "preferred_username", "upn")) if "@" in e), "")
+    return Caller(
+        user=user,
+        email=email,
+        name=_first(claims, "name") or email or user,
+        tenant=tenant,
+        roles=tuple(known[role] for role in _texts(claims, settings.claim_roles) if role in known),
+        company_ids=_texts(claims, settings.claim_company_ids),
+        operational_scope_ids=_texts(claims, settings.claim_operational_scope_ids),
+        locale=_first(claims, "locale")[:35] or "en",
+    )
 
 
 def demo_caller(user: str) -> Caller:
@@ -96,12 +141,87 @@ def demo_caller(user: str) -> Caller:
 
 def dev_token(user: str, settings: Settings) -> str:
     """A token for a demo user, good for eight hours."""
-    now = datetime.now(UTC)
+    return _own_token({"sub": demo_caller(user).user}, _DEV, datetime.now(UTC) + _DEV_LIFETIME, settings)
+
+
+def service_token(
+    name: str,
+    tenant: str,
+    company_ids: Sequence[str],
+    operational_scope_ids: Sequence[str],
+    until: datetime,
+    settings: Settings,
+) -> str:
+    """A token for a service that works in this tenant, good until then."""
     claims = {
-        "sub": demo_caller(user).user,
-        "iss": _ISSUER,
-        "aud": _ISSUER,
-        "iat": now,
-        "exp": now + _LIFETIME,
+        "sub": name,
+        "tenant": tenant,
+        "company_ids": list(company_ids),
+        "operational_scope_ids": list(operational_scope_ids),
     }
-    return jwt.encode(claims, settings.link_signing_key, algorithm=_ALGORITHM)
+    return _own_token(claims, _SERVICE, until, settings)
+
+
+def _service_of(claims: Mapping[str, Any]) -> Caller:
+    return Caller(
+        user=f"service:{claims['sub']}",
+        email="",
+        name=claims["sub"],
+        tenant=claims["tenant"],
+        roles=(Role.ADMIN,),
+        company_ids=tuple(claims["company_ids"]),
+        operational_scope_ids=tuple(claims["operational_scope_ids"]),
+        service=True,
+    )
+
+
+def _bearer(headers: Mapping[str, str], settings: Settings) -> str:
+    """The token of the request (RFC 6750, section 2.1)."""
+    scheme, _, token = headers.get("authorization", "").partition(" ")
+    if scheme.lower() != "bearer" or not token.strip():
+        if settings.auth_mode == "easyauth":
+            raise NotAuthenticated("sign in: App Service authentication has not named a caller")
+        raise NotAuthenticated("send the header 'Authorization: Bearer <token>'")
+    return token.strip()
+
+
+def _claimed_issuer(token: str) -> Any:
+    """Who the token says it is from: that decides which key is tried, and nothing more."""
+    try:
+        return jwt.decode(token, options={"verify_signature": False}).get("iss")
+    except jwt.InvalidTokenError:
+        return None
+
+
+def _own_token(claims: Mapping[str, Any], kind: str, until: datetime, settings: Settings) -> str:
+    whole = {**claims, "iss": kind, "aud": kind, "iat": datetime.now(UTC), "exp": until}
+    return jwt.encode(whole, settings.link_signing_key, algorithm=_ALGORITHM)
+
+
+def _own_claims(token: str, kind: str, settings: Settings) -> Mapping[str, Any]:
+    try:
+        claims: Mapping[str, Any] = jwt.decode(
+            token,
+            settings.link_signing_key,
+            algorithms=[_ALGORITHM],
+            issuer=kind,
+            audience=kind,
+            options={"require": ["exp", "iat", "aud", "iss", "sub"], "enforce_minimum_key_length": True},
+        )
+    except jwt.ExpiredSignatureError:
+        raise NotAuthenticated("the token has expired; get a new one") from None
+    except jwt.InvalidTokenError:
+        raise NotAuthenticated("the token is not valid here") from None
+    return claims
+
+
+def _texts(claims: Mapping[str, Any], name: str) -> tuple[str, ...]:
+    """The values of a claim that has one value or a list of them; what is no printable text is left out."""
+    value = claims.get(name)
+    values = value if isinstance(value, list) else [value]
+    found = (str(v) for v in values if isinstance(v, str | int) and not isinstance(v, bool))
+    return tuple(text for text in found if text and text.isprintable())
+
+
+def _first(claims: Mapping[str, Any], name: str) -> str:
+    return next(iter(_texts(claims, name)), "")

@@ -2,15 +2,28 @@
 
 import hashlib
 import json
+import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import date, datetime, time
 from decimal import Decimal
-from typing import Annotated, Any
+from typing import Annotated, Any, TypeVar
 from uuid import UUID
 from zoneinfo import ZoneInfo, available_timezones
 
-from pydantic import BaseModel, ConfigDict, Field, StrictBool, StrictInt, StrictStr, TypeAdapter, ValidationError
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    StrictBool,
+    StrictInt,
+    StrictStr,
+    TypeAdapter,
+    ValidationError,
+    WithJsonSchema,
+)
 from pydantic.alias_generators import to_camel
+from pydantic.fields import FieldInfo
 
 from shared.errors import BodyTooLarge, FieldError, NotAllowed, RequestError, ValidationFailed, unknown
 from shared.export_types import ExportType, Filter, SqlExport
@@ -24,24 +37,43 @@ MAX_BODY_BYTES = 64 * 1024
 _FIRST_DAY, _LAST_DAY = date(1900, 1, 1), date(9000, 12, 31)
 
 
-class _Body(BaseModel):
+_DAY = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
+
+
+class Body(BaseModel):
+    """What a request's body has in common: camelCase, no unknown fields, no conversions between types."""
+
     model_config = ConfigDict(extra="forbid", strict=True, frozen=True, alias_generator=to_camel)
 
 
-class DateRange(_Body):
+def day_of(text: str) -> date:
+    """The date (RFC 3339, full-date) in a text. Raises ``ValueError``; pydantic alone takes seconds since 1970 too."""
+    if not _DAY.fullmatch(text):
+        raise ValueError("takes a day such as 2026-01-31")
+    return date.fromisoformat(text)
+
+
+Day = Annotated[
+    date,
+    BeforeValidator(lambda value: day_of(value) if isinstance(value, str) else value),
+    WithJsonSchema({"type": "string", "format": "date"}),
+]
+
+
+class DateRange(Body):
     """Whole days, both included, in the request's time zone. Either end may be left open."""
 
-    from_: date | None = Field(default=None, alias="from")
-    to: date | None = None
+    from_: Day | None = Field(default=None, alias="from")
+    to: Day | None = None
 
 
-class Notify(_Body):
+class Notify(Body):
     """Which channels may tell the caller that the export is ready; null: as the export type says."""
 
     email: bool | None = None
 
 
-class ExportRequest(_Body):
+class ExportRequest(Body):
     """The body of ``POST /exports``."""
 
     export_type: str
@@ -54,28 +86,37 @@ class ExportRequest(_Body):
     compression: Compression = "none"
     format_options: Mapping[str, Any] = Field(default_factory=dict)
     locale: str = Field(default="", max_length=35)
-    time_zone: str = "UTC"
+    time_zone: str = Field(default="UTC", json_schema_extra={"format": "iana-time-zone"})
     file_name: str = Field(default="", max_length=200)
     notify: Notify = Notify()
     fresh: bool = False
 
 
-def parse_request(body: bytes) -> ExportRequest:
-    """Read the body of ``POST /exports``.
+Wanted = TypeVar("Wanted", bound=Body)
 
-    Raises ``BodyTooLarge`` above 64 KiB, ``RequestError`` for what is not JSON, ``ValidationFailed`` for wrong fields.
+
+def parse_request(body: bytes) -> ExportRequest:
+    """Read the body of ``POST /exports``; see ``parse_body``."""
+    return parse_body(ExportRequest, body, '{"exportType": "sessions"}')
+
+
+def parse_body(model: type[Wanted], body: bytes, example: str) -> Wanted:
+    """Read a body.
+
+    Raises ``BodyTooLarge`` above 64 KiB, ``RequestError`` for what is no JSON object, ``ValidationFailed`` for wrong
+    fields.
     """
     if len(body) > MAX_BODY_BYTES:
         raise BodyTooLarge(f"the body has {len(body):,} bytes and may have {MAX_BODY_BYTES:,}")
     try:
-        return ExportRequest.model_validate_json(body)
+        return model.model_validate_json(body)
     except ValidationError as error:
         problems = error.errors(include_url=False)
         if problems[0]["type"] == "json_invalid":
             raise RequestError(f"the body is not JSON: {problems[0]['ctx']['error']}") from None
         if not problems[0]["loc"]:
-            raise RequestError('the body must be a JSON object such as {"exportType": "sessions"}') from None
-        raise ValidationFailed([_field_error(problem) for problem in problems]) from None
+            raise RequestError(f"the body must be a JSON object such as {example}") from None
+        raise ValidationFailed([_field_error(problem, model) for problem in problems]) from None
 
 
 def check_request(request: ExportRequest, caller: Caller, export_types: Sequence[ExportType]) -> ExportType:
@@ -106,19 +147,20 @@ def check_request(request: ExportRequest, caller: Caller, export_types: Sequence
     return export_type
 
 
-def _field_error(problem: Any) -> FieldError:
+def _field_error(problem: Any, model: type[Body]) -> FieldError:
     path = ".".join(str(step) for step in problem["loc"])
     if problem["type"] == "extra_forbidden":
-        known = [f.alias or name for name, f in ExportRequest.model_fields.items()]
-        inside = problem["loc"][0] if len(problem["loc"]) > 1 else ""
-        if inside == "dateRange":
-            known = ["from", "to"]
-        elif inside == "notify":
-            known = ["email"]
-        return FieldError(path, unknown("field", str(problem["loc"][-1]), known))
+        inside: type[Body] = model
+        for step in problem["loc"][:-1]:
+            inside = type(_by_alias(inside)[step].default)
+        return FieldError(path, unknown("field", str(problem["loc"][-1]), list(_by_alias(inside))))
     if problem["type"] == "missing":
         return FieldError(path, "is required")
-    return FieldError(path, f"{problem['msg']}, got {_shown(problem['input'])}")
+    return FieldError(path, f"{problem['msg'].removeprefix('Value error, ')}, got {_shown(problem['input'])}")
+
+
+def _by_alias(model: type[Body]) -> dict[str, FieldInfo]:
+    return {f.alias or name: f for name, f in model.model_fields.items()}
 
 
 def _shown(value: Any) -> str:
@@ -188,6 +230,11 @@ def _check_within(field: str, kind: str, wanted: Sequence[str] | None, own: Sequ
             yield FieldError(f"{field}.{position}", unknown(kind, value, own) if own else f"you have no {kind}")
 
 
+def _moment_of(text: str) -> datetime:
+    day_of(text[:10])
+    return TypeAdapter(datetime).validate_strings(text)
+
+
 _Int64 = Annotated[StrictInt, Field(ge=-(2**63), lt=2**63)]
 _Decimal = Annotated[Decimal, Field(max_digits=38)]
 
@@ -197,9 +244,9 @@ _PARSERS: Mapping[str, tuple[Callable[[Any], Scalar], str]] = {
     "boolean": (TypeAdapter(StrictBool).validate_python, "true or false"),
     "text": (TypeAdapter(StrictStr).validate_python, "a text"),
     "decimal": (lambda v: format(TypeAdapter(_Decimal).validate_python(v), "f"), "a decimal number of up to 38 digits"),
-    "date": (lambda v: TypeAdapter(date).validate_strings(v).isoformat(), "a date such as 2026-01-31"),
+    "date": (lambda v: day_of(v).isoformat(), "a date such as 2026-01-31"),
     "timestamp": (
-        lambda v: TypeAdapter(datetime).validate_strings(v).isoformat(),
+        lambda v: _moment_of(v).isoformat(),
         "a time such as 2026-01-31T12:00:00Z",
     ),
     "uuid": (lambda v: str(UUID(v)), "a uuid"),

@@ -5,9 +5,11 @@ value wins over the setting of the same meaning.
 """
 
 import os
+import re
 from collections.abc import Mapping
 from functools import cache
 from typing import Annotated, Literal, Self
+from urllib.parse import urlsplit
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
@@ -15,6 +17,12 @@ from shared.errors import SettingsError
 
 _ON_AZURE = "WEBSITE_INSTANCE_ID"
 """Set by the platform on every Azure Functions instance, and never by a developer's machine."""
+
+_APP_SERVICE_AUTHENTICATION = "WEBSITE_AUTH_ENABLED"
+"""``True`` where App Service authentication stands before the app and takes its header out of requests from outside."""
+
+_ORIGIN = re.compile(r"https?://[A-Za-z0-9.-]+(:[0-9]{1,5})?")
+"""RFC 6454, section 6.2; no wildcards."""
 
 Seconds = Annotated[int, Field(ge=0)]
 Quota = Annotated[int, Field(ge=1)]
@@ -37,13 +45,41 @@ class Settings(BaseModel):
     source_url: str = Field(
         default="", description="The database that exports read: sqlite:///path or postgresql://user:password@host/db."
     )
-    auth_mode: Literal["dev"] = Field(default="dev", description="Who vouches for callers. dev signs its own tokens.")
+    auth_mode: Literal["easyauth", "jwt", "dev"] = Field(
+        default="dev",
+        description="Who vouches for callers: App Service authentication (easyauth), an OpenID Connect issuer (jwt), "
+        "or nobody (dev, which signs tokens for its demo users).",
+    )
+    jwt_issuer: str = Field(
+        default="", description="With jwt: the issuer, exactly as its tokens name it (claim `iss`); https."
+    )
+    jwt_audience: str = Field(default="", description="With jwt: whom tokens must be meant for (claim `aud`).")
+    jwt_jwks_url: str = Field(
+        default="", description="With jwt: the issuer's keys; left out, the issuer's discovery document names them."
+    )
+    jwt_leeway_seconds: Annotated[int, Field(ge=0, le=300)] = Field(
+        default=30, description="With jwt: how far the issuer's clock may be from ours."
+    )
+    claim_user: str = Field(default="sub", description="With easyauth and jwt: the claim that holds the user's id.")
+    claim_tenant: str = Field(default="tid", description="The claim that holds the tenant.")
+    claim_roles: str = Field(default="roles", description="The claim that lists SuperAdmin, Admin, Manager or Viewer.")
+    claim_company_ids: str = Field(default="company_ids", description="The claim that lists the user's companies.")
+    claim_operational_scope_ids: str = Field(
+        default="operational_scope_ids", description="The claim that lists the user's operational scopes."
+    )
+    service_tokens: bool = Field(
+        default=False, description="Whether `POST /service/token` gives tokens to services that have a function key."
+    )
     link_signing_key: str = Field(
         default="",
         description="Secret that signs tokens and links; at least 32 characters, the same on every instance.",
     )
     public_url: str = Field(
         default="http://127.0.0.1:7071", description="Base URL of this service as callers see it; used in mails."
+    )
+    cors_origins: str = Field(
+        default="",
+        description="Origins whose pages may call this service, with commas, such as https://app.example.com.",
     )
     notify_after_seconds: Seconds = Field(default=45, description="An export quicker than this sends no mail.")
     notify_grace_seconds: Seconds = Field(
@@ -116,9 +152,24 @@ class Settings(BaseModel):
                 f"LINK_SIGNING_KEY has {len(self.link_signing_key)} characters and needs at least 32; "
                 'make one with: python -c "import secrets; print(secrets.token_urlsafe(32))"'
             )
+        for origin in filter(None, self.cors_origins.replace(" ", "").split(",")):
+            if not _ORIGIN.fullmatch(origin):
+                raise ValueError(f"CORS_ORIGINS names '{origin[:80]}'; an origin looks like https://app.example.com")
+        if self.auth_mode == "jwt":
+            self._check_issuer()
         if self.mail_transport == "acs" and not self.acs_connection_string:
             raise ValueError("ACS_CONNECTION_STRING is not set, and MAIL_TRANSPORT=acs needs it")
         return self
+
+    def _check_issuer(self) -> None:
+        for name, value in (("JWT_ISSUER", self.jwt_issuer), ("JWT_AUDIENCE", self.jwt_audience)):
+            if not value:
+                raise ValueError(f"{name} is not set, and AUTH_MODE=jwt needs it")
+        for name, value in (("JWT_ISSUER", self.jwt_issuer), ("JWT_JWKS_URL", self.jwt_jwks_url)):
+            parts = urlsplit(value)
+            local = parts.scheme == "http" and parts.hostname in ("127.0.0.1", "localhost", "::1")
+            if value and not (local or (parts.scheme == "https" and parts.hostname)):
+                raise ValueError(f"{name} must be an https address, got '{value[:80]}'")
 
 
 def settings_from(environment: Mapping[str, str]) -> Settings:
@@ -130,6 +181,15 @@ def settings_from(environment: Mapping[str, str]) -> Settings:
         raise SettingsError("; ".join(_sentence(e["loc"], e["msg"]) for e in error.errors())) from None
     if settings.auth_mode == "dev" and _ON_AZURE in environment:
         raise SettingsError("AUTH_MODE=dev signs tokens for anybody who asks and is refused on Azure")
+    if settings.auth_mode == "easyauth" and environment.get(_APP_SERVICE_AUTHENTICATION, "").lower() != "true":
+        raise SettingsError(
+            "AUTH_MODE=easyauth believes a header that anybody can send unless App Service authentication is on "
+            f"({_APP_SERVICE_AUTHENTICATION} is not true); switch it on, or choose jwt"
+        )
+    if settings.service_tokens and settings.auth_mode != "dev" and _ON_AZURE not in environment:
+        raise SettingsError(
+            "SERVICE_TOKENS needs a host that asks for function keys: Azure, or AUTH_MODE=dev to try it"
+        )
     return settings
 
 

@@ -9,15 +9,19 @@ from exports import EXPORT_TYPES
 from shared.export_types import ExportType, SqlExport
 from shared.formats import get_format
 from triggers.http import caller_of, endpoint, json_response
+from triggers.manners import REVALIDATE
 
 bp = df.Blueprint()
 
 
-@bp.route(route="export-types", methods=["GET"])
+@bp.route(route="export-types", methods=["GET", "HEAD"])
 @endpoint
 async def export_types(req: func.HttpRequest) -> func.HttpResponse:
-    caller = caller_of(req)
-    return json_response({"items": [describe(t, caller.locale) for t in EXPORT_TYPES if caller.may_use(t)]})
+    caller = await caller_of(req)
+    return json_response(
+        {"items": [describe(t, caller.locale) for t in EXPORT_TYPES if caller.may_use(t)]},
+        headers={"Cache-Control": REVALIDATE},
+    )
 
 
 def describe(export_type: ExportType, locale: str) -> dict[str, Any]:

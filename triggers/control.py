@@ -35,7 +35,7 @@ _LOOKS, _PAUSE = 25, 0.2
 @bp.durable_client_input(client_name="client")
 @endpoint
 async def cancel_export(req: func.HttpRequest, client: df.DurableOrchestrationClient) -> func.HttpResponse:
-    caller = caller_of(req)
+    caller = await caller_of(req)
     context = await request_services()
     record = await in_thread(visible_record, context, caller, req.route_params["id"])
     record = await in_thread(cancel, record, caller, context)
@@ -47,7 +47,7 @@ async def cancel_export(req: func.HttpRequest, client: df.DurableOrchestrationCl
 @bp.durable_client_input(client_name="client")
 @endpoint
 async def retry_export(req: func.HttpRequest, client: df.DurableOrchestrationClient) -> func.HttpResponse:
-    caller = caller_of(req)
+    caller = await caller_of(req)
     context = await request_services()
     record = await in_thread(visible_record, context, caller, req.route_params["id"])
     record = await in_thread(retry, record, caller, context)
@@ -59,7 +59,7 @@ async def retry_export(req: func.HttpRequest, client: df.DurableOrchestrationCli
 @bp.durable_client_input(client_name="client")
 @endpoint
 async def delete_export(req: func.HttpRequest, client: df.DurableOrchestrationClient) -> func.HttpResponse:
-    caller = caller_of(req)
+    caller = await caller_of(req)
     context = await request_services()
     record = await in_thread(visible_record, context, caller, req.route_params["id"])
     if record.status not in FINAL:

@@ -2,36 +2,34 @@
 
 import azure.durable_functions as df
 import azure.functions as func
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import Field
 
 from shared.demo_users import DEMO_USERS
-from shared.errors import NotFound, RequestError
+from shared.errors import NotFound
 from shared.identity import demo_caller, dev_token
 from shared.mail.outbox import Outbox
+from shared.requests import Body, parse_body
 from shared.settings import Settings, settings
 from triggers.http import endpoint, in_thread, json_response
 
 bp = df.Blueprint()
 
 
-class _TokenRequest(BaseModel):
-    model_config = ConfigDict(extra="forbid", strict=True)
+class DevTokenRequest(Body):
+    """The body of ``POST /dev/token``: which demo user."""
 
-    user: str
+    user: str = Field(json_schema_extra={"enum": list(DEMO_USERS)})
 
 
 @bp.route(route="dev/token", methods=["POST"])
 @endpoint
 async def dev_token_for(req: func.HttpRequest) -> func.HttpResponse:
     current = _dev_settings()
-    try:
-        wanted = _TokenRequest.model_validate_json(req.get_body())
-    except ValidationError:
-        raise RequestError('the body must be JSON such as {"user": "ada"}') from None
+    wanted = parse_body(DevTokenRequest, req.get_body(), '{"user": "ada"}')
     return json_response({"token": dev_token(wanted.user, current)})
 
 
-@bp.route(route="dev/users", methods=["GET"])
+@bp.route(route="dev/users", methods=["GET", "HEAD"])
 @endpoint
 async def dev_users(req: func.HttpRequest) -> func.HttpResponse:
     _dev_settings()
@@ -40,7 +38,7 @@ async def dev_users(req: func.HttpRequest) -> func.HttpResponse:
     return json_response({"items": items})
 
 
-@bp.route(route="dev/outbox", methods=["GET", "DELETE"])
+@bp.route(route="dev/outbox", methods=["GET", "HEAD", "DELETE"])
 @endpoint
 async def dev_outbox(req: func.HttpRequest) -> func.HttpResponse:
     current = _dev_settings()

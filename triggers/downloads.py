@@ -23,7 +23,7 @@ URL_LIFETIME = timedelta(minutes=10)
 @bp.durable_client_input(client_name="client")
 @endpoint
 async def download_export(req: func.HttpRequest, client: df.DurableOrchestrationClient) -> func.HttpResponse:
-    caller = caller_of(req)
+    caller = await caller_of(req)
     redirect = _redirect(req.params.get("redirect"))
     context = await request_services()
     record = await in_thread(visible_record, context, caller, req.route_params["id"])

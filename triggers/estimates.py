@@ -32,7 +32,7 @@ _SAMPLE_ROWS = 1_000
 @bp.route(route="exports/estimate", methods=["POST"])
 @endpoint
 async def estimate_export(req: func.HttpRequest) -> func.HttpResponse:
-    caller = caller_of(req)
+    caller = await caller_of(req)
     caller.require_exporter()
     request = parse_request(req.get_body())
     export_type = check_request(request, caller, EXPORT_TYPES)

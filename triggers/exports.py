@@ -23,11 +23,12 @@ from shared.storage.names import export_instance
 from shared.transitions import FINAL, Status
 from triggers.estimates import check_limits
 from triggers.http import caller_of, endpoint, in_thread, json_response, request_services
+from triggers.manners import REVALIDATE
 from triggers.starts import make_good, start
 
 bp = df.Blueprint()
 
-_POLL_SECONDS = "2"
+POLL_SECONDS = "2"
 _LONGEST_KEY = 255
 _MISSING = "there is no export of this id that you may see"
 
@@ -36,7 +37,7 @@ _MISSING = "there is no export of this id that you may see"
 @bp.durable_client_input(client_name="client")
 @endpoint
 async def start_export(req: func.HttpRequest, client: df.DurableOrchestrationClient) -> func.HttpResponse:
-    caller = caller_of(req)
+    caller = await caller_of(req)
     caller.require_exporter()
     request = parse_request(req.get_body())
     export_type = check_request(request, caller, EXPORT_TYPES)
@@ -76,10 +77,11 @@ def accepted(
     body: dict[str, Any] = {"id": record.id, "status": record.status, "links": links(record.id, settings)}
     if deduplicated:
         body["deduplicated"] = True
-    if caller.all_tenants:
+    if caller.trusted:
         body["durable"] = client.create_http_management_payload(export_instance(record.id, record.attempt))
     location = body["links"]["self"]
-    headers = {"Location": location, "Operation-Location": location, "Retry-After": _POLL_SECONDS}
+    operation = operation_url(record.id, settings)
+    headers = {"Location": location, "Operation-Location": operation, "Retry-After": POLL_SECONDS}
     return json_response(body, 200 if deduplicated else 202, headers)
 
 
@@ -98,10 +100,10 @@ def _claim(
     return request_claim(caller, mark)
 
 
-@bp.route(route="exports", methods=["GET"])
+@bp.route(route="exports", methods=["GET", "HEAD"])
 @endpoint
 async def list_exports(req: func.HttpRequest) -> func.HttpResponse:
-    caller = caller_of(req)
+    caller = await caller_of(req)
     caller.require_exporter()
     query = list_query(req.params, caller)
     context = await request_services()
@@ -110,28 +112,41 @@ async def list_exports(req: func.HttpRequest) -> func.HttpResponse:
     return json_response({"items": items, "nextCursor": cursor or None})
 
 
-@bp.route(route="exports/{id}", methods=["GET"])
+@bp.route(route="exports/{id}", methods=["GET", "HEAD"])
 @bp.durable_client_input(client_name="client")
 @endpoint
 async def export_status(req: func.HttpRequest, client: df.DurableOrchestrationClient) -> func.HttpResponse:
-    caller = caller_of(req)
+    caller = await caller_of(req)
     context = await request_services()
     record = await in_thread(visible_record, context, caller, req.route_params["id"])
+    body = await current_resource(record, client, context.settings)
+    return json_response(body, headers=poll_headers(record))
+
+
+def poll_headers(record: ExportRecord) -> dict[str, str]:
+    """Of an answer that somebody polls: to be asked after, and when."""
+    again = {} if record.status in FINAL else {"Retry-After": POLL_SECONDS}
+    return {"Cache-Control": REVALIDATE, **again}
+
+
+async def current_resource(
+    record: ExportRecord, client: df.DurableOrchestrationClient, settings: Settings
+) -> dict[str, Any]:
+    """The status resource as it is now."""
     if record.status in (Status.COMPLETED, Status.EXPIRED):
-        return json_response(resource(record, {}, context.settings, utc_now()))
-    await make_good(record, context.settings, client)
+        return resource(record, {}, settings, utc_now())
+    await make_good(record, settings, client)
     running = await _custom_status(client, export_instance(record.id, record.attempt))
     if child := running.get("runningGroup"):
         inside = await _custom_status(client, child)
         running = {**running, **{k: running[k] + inside.get(k, 0) for k in ("parts", "rows")}}
-    body = resource(record, running, context.settings, utc_now())
-    return json_response(body, headers={} if record.status in FINAL else {"Retry-After": _POLL_SECONDS})
+    return resource(record, running, settings, utc_now())
 
 
-@bp.route(route="exports/{id}/logs", methods=["GET"])
+@bp.route(route="exports/{id}/logs", methods=["GET", "HEAD"])
 @endpoint
 async def export_logs(req: func.HttpRequest) -> func.HttpResponse:
-    caller = caller_of(req)
+    caller = await caller_of(req)
     context = await request_services()
     record = await in_thread(visible_record, context, caller, req.route_params["id"])
     limit = _limit(req.params.get("limit"), 100)
@@ -163,6 +178,11 @@ def links(export_id: str, settings: Settings) -> dict[str, str]:
     """Where to go on with an export."""
     base = f"{settings.public_url.rstrip('/')}/api/exports/{export_id}"
     return {"self": base, "download": f"{base}/download", "cancel": f"{base}/cancel", "logs": f"{base}/logs"}
+
+
+def operation_url(export_id: str, settings: Settings) -> str:
+    """Where the export is shown as a long-running operation."""
+    return f"{settings.public_url.rstrip('/')}/api/operations/{export_id}"
 
 
 def resource(record: ExportRecord, running: dict[str, Any], settings: Settings, now: datetime) -> dict[str, Any]:
@@ -244,6 +264,7 @@ class ListQuery:
     after: str
 
 
+_USER_LIMIT = 200
 _LIST_PARAMETERS = ("status", "exportType", "format", "createdBy", "createdFrom", "createdTo", "limit", "cursor")
 
 
@@ -268,6 +289,8 @@ def list_query(params: Any, caller: Caller) -> ListQuery:
                 errors.append(FieldError(name, unknown(name, value, known)))
             where.append(f"{column} eq '{_quoted(value)}'")
     if (value := params.get("createdBy")) is not None:
+        if len(value) > _USER_LIMIT:
+            errors.append(FieldError("createdBy", f"takes up to {_USER_LIMIT} characters, got {len(value):,}"))
         where.append(f"created_by eq '{_quoted(value)}'")
     for name, operator in (("createdFrom", "ge"), ("createdTo", "lt")):
         if (value := params.get(name)) is not None:

@@ -9,7 +9,7 @@ from triggers.http import endpoint, in_thread, json_response, request_services
 bp = df.Blueprint()
 
 
-@bp.route(route="health", methods=["GET"])
+@bp.route(route="health", methods=["GET", "HEAD"])
 @endpoint
 async def health(req: func.HttpRequest) -> func.HttpResponse:
     context = await request_services()

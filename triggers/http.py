@@ -6,11 +6,12 @@ import logging
 from collections.abc import Awaitable, Callable, Mapping
 from functools import wraps
 from typing import Any, TypeVar
-from uuid import uuid4
 
 import azure.functions as func
 
 from shared.errors import (
+    IssuerUnavailable,
+    MethodNotAllowed,
     QuotaReached,
     RequestError,
     SettingsError,
@@ -22,6 +23,7 @@ from shared.errors import (
 from shared.identity import Caller, caller_from
 from shared.services import Services, services
 from shared.settings import settings
+from triggers.manners import finish, request_id
 
 logger = logging.getLogger("sluice")
 
@@ -33,12 +35,16 @@ def endpoint(function: Endpoint) -> Endpoint:
     """Turn whatever an endpoint raises into a problem document (RFC 9457); nothing else leaves the house."""
 
     @wraps(function)
-    async def guarded(*args: Any, **kwargs: Any) -> func.HttpResponse:
+    async def guarded(req: func.HttpRequest, **kwargs: Any) -> func.HttpResponse:
+        identity = request_id(req.headers)
+        return finish(req, await answer(identity, req=req, **kwargs), identity)
+
+    async def answer(identity: str, **kwargs: Any) -> func.HttpResponse:
         try:
-            return await function(*args, **kwargs)
+            return await function(**kwargs)
         except RequestError as error:
             errors = error.errors if isinstance(error, ValidationFailed) else ()
-            headers = {"Retry-After": str(error.retry_after)} if isinstance(error, QuotaReached) else {}
+            headers = _headers_of(error)
             return problem(error.status, error.title, str(error), error.code, errors=errors, headers=headers)
         except StorageUnavailable as error:
             logger.warning("storage unavailable: %s", error, extra={"action": error.code}, exc_info=error)
@@ -48,18 +54,27 @@ def endpoint(function: Endpoint) -> Endpoint:
             logger.warning("source unavailable: %s", error, extra={"action": error.code}, exc_info=error)
             detail = "the database cannot be reached; try again soon"
             return problem(503, "The database is not available", detail, error.code, headers={"Retry-After": "10"})
+        except IssuerUnavailable as error:
+            logger.warning("issuer unavailable: %s", error, extra={"action": error.code}, exc_info=error)
+            detail = "your token cannot be checked, because the identity provider does not answer; try again soon"
+            return problem(503, "Sign-in is not available", detail, error.code, headers={"Retry-After": "10"})
         except SettingsError as error:
             logger.error("settings: %s", error, extra={"action": error.code})
             return problem(503, "The service is not set up", str(error), error.code)
         except Exception as error:  # the last line: a traceback must not reach a caller
-            reference = uuid4().hex[:12]
-            logger.exception("unexpected error %s", reference, extra={"action": "unexpected-error"})
+            logger.exception("unexpected error %s", identity, extra={"action": "unexpected-error"})
             code = error.code if isinstance(error, SluiceError) else "internal-error"
-            return problem(
-                500, "Something went wrong here", f"the operators find it in the log under {reference}", code
-            )
+            return problem(500, "Something went wrong here", f"the operators find it in the log under {identity}", code)
 
     return guarded
+
+
+def _headers_of(error: RequestError) -> dict[str, str]:
+    if isinstance(error, QuotaReached):
+        return {"Retry-After": str(error.retry_after)}
+    if isinstance(error, MethodNotAllowed):
+        return {"Allow": ", ".join(error.allowed)}
+    return {}
 
 
 def problem(
@@ -94,9 +109,13 @@ def json_response(
     )
 
 
-def caller_of(request: func.HttpRequest) -> Caller:
-    """Who calls. Raises ``NotAuthenticated``."""
-    return caller_from({name.lower(): value for name, value in request.headers.items()}, settings())
+async def caller_of(request: func.HttpRequest) -> Caller:
+    """Who calls. Raises ``NotAuthenticated`` and ``IssuerUnavailable``."""
+    current = settings()
+    headers = {name.lower(): value for name, value in request.headers.items()}
+    if current.auth_mode == "jwt":  # may have to fetch the issuer's keys
+        return await in_thread(caller_from, headers, current)
+    return caller_from(headers, current)
 
 
 async def in_thread(work: Callable[..., T], *args: Any, **kwargs: Any) -> T:

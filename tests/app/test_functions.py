@@ -22,22 +22,30 @@ ROOT = Path(__file__).resolve().parents[2]
 HTTP = [
     # name, methods, route, asks for the durable client
     ("start_export", ["POST"], "exports", True),
-    ("list_exports", ["GET"], "exports", False),
-    ("export_status", ["GET"], "exports/{id}", True),
-    ("export_logs", ["GET"], "exports/{id}/logs", False),
+    ("list_exports", ["GET", "HEAD"], "exports", False),
+    ("export_status", ["GET", "HEAD"], "exports/{id}", True),
+    ("export_logs", ["GET", "HEAD"], "exports/{id}/logs", False),
     ("estimate_export", ["POST"], "exports/estimate", False),
     ("cancel_export", ["POST"], "exports/{id}/cancel", True),
     ("retry_export", ["POST"], "exports/{id}/retry", True),
     ("delete_export", ["DELETE"], "exports/{id}", True),
+    ("operation", ["GET", "HEAD"], "operations/{id}", True),
     ("download_export", ["GET", "HEAD"], "exports/{id}/download", True),
     ("landing_page", ["GET", "HEAD"], "d/{token}", False),
     ("landing_download", ["POST"], "d/{token}", True),
-    ("export_types", ["GET"], "export-types", False),
-    ("health", ["GET"], "health", False),
+    ("export_types", ["GET", "HEAD"], "export-types", False),
+    ("service_token_for", ["POST"], "service/token", False),
+    ("health", ["GET", "HEAD"], "health", False),
+    ("openapi_document", ["GET", "HEAD"], "openapi.json", False),
+    ("docs_page", ["GET", "HEAD"], "docs", False),
+    ("docs_file", ["GET", "HEAD"], "docs/{file}", False),
+    ("elsewhere", None, "{*path}", False),
     ("dev_token_for", ["POST"], "dev/token", False),
-    ("dev_users", ["GET"], "dev/users", False),
-    ("dev_outbox", ["GET", "DELETE"], "dev/outbox", False),
+    ("dev_users", ["GET", "HEAD"], "dev/users", False),
+    ("dev_outbox", ["GET", "HEAD", "DELETE"], "dev/outbox", False),
 ]
+FUNCTION_KEY = {"service_token_for"}
+"""Functions that the host opens only to somebody with a function key."""
 TIMERS = [
     ("retention", "timer", "%RETENTION_SCHEDULE%"),
     ("watchdog", "timer", "%WATCHDOG_SCHEDULE%"),
@@ -64,7 +72,7 @@ def plain(binding: Any) -> dict[str, Any]:
     found["direction"] = found["direction"].name
     if "authLevel" in found:
         found["authLevel"] = found["authLevel"].value
-        found["methods"] = [method.value for method in found["methods"]]
+        found["methods"] = [method.value for method in found["methods"]] if "methods" in found else None
     return found
 
 
@@ -72,7 +80,8 @@ def expected() -> dict[str, list[dict[str, Any]]]:
     """Every function with its bindings."""
     functions: dict[str, list[dict[str, Any]]] = {}
     for name, methods, route, client in HTTP:
-        trigger = {"type": "httpTrigger", "direction": "IN", "name": "req", "authLevel": "anonymous"}
+        level = "function" if name in FUNCTION_KEY else "anonymous"
+        trigger = {"type": "httpTrigger", "direction": "IN", "name": "req", "authLevel": level}
         answer = {"type": "http", "direction": "OUT", "name": "$return"}
         functions[name] = [CLIENT] * client + [{**trigger, "methods": methods, "route": route}, answer]
     for name, parameter, schedule in TIMERS:

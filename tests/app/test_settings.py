@@ -16,6 +16,24 @@ RIGHT = {
     "LINK_SIGNING_KEY": "k" * 32,
 }
 
+JWT = {"AUTH_MODE": "jwt", "JWT_ISSUER": "https://login.example.com", "JWT_AUDIENCE": "api://sluice"}
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        JWT,
+        JWT | {"JWT_ISSUER": "http://127.0.0.1:8080", "JWT_JWKS_URL": "http://localhost:8080/keys"},
+        JWT | {"SERVICE_TOKENS": "true", "WEBSITE_INSTANCE_ID": "0123"},
+        {"AUTH_MODE": "easyauth", "WEBSITE_AUTH_ENABLED": "True", "WEBSITE_INSTANCE_ID": "0123"},
+        {"AUTH_MODE": "dev", "SERVICE_TOKENS": "1"},
+    ],
+    ids=str,
+)
+def test_a_way_to_sign_in_is_taken(changes: dict[str, str]) -> None:
+    """Also on Azure; plain http only on this machine."""
+    assert settings_from(RIGHT | changes).auth_mode == changes["AUTH_MODE"]
+
 
 def test_three_settings_are_enough() -> None:
     """Everything else has a default."""
@@ -43,7 +61,19 @@ def test_a_managed_identity_needs_no_connection_string() -> None:
         ({"LINK_SIGNING_KEY": ""}, "LINK_SIGNING_KEY has 0 characters and needs at least 32"),
         ({"MAIL_TRANSPORT": "acs"}, "ACS_CONNECTION_STRING is not set, and MAIL_TRANSPORT=acs needs it"),
         ({"MAIL_TRANSPORT": "pigeon"}, "MAIL_TRANSPORT: Input should be 'acs' or 'outbox'"),
-        ({"AUTH_MODE": "none"}, "AUTH_MODE: Input should be"),
+        ({"AUTH_MODE": "none"}, "AUTH_MODE: Input should be 'easyauth', 'jwt' or 'dev'"),
+        ({"AUTH_MODE": "jwt"}, "JWT_ISSUER is not set, and AUTH_MODE=jwt needs it"),
+        (JWT | {"JWT_AUDIENCE": ""}, "JWT_AUDIENCE is not set, and AUTH_MODE=jwt needs it"),
+        (JWT | {"JWT_ISSUER": "http://login.example.com"}, "JWT_ISSUER must be an https address, got 'http://login"),
+        (JWT | {"JWT_ISSUER": "login.example.com"}, "JWT_ISSUER must be an https address"),
+        (JWT | {"JWT_JWKS_URL": "file:///etc/passwd"}, "JWT_JWKS_URL must be an https address"),
+        (JWT | {"JWT_LEEWAY_SECONDS": "301"}, "JWT_LEEWAY_SECONDS: Input should be less than or equal to 300"),
+        ({"AUTH_MODE": "easyauth"}, "AUTH_MODE=easyauth believes a header that anybody can send unless"),
+        ({"AUTH_MODE": "easyauth", "WEBSITE_AUTH_ENABLED": "False"}, "(WEBSITE_AUTH_ENABLED is not true)"),
+        (JWT | {"SERVICE_TOKENS": "true"}, "SERVICE_TOKENS needs a host that asks for function keys"),
+        ({"CORS_ORIGINS": "https://a.example, *"}, "CORS_ORIGINS names '*'; an origin looks like https://"),
+        ({"CORS_ORIGINS": "https://a.example/"}, "CORS_ORIGINS names 'https://a.example/'"),
+        ({"SERVICE_TOKENS": "perhaps"}, "SERVICE_TOKENS: Input should be a valid boolean"),
         ({"PART_ROWS": "0"}, "PART_ROWS: Input should be greater than or equal to 1"),
         ({"PART_ROWS": "many"}, "PART_ROWS: Input should be a valid integer"),
         ({"PARTS_IN_FLIGHT": "101"}, "PARTS_IN_FLIGHT: Input should be less than or equal to 100"),

@@ -1,19 +1,24 @@
 """The whole service, started once: a small SQLite database, Azurite, and the app on the embedded host."""
 
 import shutil
+import time
 from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 import pytest
+import requests
 
 from demo import processes, stack
 from demo.azurite_server import Azurite
 from demo.client import Client
 from demo.stack import Stack
+from tests.service import issuer as issuers
 from tests.service.database import make_small_database
+from tests.service.issuer import AUDIENCE, Issuer
 
 GRACE_SECONDS = 3
 """How long a mail waits for a download here."""
@@ -151,3 +156,66 @@ def fragile(fragile_service: Fragile) -> Iterator[Fragile]:
     """The service, with its database in place before and after."""
     yield fragile_service
     fragile_service.bring_database_back()
+
+
+Start = Callable[..., "Service"]
+
+
+class Service:
+    """A running service, and requests to it with given headers."""
+
+    def __init__(self, api: str, home: Path) -> None:
+        self.api = api
+        self.home = home
+
+    def get(self, path: str = "/exports", **headers: str) -> requests.Response:
+        """A request whose headers are given with ``_`` for ``-``."""
+        sent = {name.replace("_", "-"): value for name, value in headers.items()}
+        return requests.get(self.api + path, headers=sent, timeout=30, allow_redirects=False)
+
+    def with_token(self, token: str, path: str = "/exports") -> requests.Response:
+        """A request with this bearer token."""
+        return self.get(path, Authorization=f"Bearer {token}")
+
+    def export(self, token: str, **body: Any) -> requests.Response:
+        """Ask for an export."""
+        headers = {"Authorization": f"Bearer {token}"}
+        return requests.post(f"{self.api}/exports", json=body, headers=headers, timeout=30)
+
+    def status(self, token: str, export_id: str) -> dict[str, Any]:
+        """The status of an export when it has ended."""
+        end = time.monotonic() + 60
+        while time.monotonic() < end:
+            body: dict[str, Any] = self.with_token(token, f"/exports/{export_id}").json()
+            if body["status"] in ("Completed", "Failed"):
+                return body
+            time.sleep(0.05)
+        raise TimeoutError(export_id)
+
+
+@pytest.fixture(scope="session")
+def start(azurite: Azurite, database: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Start]:
+    """Start a service with these settings; ``auth`` makes the host ask for function keys."""
+    with ExitStack() as hosts:
+
+        def begin(auth: bool = False, **settings: str) -> Service:
+            home, port = tmp_path_factory.mktemp("identity"), processes.free_port()
+            usual = stack.app_settings(home, port, azurite.connection_string, f"sqlite:///{database}")
+            usual |= {"RETENTION_SCHEDULE": "0 0 0 1 1 *", "FUNCTIONS_WORKER_PROCESS_COUNT": "1"}
+            hosts.enter_context(stack.host(home, port, {**usual, **settings}, auth=auth))
+            return Service(f"http://127.0.0.1:{port}/api", home)
+
+        yield begin
+
+
+@pytest.fixture(scope="session")
+def issuer() -> Iterator[Issuer]:
+    """The issuer; leave it as it was."""
+    with issuers.running() as running:
+        yield running
+
+
+@pytest.fixture(scope="session")
+def jwt_service(start: Start, issuer: Issuer) -> Service:
+    """A service that believes the issuer, and finds its keys through discovery."""
+    return start(AUTH_MODE="jwt", JWT_ISSUER=issuer.url, JWT_AUDIENCE=AUDIENCE, JWT_LEEWAY_SECONDS="20")

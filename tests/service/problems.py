@@ -9,6 +9,7 @@ _TITLES = {
     "not-authenticated": (401, "Not authenticated"),
     "not-allowed": (403, "Not allowed"),
     "not-found": (404, "Not found"),
+    "method-not-allowed": (405, "Method not allowed"),
     "conflict": (409, "Not possible in this state"),
     "gone": (410, "Gone"),
     "idempotency-key-reused": (422, "The key was used before"),
@@ -17,6 +18,7 @@ _TITLES = {
     "settings-error": (503, "The service is not set up"),
     "source-unavailable": (503, "The database is not available"),
     "storage-unavailable": (503, "Storage is not available"),
+    "issuer-unavailable": (503, "Sign-in is not available"),
 }
 
 
@@ -43,5 +45,5 @@ def assert_problem(answer: requests.Response, code: str, *, detail: str = "", **
         assert message in named[field], (field, named[field])
     if status == 401:
         assert answer.headers["WWW-Authenticate"] == "Bearer"
-    if code == "storage-unavailable":
+    if code.endswith("-unavailable"):
         assert answer.headers["Retry-After"] == "10"

@@ -29,7 +29,8 @@ def test_a_started_export_is_answered_with_where_to_go_on(people: People) -> Non
         "cancel": f"{base}/cancel",
         "logs": f"{base}/logs",
     }
-    assert answer.headers["Location"] == answer.headers["Operation-Location"] == base
+    assert answer.headers["Location"] == base
+    assert answer.headers["Operation-Location"] == base.replace("/exports/", "/operations/")
     assert answer.headers["Retry-After"] == "2"
     people.ada.wait(body["id"])
 
@@ -270,6 +271,7 @@ def test_a_list_can_be_filtered(people: People, export: Export) -> None:
         ("exportType=session", "exportType", "did you mean 'sessions'?"),
         ("format=cvs", "format", "did you mean 'csv'?"),
         ("creator=ada", "creator", "unknown parameter 'creator'; did you mean 'createdTo'? known: status"),
+        (f"createdBy={'x' * 201}", "createdBy", "takes up to 200 characters, got 201"),
         ("createdFrom=yesterday", "createdFrom", "takes a time such as 2026-01-31T12:00:00Z, got 'yesterday'"),
         ("createdFrom=2026-01-31T12:00:00", "createdFrom", "takes a time such as"),
         ("createdFrom=0001-01-01T00:00:00%2B14:00", "createdFrom", "takes a time such as"),

@@ -1,0 +1,110 @@
+"""JSON Web Tokens of an OpenID Connect issuer (Entra ID or any other): verified with the keys that it publishes.
+
+The issuer's keys are found at ``JWT_JWKS_URL``, or through its discovery document (OpenID Connect Discovery 1.0,
+section 4). They are kept for an hour; a token signed with a key that is not among them makes us look again, at most
+every few seconds. What a token says about where its key is to be found (``jku``, ``x5u``, ``jwk``) is never looked at.
+"""
+
+from collections.abc import Mapping
+from functools import cache
+from typing import Any
+from urllib.parse import urlsplit
+
+import jwt
+import requests
+
+from shared.errors import IssuerUnavailable, NotAuthenticated
+from shared.settings import Settings
+
+_ALGORITHM = "RS256"
+"""The one algorithm that every issuer has to offer (OpenID Connect Core 1.0, section 15.1)."""
+
+_TIMEOUT_SECONDS = 5
+_KEYS_LIVE_SECONDS = 3600
+_LOOK_AGAIN_SECONDS = 5
+
+
+class _IssuerKeys(jwt.PyJWKClient):
+    """The keys of an issuer that verify signatures; others (encryption, shared secrets) are left out."""
+
+    def fetch_data(self) -> Any:
+        found = super().fetch_data()
+        return {**found, "keys": [key for key in found.get("keys", ()) if _verifies(key)]}
+
+
+def _verifies(key: Mapping[str, Any]) -> bool:
+    """Whether a key is meant for our algorithm (RFC 7517, sections 4.1 to 4.4)."""
+    return (
+        key.get("kty") == "RSA"
+        and key.get("use", "sig") == "sig"
+        and "verify" in key.get("key_ops", ["verify"])
+        and key.get("alg", _ALGORITHM) == _ALGORITHM
+    )
+
+
+def issuer_claims(token: str, settings: Settings) -> Mapping[str, Any]:
+    """The claims of a token from the issuer in the settings. Blocks while keys are fetched, five seconds at most.
+
+    Raises ``NotAuthenticated`` for a token that is not good, ``IssuerUnavailable`` when the keys cannot be had.
+    """
+    try:
+        key_id = jwt.get_unverified_header(token).get("kid")
+    except jwt.InvalidTokenError:
+        raise NotAuthenticated("the token is not valid here") from None
+    if not key_id:
+        raise NotAuthenticated("the token is not valid here")
+    key = _signing_key(str(key_id), settings)
+    try:
+        claims: Mapping[str, Any] = jwt.decode(
+            token,
+            key,
+            algorithms=[_ALGORITHM],
+            issuer=settings.jwt_issuer,
+            audience=settings.jwt_audience,
+            leeway=settings.jwt_leeway_seconds,
+            options={"require": ["exp", "iat", "aud", "iss", "sub"], "enforce_minimum_key_length": True},
+        )
+    except jwt.ExpiredSignatureError:
+        raise NotAuthenticated("the token has expired; get a new one") from None
+    except jwt.PyJWTError:
+        raise NotAuthenticated("the token is not valid here") from None
+    return claims
+
+
+def _signing_key(key_id: str, settings: Settings) -> jwt.PyJWK:
+    try:
+        keys = _keys(settings.jwt_issuer, settings.jwt_jwks_url)
+        keys.get_signing_keys()
+    except (jwt.PyJWTError, requests.RequestException, ValueError) as error:
+        raise IssuerUnavailable(f"the keys of {settings.jwt_issuer} cannot be read") from error
+    try:
+        return keys.get_signing_key(key_id)
+    except jwt.PyJWKClientConnectionError as error:
+        raise IssuerUnavailable(f"the keys of {settings.jwt_issuer} cannot be read") from error
+    except (jwt.PyJWTError, ValueError):
+        raise NotAuthenticated("the token is not valid here") from None
+
+
+@cache
+def _keys(issuer: str, jwks_url: str) -> _IssuerKeys:
+    """The keys of an issuer. A failure is not remembered."""
+    return _IssuerKeys(
+        jwks_url or _discovered(issuer),
+        lifespan=_KEYS_LIVE_SECONDS,
+        timeout=_TIMEOUT_SECONDS,
+        cooldown_duration=_LOOK_AGAIN_SECONDS,
+    )
+
+
+def _discovered(issuer: str) -> str:
+    """Where the issuer publishes its keys. Raises ``ValueError`` for a document of somebody else (section 4.3)."""
+    url = f"{issuer.rstrip('/')}/.well-known/openid-configuration"
+    answer = requests.get(url, timeout=_TIMEOUT_SECONDS, allow_redirects=False)
+    answer.raise_for_status()
+    document = answer.json()
+    if not isinstance(document, dict) or document.get("issuer") != issuer:
+        raise ValueError(f"{url} is not the document of {issuer}")
+    keys = str(document.get("jwks_uri"))
+    if urlsplit(keys).scheme != urlsplit(issuer).scheme:
+        raise ValueError(f"{url} names keys at {keys}")
+    return keys

@@ -1,0 +1,263 @@
+"""What the API answers, as models: the OpenAPI document is made from them, and a test holds every answer against it."""
+
+from datetime import datetime
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+from pydantic.alias_generators import to_camel
+
+from shared.export_types import Role, Scope
+from shared.transitions import Status
+
+
+class Resource(BaseModel):
+    """An object in an answer: camelCase, times in UTC, nothing but these fields."""
+
+    model_config = ConfigDict(extra="forbid", alias_generator=to_camel)
+
+
+class ErrorEntry(Resource):
+    """One wrong field."""
+
+    field: str = Field(description="Path of the field, such as dateRange.from or columns.1.")
+    message: str = Field(description="What was received and what is valid.")
+
+
+class Problem(Resource):
+    """What went wrong (RFC 9457)."""
+
+    type: str = Field(description="urn:sluice:problem:<code>; the code is stable.")
+    title: str
+    status: int
+    detail: str = Field(description="A sentence for a person.")
+    errors: list[ErrorEntry] = Field(default_factory=list, description="With validation-failed: every wrong field.")
+
+
+class Health(Resource):
+    """The service can do its work."""
+
+    status: Literal["ok"]
+    version: str
+
+
+class Links(Resource):
+    """Where to go on with an export."""
+
+    self: str
+    download: str
+    logs: str
+
+
+class Durable(Resource):
+    """Addresses of the durable engine for this export, for trusted callers only: their key opens every instance."""
+
+    id: str
+    status_query_get_uri: str
+    send_event_post_uri: str
+    terminate_post_uri: str
+    rewind_post_uri: str
+    purge_history_delete_uri: str
+    restart_post_uri: str
+    suspend_post_uri: str
+    resume_post_uri: str
+
+
+class ExportAccepted(Resource):
+    """An export that was begun."""
+
+    id: str
+    status: Status
+    links: Links
+    durable: Durable | None = None
+
+
+class Progress(Resource):
+    """How far an export is. It never goes back, and is 100 only with Completed."""
+
+    percent: Annotated[float, Field(ge=0, le=100)]
+    rows: Annotated[int, Field(ge=0)]
+    total_rows: Annotated[int, Field(ge=0)]
+    parts: Annotated[int, Field(ge=0)]
+    total_parts: Annotated[int, Field(ge=0)]
+    eta_seconds: Annotated[int, Field(ge=0)] | None
+
+
+class File(Resource):
+    """The file of a completed export."""
+
+    name: str
+    bytes: Annotated[int, Field(ge=0)]
+    rows: Annotated[int, Field(ge=0)]
+    sha256: str = Field(pattern="^[0-9a-f]{64}$")
+    content_type: str
+
+
+class ExportError(Resource):
+    """Why an export failed."""
+
+    code: str
+    message: str
+
+
+class Export(Resource):
+    """An export."""
+
+    id: str
+    export_type: str
+    format: str
+    status: Status
+    phase: Literal["planning", "exporting", "merging", "publishing"] | None
+    progress: Progress
+    created_by: str
+    created_at: datetime
+    started_at: datetime | None
+    completed_at: datetime | None
+    expires_at: datetime | None
+    downloaded_at: datetime | None
+    attempt: Annotated[int, Field(ge=1)]
+    links: Links
+    file: File | None = Field(default=None, description="When Completed.")
+    error: ExportError | None = Field(default=None, description="When Failed.")
+
+
+class Operation(Resource):
+    """An export as a long-running operation (Microsoft REST API guidelines)."""
+
+    id: str
+    status: Literal["NotStarted", "Running", "Succeeded", "Failed", "Canceled"]
+    percent_complete: Annotated[float, Field(ge=0, le=100)]
+    created_date_time: datetime
+    last_action_date_time: datetime
+    resource_location: str | None = Field(description="When Succeeded: the export.")
+    error: ExportError | None = Field(default=None, description="When Failed or Canceled.")
+
+
+class ExportPage(Resource):
+    """A page of exports, newest first."""
+
+    items: list[Export]
+    next_cursor: str | None = Field(description="The cursor of the next page; null at the end.")
+
+
+class LogLine(Resource):
+    """Something that happened to an export."""
+
+    time: datetime
+    level: str
+    action: str = Field(description="Stable; the message is for people.")
+    message: str
+    part: int | None = None
+
+
+class LogPage(Resource):
+    """A page of an export's log, oldest first."""
+
+    items: list[LogLine]
+    next_cursor: str | None = Field(description="The cursor of the next page; null at the end.")
+
+
+class DownloadUrl(Resource):
+    """A URL that reads the file."""
+
+    url: str
+    expires_at: datetime
+
+
+class FormatEntry(Resource):
+    """A format of an export type."""
+
+    name: str
+    title: str
+    extension: str
+    compressions: list[str]
+    max_rows: int | None
+
+
+class ColumnEntry(Resource):
+    """A column of an export type."""
+
+    name: str
+    title: str
+    type: str
+
+
+class FilterEntry(Resource):
+    """A filter of an export type."""
+
+    name: str
+    type: str
+    many: bool
+    choices: list[str] | None
+    summary: str
+
+
+class Limits(Resource):
+    """What an export of this type may not pass; null: no limit."""
+
+    max_rows: int | None
+
+
+class ExportTypeEntry(Resource):
+    """An export type, titles in the caller's locale."""
+
+    name: str
+    title: str
+    summary: str
+    scope: Scope
+    formats: list[FormatEntry]
+    columns: list[ColumnEntry]
+    filters: list[FilterEntry]
+    date_range: bool
+    limits: Limits
+    example: dict[str, Any]
+
+
+class Catalogue(Resource):
+    """What the caller may export."""
+
+    items: list[ExportTypeEntry]
+
+
+class Token(Resource):
+    """A bearer token."""
+
+    token: str
+
+
+class ServiceToken(Token):
+    """A bearer token of a service."""
+
+    expires_at: datetime
+
+
+class DemoUser(Resource):
+    """A person of the demo."""
+
+    user: str
+    name: str
+    email: str
+    tenant: str
+    roles: list[Role]
+
+
+class DemoUsers(Resource):
+    """The people of the demo."""
+
+    items: list[DemoUser]
+
+
+class Mail(Resource):
+    """A mail in the local outbox."""
+
+    to: str
+    subject: str
+    operation_id: str
+    time: datetime
+    text: str
+    html: str
+
+
+class Mails(Resource):
+    """The local outbox."""
+
+    items: list[Mail]

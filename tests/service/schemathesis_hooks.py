@@ -1,0 +1,41 @@
+"""What a schema cannot say, for schemathesis: which values go together, and which are the caller's."""
+
+import os
+from typing import Any
+
+import schemathesis
+from hypothesis import strategies as st
+from schemathesis import Case, GenerationMode, HookContext
+
+COMPANIES, SCOPES = os.environ["OWN_COMPANIES"].split(","), os.environ["OWN_SCOPES"].split(",")
+
+schemathesis.openapi.format("iana-time-zone", st.sampled_from(["UTC", "Europe/Paris", "America/New_York"]))
+
+
+@schemathesis.hook
+def before_call(context: HookContext, case: Case, kwargs: dict[str, Any]) -> None:
+    """Mend what is meant to be right."""
+    if case.meta is None or case.meta.generation.mode is not GenerationMode.POSITIVE:
+        return
+    if isinstance(case.body, dict) and "exportType" in case.body:
+        mend(case.body)
+
+
+def mend(body: dict[str, Any]) -> None:
+    """Companies and scopes of the caller, a range from before to after, a decimal of up to 38 digits."""
+    for name, own in (("companyIds", COMPANIES), ("operationalScopeIds", SCOPES)):
+        if body.get(name):
+            body[name] = own[: len(body[name])]
+    days = body.get("dateRange", {})
+    if days.get("from") and days.get("to"):
+        days["from"], days["to"] = sorted((days["from"], days["to"]))
+    for day in ("from", "to"):
+        if days.get(day) and not "1900" < days[day] < "9000":
+            days[day] = None
+    amount = body.get("filters", {}).get("minAmount")
+    if isinstance(amount, float):
+        body["filters"]["minAmount"] = round(amount % 1_000_000, 2)
+    options = body.get("formatOptions", {})
+    options.pop("nullText", None)
+    if options.get("decimalSeparator", "point") != "point":
+        options.pop("delimiter", None)

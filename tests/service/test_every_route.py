@@ -1,0 +1,191 @@
+"""Every route of the app, as the code lists them, and everybody who must not get in."""
+
+import time
+from collections.abc import Mapping
+from typing import Any
+
+import pytest
+import requests
+
+from shared.openapi import Access
+from tests.routes import routes
+from tests.service.conftest import Service
+from tests.service.issuer import Issuer
+from tests.service.problems import assert_problem
+from triggers.calls import CALLS
+
+MISSING = "0123456789abcdefghijklmnopqrstuvwx"
+"""Looks like an id, and is none."""
+
+PUBLIC, CALLER, EXPORTER, OWNER = Access.PUBLIC, Access.CALLER, Access.EXPORTER, Access.OWNER
+
+WHO_MAY: Mapping[tuple[str, str], Access] = {
+    ("POST", "exports"): EXPORTER,
+    ("GET", "exports"): EXPORTER,
+    ("HEAD", "exports"): EXPORTER,
+    ("GET", "exports/{id}"): OWNER,
+    ("HEAD", "exports/{id}"): OWNER,
+    ("GET", "exports/{id}/logs"): OWNER,
+    ("HEAD", "exports/{id}/logs"): OWNER,
+    ("GET", "operations/{id}"): OWNER,
+    ("HEAD", "operations/{id}"): OWNER,
+    ("GET", "exports/{id}/download"): OWNER,
+    ("HEAD", "exports/{id}/download"): OWNER,
+    ("GET", "export-types"): CALLER,
+    ("HEAD", "export-types"): CALLER,
+    ("GET", "d/{token}"): PUBLIC,
+    ("HEAD", "d/{token}"): PUBLIC,
+    ("POST", "d/{token}"): PUBLIC,
+    ("GET", "health"): PUBLIC,
+    ("HEAD", "health"): PUBLIC,
+    ("GET", "openapi.json"): PUBLIC,
+    ("HEAD", "openapi.json"): PUBLIC,
+    ("GET", "docs"): PUBLIC,
+    ("HEAD", "docs"): PUBLIC,
+    ("GET", "docs/{file}"): PUBLIC,
+    ("HEAD", "docs/{file}"): PUBLIC,
+    ("POST", "service/token"): Access.FUNCTION_KEY,
+    ("POST", "dev/token"): PUBLIC,
+    ("GET", "dev/users"): PUBLIC,
+    ("HEAD", "dev/users"): PUBLIC,
+    ("GET", "dev/outbox"): PUBLIC,
+    ("HEAD", "dev/outbox"): PUBLIC,
+    ("DELETE", "dev/outbox"): PUBLIC,
+}
+"""Written down once more, so that nobody opens a route by mistake."""
+
+STRANGERS: Mapping[str, Mapping[str, Any] | None] = {
+    "no token": None,
+    "expired": {"exp": int(time.time()) - 120, "iat": int(time.time()) - 600},
+    "wrong audience": {"aud": "api://other"},
+    "other tenant": {"tid": "globex", "sub": "owner"},
+    "other user": {"roles": ["Manager"], "sub": "somebody"},
+    "too low role": {"roles": ["Viewer"], "sub": "owner"},
+}
+"""How each of them differs from the Admin of acme who owns the export."""
+
+
+ROUTES = routes()
+
+
+def test_every_route_is_described_and_guarded() -> None:
+    """The app's functions, the descriptions that OpenAPI is made from, and the table above name the same routes."""
+    assert set(WHO_MAY) == set(ROUTES)
+    assert {(call.method, call.route): call.access for call in CALLS} == WHO_MAY
+    assert {(call.method, call.route): call.function for call in CALLS} == ROUTES
+
+
+@pytest.fixture(scope="module")
+def owned(jwt_service: Service, issuer: Issuer) -> str:
+    """A completed export of somebody in acme."""
+    token = issuer.token(sub="owner")
+    export_id: str = jwt_service.export(token, exportType="users").json()["id"]
+    assert jwt_service.status(token, export_id)["status"] == "Completed"
+    return export_id
+
+
+def call(service: Service, method: str, route: str, export_id: str, token: str | None) -> requests.Response:
+    """The request, with an empty object for a body."""
+    headers = {} if token is None else {"Authorization": f"Bearer {token}"}
+    path = route.replace("{id}", export_id).replace("{token}", "x").replace("{file}", "start.js")
+    return requests.request(
+        method,
+        f"{service.api}/{path}",
+        json={} if method == "POST" else None,
+        headers=headers,
+        timeout=30,
+        allow_redirects=False,
+    )
+
+
+def same(one: requests.Response, other: requests.Response) -> bool:
+    """Byte for byte, headers too."""
+    unlike = {"Date": "", "X-Request-Id": ""}
+    return (one.status_code, one.content, {**one.headers, **unlike}) == (
+        other.status_code,
+        other.content,
+        {**other.headers, **unlike},
+    )
+
+
+@pytest.mark.parametrize("stranger", STRANGERS)
+@pytest.mark.parametrize(("method", "route"), sorted(ROUTES), ids=lambda text: text)
+def test_who_must_not_get_in_does_not(
+    jwt_service: Service, issuer: Issuer, owned: str, method: str, route: str, stranger: str
+) -> None:
+    """401 without a good token, 403 for a low role, 404 for the export of others, the same as for none at all."""
+    changes = STRANGERS[stranger]
+    token = None if changes is None else issuer.token(**changes)
+    access = WHO_MAY[method, route]
+    answer = call(jwt_service, method, route, owned, token)
+    missing = call(jwt_service, method, route, MISSING, token)
+    code = {
+        "no token": "not-authenticated",
+        "expired": "not-authenticated",
+        "wrong audience": "not-authenticated",
+        "too low role": "not-allowed" if access in (EXPORTER, OWNER) else "",
+    }.get(stranger, "not-found" if access is OWNER else "")
+    if route.startswith(("dev/", "service/")):
+        assert answer.status_code == 404
+        assert method == "HEAD" or answer.json()["detail"] == "there is nothing here"
+    elif access is PUBLIC:
+        assert same(answer, call(jwt_service, method, route, owned, issuer.token(sub="owner")))
+        assert answer.status_code in (200, 404)
+    elif not code:
+        assert answer.status_code == (400 if method == "POST" else 200), answer.text
+    elif method == "HEAD":
+        assert answer.status_code == {"not-authenticated": 401, "not-allowed": 403, "not-found": 404}[code]
+        assert same(answer, missing)
+    else:
+        assert_problem(answer, code)
+        assert same(answer, missing)
+
+
+def test_the_owner_gets_in(jwt_service: Service, issuer: Issuer, owned: str) -> None:
+    """Otherwise the tests above would prove nothing; and so does an Admin of the tenant who is somebody else."""
+    for token in (issuer.token(sub="owner"), issuer.token(sub="owner", roles=["Manager"]), issuer.token(sub="boss")):
+        statuses = {
+            (method, route): call(jwt_service, method, route, owned, token).status_code
+            for method, route in ROUTES
+            if WHO_MAY[method, route] in (CALLER, EXPORTER, OWNER)
+        }
+        assert statuses == {
+            ("POST", "exports"): 400,
+            **{(method, "exports"): 200 for method in ("GET", "HEAD")},
+            **{(method, "exports/{id}"): 200 for method in ("GET", "HEAD")},
+            **{(method, "exports/{id}/logs"): 200 for method in ("GET", "HEAD")},
+            **{(method, "operations/{id}"): 200 for method in ("GET", "HEAD")},
+            **{(method, "export-types"): 200 for method in ("GET", "HEAD")},
+            ("GET", "exports/{id}/download"): 302,
+            ("HEAD", "exports/{id}/download"): 302,
+        }
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "allowed"),
+    [
+        ("DELETE", "/exports", "GET, HEAD, OPTIONS, POST"),
+        ("PUT", "/exports/x", "GET, HEAD, OPTIONS"),
+        ("PATCH", "/exports/x/logs", "GET, HEAD, OPTIONS"),
+        ("POST", "/exports/x/download", "GET, HEAD, OPTIONS"),
+        ("TRACE", "/health", "GET, HEAD, OPTIONS"),
+        ("POST", "/Export-Types", "GET, HEAD, OPTIONS"),
+    ],
+)
+def test_another_method_is_refused(jwt_service: Service, method: str, path: str, allowed: str) -> None:
+    """405 with those that there are; OPTIONS tells them."""
+    answer = requests.request(method, jwt_service.api + path, timeout=30)
+    assert_problem(answer, "method-not-allowed", detail=f"{method} is not possible here; possible: {allowed}")
+    assert answer.headers["Allow"] == allowed
+    asked = requests.options(jwt_service.api + path, timeout=30)
+    assert (asked.status_code, asked.headers["Allow"], asked.content) == (204, allowed, b"")
+
+
+@pytest.mark.parametrize("path", ["/", "/nothing", "/exports/x/else", "/dev/users", "/dev", "/docs/../health", "/%00"])
+@pytest.mark.parametrize("method", ["GET", "POST", "OPTIONS"])
+def test_an_address_that_is_not_there_is_a_problem_document(jwt_service: Service, method: str, path: str) -> None:
+    """404, whatever the method; what these settings do not offer is not there either."""
+    prepared = requests.Request(method, jwt_service.api).prepare()
+    prepared.url = jwt_service.api + path
+    with requests.Session() as session:
+        assert_problem(session.send(prepared, timeout=30), "not-found", detail="there is nothing here")

@@ -1,0 +1,66 @@
+"""``/operations/{id}``: an export as a long-running operation, for clients that follow ``Operation-Location``.
+
+The shape is that of the Microsoft REST API guidelines ("Long-running operations"), which azure-core's ``LROPoller`` and
+its sisters in other languages follow: ``Succeeded`` leads to ``resourceLocation``, the others end with ``error``.
+"""
+
+from typing import Any
+
+import azure.durable_functions as df
+import azure.functions as func
+
+from shared.records import ExportRecord
+from shared.transitions import Status
+from triggers.exports import current_resource, poll_headers, visible_record
+from triggers.http import caller_of, endpoint, in_thread, json_response, request_services
+
+bp = df.Blueprint()
+
+_CANCELLED = {"code": "cancelled", "message": "the export was cancelled"}
+
+
+@bp.route(route="operations/{id}", methods=["GET", "HEAD"])
+@bp.durable_client_input(client_name="client")
+@endpoint
+async def operation(req: func.HttpRequest, client: df.DurableOrchestrationClient) -> func.HttpResponse:
+    caller = await caller_of(req)
+    context = await request_services()
+    record = await in_thread(visible_record, context, caller, req.route_params["id"])
+    body = monitor(record, await current_resource(record, client, context.settings))
+    return json_response(body, headers=poll_headers(record))
+
+
+def monitor(record: ExportRecord, resource: dict[str, Any]) -> dict[str, Any]:
+    """The operation that an export's record and status resource amount to."""
+    status = operation_status(record)
+    body: dict[str, Any] = {
+        "id": record.id,
+        "status": status,
+        "percentComplete": resource["progress"]["percent"],
+        "createdDateTime": record.created_at,
+        "lastActionDateTime": record.completed_at or record.started_at or record.created_at,
+        "resourceLocation": resource["links"]["self"] if status == "Succeeded" else None,
+    }
+    if status == "Failed":
+        body["error"] = {"code": record.error_code, "message": record.error_message}
+    if status == "Canceled":
+        body["error"] = _CANCELLED
+    return body
+
+
+def operation_status(record: ExportRecord) -> str:
+    """The operation's status. An expired export keeps the one that it ended with."""
+    if record.status == Status.EXPIRED:
+        if record.file_name:
+            return "Succeeded"
+        return "Failed" if record.error_code else "Canceled"
+    return _STATUS[Status(record.status)]
+
+
+_STATUS = {
+    Status.PENDING: "NotStarted",
+    Status.PROCESSING: "Running",
+    Status.COMPLETED: "Succeeded",
+    Status.FAILED: "Failed",
+    Status.CANCELLED: "Canceled",
+}
