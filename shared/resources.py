@@ -45,6 +45,7 @@ class Links(Resource):
 
     self: str
     download: str
+    cancel: str
     logs: str
 
 
@@ -68,7 +69,16 @@ class ExportAccepted(Resource):
     id: str
     status: Status
     links: Links
+    deduplicated: bool = Field(default=False, description="An earlier request has made the export.")
     durable: Durable | None = None
+
+
+class Estimate(Resource):
+    """How large an export would be; null where only the export itself can tell."""
+
+    rows: Annotated[int, Field(ge=0)] | None = Field(description="Exact.")
+    parts: Annotated[int, Field(ge=0)]
+    bytes: Annotated[int, Field(ge=0)] | None = Field(description="From a sample.")
 
 
 class Progress(Resource):

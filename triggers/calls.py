@@ -50,7 +50,13 @@ _LIST = (
     _CURSOR,
 )
 
-_NEXT = {"status": "export_status", "operation": "operation", "download": "download_export", "logs": "export_logs"}
+_NEXT = {
+    "status": "export_status",
+    "operation": "operation",
+    "download": "download_export",
+    "cancel": "cancel_export",
+    "logs": "export_logs",
+}
 
 _WRITTEN: tuple[Call, ...] = (
     Call(
@@ -60,14 +66,21 @@ _WRITTEN: tuple[Call, ...] = (
         "Begin an export",
         Access.EXPORTER,
         {
-            202: Answer(
-                "It has begun.",
-                r.ExportAccepted,
-                headers=_BEGUN,
-                links=_NEXT,
-            )
+            200: Answer("An earlier request has made it.", r.ExportAccepted, headers=_BEGUN, links=_NEXT),
+            202: Answer("It has begun.", r.ExportAccepted, headers=_BEGUN, links=_NEXT),
         },
         body=ExportRequest,
+        refuses=(422, 429),
+    ),
+    Call(
+        "estimate_export",
+        "POST",
+        "exports/estimate",
+        "How large an export would be",
+        Access.EXPORTER,
+        {200: Answer("It.", r.Estimate)},
+        body=ExportRequest,
+        refuses=(422,),
     ),
     Call(
         "list_exports", "GET", "exports", "List exports", Access.EXPORTER, {200: Answer("A page.", r.ExportPage)}, _LIST
@@ -80,6 +93,36 @@ _WRITTEN: tuple[Call, ...] = (
         Access.OWNER,
         {200: Answer("It.", r.Export)},
         (_ID,),
+    ),
+    Call(
+        "cancel_export",
+        "POST",
+        "exports/{id}/cancel",
+        "Stop an export",
+        Access.OWNER,
+        {202: Answer("Everything that runs for it stops within seconds.", r.ExportAccepted, headers=_BEGUN)},
+        (_ID,),
+        refuses=(409,),
+    ),
+    Call(
+        "retry_export",
+        "POST",
+        "exports/{id}/retry",
+        "Let a failed export go on from the parts that are there",
+        Access.OWNER,
+        {202: Answer("It goes on.", r.ExportAccepted, headers=_BEGUN)},
+        (_ID,),
+        refuses=(409, 429),
+    ),
+    Call(
+        "delete_export",
+        "DELETE",
+        "exports/{id}",
+        "Forget an export that has ended, with its file",
+        Access.OWNER,
+        {204: Answer("It is gone.")},
+        (_ID,),
+        refuses=(409,),
     ),
     Call(
         "operation",

@@ -91,4 +91,4 @@ def _bytes(
     spec = file_spec(export_type, request, caller.locale, iso(utc_now()))
     reader = pa.RecordBatchReader.from_batches(sample.schema, [sample])
     get_format(request.format).encode_part(reader, write, spec, PartPosition(0, 1, 0))
-    return int(size * rows // sample.num_rows)
+    return int(size * rows / sample.num_rows)

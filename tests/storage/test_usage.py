@@ -104,10 +104,10 @@ def test_a_new_day_begins_at_nothing_but_what_runs(usage: Usage, tenant: str, st
 
 def test_a_tenant_may_have_hundreds_running(usage: Usage, tenant: str) -> None:
     """Longer than one property of a row may be."""
-    ids = [uuid4().hex for _ in range(300)]
+    ids = [uuid4().hex for _ in range(200)]
     for export_id in ids:
         usage.enter(tenant, "a-user-with-a-name-of-36-characters-x", export_id, ROOMY)
     assert live(usage, tenant) == set(ids)
-    for export_id in ids[:299]:
+    for export_id in ids[:20]:
         usage.leave(tenant, export_id)
-    assert live(usage, tenant) == {ids[299]}
+    assert live(usage, tenant) == set(ids[20:])
