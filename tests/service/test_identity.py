@@ -45,20 +45,20 @@ def test_a_token_of_the_issuer_is_good(jwt_service: Service, issuer: Issuer) -> 
 @pytest.mark.parametrize(
     ("changes", "types"),
     [
-        ({"roles": ["Admin"]}, {"sessions", "users"}),
-        ({"roles": "Manager"}, {"sessions"}),
-        ({"roles": ["Manager", "Whatever", 7, None]}, {"sessions"}),
-        ({"roles": ["Viewer"]}, set()),
-        ({"roles": ["admin", "ADMIN", "Admin "]}, set()),
-        ({"roles": None}, set()),
-        ({"roles": {"Admin": True}}, set()),
+        ({"roles": ["Admin"]}, ["sessions", "users"]),
+        ({"roles": "Manager"}, ["sessions"]),
+        ({"roles": ["Manager", "Whatever", 7, None]}, ["sessions"]),
+        ({"roles": ["Viewer"]}, []),
+        ({"roles": ["admin", "ADMIN", "Admin "]}, []),
+        ({"roles": None}, []),
+        ({"roles": {"Admin": True}}, []),
     ],
     ids=str,
 )
-def test_roles_come_from_the_token(jwt_service: Service, issuer: Issuer, changes: Any, types: set[str]) -> None:
+def test_roles_come_from_the_token(jwt_service: Service, issuer: Issuer, changes: Any, types: list[str]) -> None:
     """Exactly those that we know, and none when there is none."""
     items = jwt_service.with_token(issuer.token(**changes), "/export-types").json()["items"]
-    assert types == {t["name"] for t in items} & {"sessions", "users"}
+    assert types == sorted({t["name"] for t in items} & {"sessions", "users"})
 
 
 def test_companies_and_scopes_come_from_the_token(jwt_service: Service, issuer: Issuer) -> None:
@@ -91,8 +91,8 @@ def test_a_super_admin_gets_the_engines_addresses(jwt_service: Service, issuer: 
         {"sub": None},
         {"exp": None},
         {"iat": None},
-        {"iat": int(time.time()) + 3600},
-        {"nbf": int(time.time()) + 3600},
+        {"iat": 2**32},
+        {"nbf": 2**32},
         {"exp": "tomorrow"},
     ],
     ids=str,

@@ -25,8 +25,9 @@ ROOT = Path(__file__).resolve().parents[2]
 SECONDS = os.environ.get("SCHEMATHESIS_SECONDS", "")
 """How long schemathesis tries each phase as each of those who call; ``make test-api`` gives it minutes."""
 
+WITHOUT_LARGE_BODIES = ["--exclude-operation-id", "start_export", "--exclude-operation-id", "estimate_export"]
 SHORT = {
-    "coverage,fuzzing": ["--max-examples", "5", "--exclude-operation-id", "start_export", "--exclude-method", "HEAD"],
+    "coverage,fuzzing": ["--max-examples", "5", *WITHOUT_LARGE_BODIES, "--exclude-method", "HEAD"],
     "stateful": ["--max-examples", "5", "--exclude-method", "HEAD"],
 }
 LONG = {phase: ["--max-examples", "100", "--max-time", SECONDS] for phase in ("coverage", "fuzzing", "stateful")}
