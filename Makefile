@@ -35,7 +35,7 @@ format: $(STAMP)
 	@$(BIN)/ruff format .
 	@$(BIN)/ruff check --fix .
 
-bench: $(BENCH_STAMP) ## the figures of the README; SUITE=service for one of them
+bench: $(STAMP) $(BENCH_STAMP) ## the figures of the README; SUITE=service for one of them
 	@$(BENCH_VENV)/bin/python -m bench $(SUITE)
 
 clean: ## the environment, what was installed, and all state

@@ -7,6 +7,7 @@ byte in the emulator, merge, hash and publish; the table says how much of the ti
 import subprocess
 import tempfile
 import time
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any
 
@@ -33,7 +34,7 @@ def main() -> None:
     for kind in ("sqlite", "postgresql"):
         with (
             tempfile.TemporaryDirectory() as scratch,
-            stack.running(home, PORT, kind, {"NOTIFY_AFTER_SECONDS": "3600"}) as service,
+            _serving(home, kind) as service,
         ):
             client = Client(service.api, "ada")
             _export(client)  # warm: workers have imported, the database is in the page cache
@@ -60,6 +61,12 @@ def main() -> None:
     _formats(home)
     _small(home)
     _memory(home)
+
+
+def _serving(home: Path, kind: str) -> AbstractContextManager[stack.Stack]:
+    """The service in the environment that is deployed, without what the peers bring with them."""
+    python = str(stack.ROOT / ".venv" / "bin" / "python")
+    return stack.running(home, PORT, kind, {"NOTIFY_AFTER_SECONDS": "3600"}, python=python)
 
 
 def _export(client: Client, **request: Any) -> float:
@@ -101,7 +108,7 @@ def _formats(home: Path) -> None:
         ("pdf", "none", {"dateRange": PDF_RANGE}),
     ):
         request = {"format": name, "compression": compression, **filters}
-        with stack.running(home, PORT, "sqlite", {"NOTIFY_AFTER_SECONDS": "3600"}) as service:
+        with _serving(home, "sqlite") as service:
             client = Client(service.api, "ada")
             _export(client, **request)
             times, merges = [], []
@@ -129,7 +136,7 @@ def _formats(home: Path) -> None:
 
 
 def _small(home: Path) -> None:
-    with stack.running(home, PORT, "sqlite", {"NOTIFY_AFTER_SECONDS": "3600"}) as service:
+    with _serving(home, "sqlite") as service:
         client = Client(service.api, "ada")
         day = {"from": "2026-01-01", "to": "2026-01-01"}
         _export(client, dateRange=day)
@@ -147,7 +154,7 @@ def _memory(home: Path) -> None:
         ("100,000", {"dateRange": {"from": "2025-01-01", "to": "2025-04-10"}}),
         ("1,000,000", {}),
     ):
-        with stack.running(home, PORT, "sqlite", {"NOTIFY_AFTER_SECONDS": "3600"}) as service:
+        with _serving(home, "sqlite") as service:
             client = Client(service.api, "ada")
             status = client.wait(client.start(exportType="sessions", **request))
             peaks = [measure.peak_mib(pid) for pid in measure.children(service.host.pid)]

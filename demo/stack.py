@@ -79,13 +79,19 @@ def source(home: Path, kind: str) -> Iterator[str]:
 
 @contextmanager
 def host(
-    home: Path, port: int, settings: Mapping[str, str], *, data: Path | None = None, auth: bool = False
+    home: Path,
+    port: int,
+    settings: Mapping[str, str],
+    *,
+    data: Path | None = None,
+    auth: bool = False,
+    python: str = sys.executable,
 ) -> Iterator["subprocess.Popen[bytes]"]:
     """The app on the embedded host, ready to answer. With ``auth`` it asks for function keys, as the platform does."""
     log = home / "logs" / "host.log"
     data = data or home / "host"
     command = [
-        sys.executable,
+        python,
         "-m",
         "local_host",
         "start",
@@ -108,7 +114,9 @@ def host(
 
 
 @contextmanager
-def running(home: Path, port: int, kind: str, extra: Mapping[str, str] | None = None) -> Iterator[Stack]:
+def running(
+    home: Path, port: int, kind: str, extra: Mapping[str, str] | None = None, *, python: str = sys.executable
+) -> Iterator[Stack]:
     """Start everything, in order, and end it in the opposite order."""
     processes.require_free(port, "PORT")
     home.mkdir(parents=True, exist_ok=True)
@@ -116,7 +124,7 @@ def running(home: Path, port: int, kind: str, extra: Mapping[str, str] | None = 
         source_url = stack.enter_context(source(home, kind))
         azurite = stack.enter_context(azurite_server.running(home, port_from(os.environ, "AZURITE_PORT", None)))
         settings = {**app_settings(home, port, azurite.connection_string, source_url), **(extra or {})}
-        process = stack.enter_context(host(home, port, settings))
+        process = stack.enter_context(host(home, port, settings, python=python))
         yield Stack(
             f"http://127.0.0.1:{port}", home, source_url, azurite.connection_string, azurite.process.pid, process
         )

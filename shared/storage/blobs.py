@@ -1,8 +1,11 @@
 """The container of exports: whole small blobs, and ranges of large ones."""
 
+from collections import deque
 from collections.abc import Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import suppress
 from datetime import datetime, timedelta
+from itertools import islice
 
 from azure.core.exceptions import ResourceExistsError, ResourceModifiedError, ResourceNotFoundError
 from azure.storage.blob import BlobClient, BlobServiceClient, ContentSettings
@@ -10,6 +13,9 @@ from azure.storage.blob import BlobClient, BlobServiceClient, ContentSettings
 from shared.storage.accounts import BLOCK_BYTES, ONLY_NEW, storage_errors
 from shared.storage.names import CONTAINER
 from shared.storage.sas import read_url
+
+_AHEAD = 3
+"""Pieces that are read at the same time where a blob is read as a whole."""
 
 
 class BlobStore:
@@ -71,6 +77,20 @@ class BlobStore:
         """The same bytes in pieces, one request and one piece in memory at a time."""
         for start in range(offset, offset + length, BLOCK_BYTES):
             yield self.read(name, start, min(BLOCK_BYTES, offset + length - start))
+
+    def stream_ahead(self, name: str, length: int) -> Iterator[bytes]:
+        """The first ``length`` bytes in pieces; the next few are on their way while the caller looks at one."""
+        starts = iter(range(0, length, BLOCK_BYTES))
+        with ThreadPoolExecutor(_AHEAD, thread_name_prefix="read") as pool:
+
+            def coming(start: int) -> Future[bytes]:
+                return pool.submit(self.read, name, start, min(BLOCK_BYTES, length - start))
+
+            running = deque(map(coming, islice(starts, _AHEAD)))
+            while running:
+                piece = running.popleft().result()
+                running.extend(map(coming, islice(starts, 1)))
+                yield piece
 
     def metadata(self, name: str) -> tuple[int, dict[str, str]] | None:
         """Size in bytes and metadata of a blob, or None when it is not there."""

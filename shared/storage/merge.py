@@ -112,7 +112,7 @@ def _hashed(store: BlobStore, name: str, plan_hash: str, check: Callable[[], Non
         raise PermanentError("the merged file is gone from storage")
     size, metadata = found
     digest = hashlib.sha256()
-    for piece in store.stream(name, 0, size):
+    for piece in store.stream_ahead(name, size):
         check()
         digest.update(piece)
     metadata["sha256"] = digest.hexdigest()
