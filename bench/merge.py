@@ -130,7 +130,7 @@ def _merge(storage: str, name: str) -> tuple[float, float, int, float]:
     merged = merge_parts(store, "file", parts, segments, content_type="application/octet-stream", plan_hash="plan")
     took = time.perf_counter() - started
     peak = measure.peak_mib(os.getpid())
-    return took, measure.seconds(lambda: list(map(len, store.stream("file", 0, merged.bytes)))), merged.bytes, peak
+    return took, measure.seconds(lambda: list(map(len, store.stream_ahead("file", merged.bytes)))), merged.bytes, peak
 
 
 if __name__ == "__main__":

@@ -7,7 +7,6 @@ import random
 import subprocess
 import sys
 import zipfile
-from collections.abc import Iterator
 from decimal import Decimal
 from typing import Any
 
@@ -316,44 +315,13 @@ def test_a_row_without_bounds_is_refused(monkeypatch: pytest.MonkeyPatch) -> Non
         encode("csv", of, table(of, [["small"], ["x" * 1_000_001]]))
 
 
-_MEASURE = """
-import sys
-from pathlib import Path
-from tests.formats.test_format_contract import stream
-from shared.formats import FORMATS
-from shared.formats.base import FileSpec, PartPosition
-name, rows = sys.argv[1], int(sys.argv[2])
-reader, of = stream(rows)
-spec = FileSpec(of, options=FORMATS[name].options({}))
-count, _ = FORMATS[name].encode_part(reader, lambda data: None, spec, PartPosition(0, 1, 0))
-assert count == rows
-print(Path('/proc/self/status').read_text().partition('VmHWM:')[2].split()[0])
-"""
-
-
-def stream(rows: int) -> tuple[pa.RecordBatchReader, tuple[Column, ...]]:
-    """Rows that are made while they are read, 500 bytes each."""
-    of = columns(id="integer", amount="decimal(12,2)", seen="timestamp", note="text")
-    schema = arrow_schema(of)
-
-    def batches() -> Iterator[pa.RecordBatch]:
-        for start in range(0, rows, 10_000):
-            numbers = pa.array(range(start, start + 10_000), pa.int64())
-            notes = pa.array(["=" + "x<" * 200 + str(number) for number in range(start, start + 10_000)])
-            amounts = numbers.cast(pa.decimal128(19, 0)).cast(schema.types[1])
-            yield pa.RecordBatch.from_arrays([numbers, amounts, numbers.cast(schema.types[2]), notes], schema=schema)
-
-    return pa.RecordBatchReader.from_batches(schema, batches()), of
-
-
 @pytest.mark.parametrize("name", ALL)
 def test_memory_does_not_grow_with_the_rows(name: str) -> None:
     """A part of five times the rows holds about as much memory, far below 300 MiB."""
     few, many = (10_000, 50_000) if name == "pdf" else (100_000, 500_000)
-    peaks = [
-        int(subprocess.run([sys.executable, "-c", _MEASURE, name, str(n)], check=True, capture_output=True).stdout)
-        // 1024
-        for n in (few, many)
-    ]
+    peaks = []
+    for rows in (few, many):
+        command = [sys.executable, "-m", "tests.formats.peak", name, str(rows)]
+        peaks.append(int(subprocess.run(command, check=True, capture_output=True).stdout))
     assert peaks[1] < 300
     assert peaks[1] - peaks[0] < 60
