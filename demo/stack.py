@@ -61,6 +61,7 @@ def app_settings(home: Path, port: int, storage: str, source_url: str) -> dict[s
         "WATCHDOG_SCHEDULE": "0 * * * * *",
         "FUNCTIONS_WORKER_RUNTIME": "python",
         "PYTHON_THREADPOOL_THREAD_COUNT": "2",
+        "MALLOC_ARENA_MAX": "1",
     }
     return settings | {name: os.environ[name] for name in settings if os.environ.get(name)}
 

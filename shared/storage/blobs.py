@@ -14,7 +14,7 @@ from shared.storage.accounts import BLOCK_BYTES, ONLY_NEW, storage_errors
 from shared.storage.names import CONTAINER
 from shared.storage.sas import read_url
 
-_AHEAD = 3
+_AHEAD = 2
 """Pieces that are read at the same time where a blob is read as a whole."""
 
 
