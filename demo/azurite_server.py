@@ -4,7 +4,7 @@ import json
 import os
 import shutil
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -27,13 +27,14 @@ class Azurite:
     process: "subprocess.Popen[bytes]"
     blob_port: int
     table_port: int
+    account: str = _ACCOUNT
 
     @property
     def connection_string(self) -> str:
         return (
-            f"DefaultEndpointsProtocol=http;AccountName={_ACCOUNT};AccountKey={_KEY};"
-            f"BlobEndpoint=http://127.0.0.1:{self.blob_port}/{_ACCOUNT};"
-            f"TableEndpoint=http://127.0.0.1:{self.table_port}/{_ACCOUNT};"
+            f"DefaultEndpointsProtocol=http;AccountName={self.account};AccountKey={_KEY};"
+            f"BlobEndpoint=http://127.0.0.1:{self.blob_port}/{self.account};"
+            f"TableEndpoint=http://127.0.0.1:{self.table_port}/{self.account};"
         )
 
 
@@ -74,9 +75,10 @@ def _install() -> Path:
 
 
 @contextmanager
-def running(home: Path, port: int | None = None) -> Iterator[Azurite]:
+def running(home: Path, port: int | None = None, accounts: Sequence[str] = (_ACCOUNT,)) -> Iterator[Azurite]:
     """Run Azurite with its files under ``home``; blobs on ``port``, tables on the port after the next, or on free ones.
 
+    ``accounts`` share the emulator's key; the first is the one that is given.
     Raises ``StartFailed`` when a port is taken or it does not start.
     """
     program = install()
@@ -89,11 +91,12 @@ def running(home: Path, port: int | None = None) -> Iterator[Azurite]:
     command += ["--disableTelemetry", "--disableProductStyleUrl"]
     for service, number in zip(("blob", "queue", "table"), ports, strict=True):
         command += [f"--{service}Host", "127.0.0.1", f"--{service}Port", str(number)]
-    process = processes.start(command, log)
+    known = ";".join(f"{account}:{_KEY}" for account in accounts)
+    process = processes.start(command, log, environment={**os.environ, "AZURITE_ACCOUNTS": known})
     try:
         for number in (ports[0], ports[2]):
             processes.wait_for_port(process, number, "Azurite", log, 60)
-        yield Azurite(process, ports[0], ports[2])
+        yield Azurite(process, ports[0], ports[2], accounts[0])
     finally:
         processes.stop(process)
 

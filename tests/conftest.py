@@ -1,6 +1,7 @@
-"""What every suite shares: the real storage emulator, started once."""
+"""What every suite shares: the real storage emulator, started once, with an account for everybody."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -8,10 +9,23 @@ import pytest
 from demo import azurite_server
 from demo.azurite_server import Azurite
 
+NewAccount = Callable[[], Azurite]
+
 
 @pytest.fixture(scope="session")
-def azurite(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Azurite]:
-    """A running Azurite with nothing in it."""
+def new_account(tmp_path_factory: pytest.TempPathFactory) -> Iterator[NewAccount]:
+    """Gives a storage account with nothing in it, every time.
+
+    Services do not share one: the watchdog of each would find the exports of the others, and start them again.
+    """
     home: Path = tmp_path_factory.mktemp("azurite")
-    with azurite_server.running(home) as server:
-        yield server
+    accounts = [f"account{number}" for number in range(200)]
+    unused = iter(accounts)
+    with azurite_server.running(home, accounts=accounts) as emulator:
+        yield lambda: replace(emulator, account=next(unused))
+
+
+@pytest.fixture(scope="module")
+def azurite(new_account: NewAccount) -> Azurite:
+    """The module's own storage account."""
+    return new_account()

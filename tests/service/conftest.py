@@ -13,9 +13,9 @@ import pytest
 import requests
 
 from demo import processes, stack
-from demo.azurite_server import Azurite
 from demo.client import Client
 from demo.stack import Stack
+from tests.conftest import NewAccount
 from tests.service import issuer as issuers
 from tests.service.database import make_small_database
 from tests.service.issuer import AUDIENCE, Issuer
@@ -133,12 +133,15 @@ class Fragile:
 
 
 @pytest.fixture(scope="session")
-def fragile_service(azurite: Azurite, database: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Fragile]:
+def fragile_service(
+    new_account: NewAccount, database: Path, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Fragile]:
     """The service; use ``fragile``."""
     home = tmp_path_factory.mktemp("fragile")
     own = Path(shutil.copy(database, home / "own.db"))
     port = processes.free_port()
-    settings = stack.app_settings(home, port, azurite.connection_string, f"sqlite:///{own}")
+    storage = new_account().connection_string
+    settings = stack.app_settings(home, port, storage, f"sqlite:///{own}")
     pace = {
         "PART_ROWS": "125",
         "RETRY_FIRST_SECONDS": "0.5",
@@ -148,7 +151,7 @@ def fragile_service(azurite: Azurite, database: Path, tmp_path_factory: pytest.T
         "NOTIFY_GRACE_SECONDS": "1",
     }
     with stack.host(home, port, {**settings, **pace}):
-        yield Fragile(f"http://127.0.0.1:{port}", own, azurite.connection_string)
+        yield Fragile(f"http://127.0.0.1:{port}", own, storage)
 
 
 @pytest.fixture
@@ -194,13 +197,13 @@ class Service:
 
 
 @pytest.fixture(scope="session")
-def start(azurite: Azurite, database: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Start]:
+def start(new_account: NewAccount, database: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Start]:
     """Start a service with these settings; ``auth`` makes the host ask for function keys."""
     with ExitStack() as hosts:
 
         def begin(auth: bool = False, **settings: str) -> Service:
             home, port = tmp_path_factory.mktemp("identity"), processes.free_port()
-            usual = stack.app_settings(home, port, azurite.connection_string, f"sqlite:///{database}")
+            usual = stack.app_settings(home, port, new_account().connection_string, f"sqlite:///{database}")
             usual |= {"RETENTION_SCHEDULE": "0 0 0 1 1 *", "FUNCTIONS_WORKER_PROCESS_COUNT": "1"}
             hosts.enter_context(stack.host(home, port, {**usual, **settings}, auth=auth))
             return Service(f"http://127.0.0.1:{port}/api", home)

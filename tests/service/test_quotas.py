@@ -4,33 +4,29 @@ import shutil
 from collections import Counter
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
 import requests
 
-from demo import azurite_server, processes, stack
+from demo import processes, stack
+from demo.azurite_server import Azurite
 from demo.client import Client
 from tests.service.conftest import Fragile
 from tests.service.problems import assert_problem
 
 
 @pytest.fixture(scope="module")
-def strict(database: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Fragile]:
-    """A service whose database is away, so that exports run until they are cancelled; ten a user, twelve a tenant.
-
-    Its storage is its own: what other services have running would count.
-    """
+def strict(azurite: Azurite, database: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Fragile]:
+    """A service whose database is away, so that exports run until they are cancelled; ten a user, twelve a tenant."""
     home = tmp_path_factory.mktemp("strict")
     own = Path(shutil.copy(database, home / "own.db"))
     port = processes.free_port()
     limits = {"MAX_RUNNING_PER_USER": "10", "MAX_RUNNING_PER_TENANT": "12", "RETRY_FIRST_SECONDS": "60"}
     quiet = {"RETENTION_SCHEDULE": "0 0 0 1 1 *", "WATCHDOG_SCHEDULE": "0 0 0 1 1 *"}
-    with ExitStack() as running:
-        storage = running.enter_context(azurite_server.running(home)).connection_string
-        settings = stack.app_settings(home, port, storage, f"sqlite:///{own}")
-        running.enter_context(stack.host(home, port, {**settings, **limits, **quiet}))
+    storage = azurite.connection_string
+    settings = stack.app_settings(home, port, storage, f"sqlite:///{own}")
+    with stack.host(home, port, {**settings, **limits, **quiet}):
         service = Fragile(f"http://127.0.0.1:{port}", own, storage)
         service.take_database_away()
         yield service

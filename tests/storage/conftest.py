@@ -11,7 +11,7 @@ from shared.storage.accounts import blob_service, table_service
 from shared.storage.blobs import BlobStore
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def storage_settings(azurite: Azurite) -> Settings:
     """Settings that point at the emulator."""
     return settings_from(
@@ -23,7 +23,7 @@ def storage_settings(azurite: Azurite) -> Settings:
     )
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def store(storage_settings: Settings) -> BlobStore:
     """The container of exports."""
     made = BlobStore(blob_service(storage_settings, "activity"))
@@ -31,7 +31,7 @@ def store(storage_settings: Settings) -> BlobStore:
     return made
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def records(storage_settings: Settings) -> ExportRecords:
     """The table of exports."""
     made = ExportRecords(table_service(storage_settings, "activity"))
