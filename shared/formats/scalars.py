@@ -26,10 +26,16 @@ from zoneinfo import ZoneInfo
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from shared.formats.escape import column_bytes, join, replace_where, text
+from shared.formats.escape import append, column_bytes, join, replace_where, text
 
 _MICROSECONDS = 1_000_000
 _NANOSECONDS = 1_000_000_000
+_INT64_DIGITS = 18
+"""Any number of so many digits fits into 64 bits."""
+_AFTER_DATE = 10
+_FIRST_MOMENT = pa.scalar(datetime(1, 1, 1), pa.timestamp("us"))
+_LAST_MOMENT = pa.scalar(datetime(9999, 12, 31, 23, 59, 59, 999_999), pa.timestamp("us"))
+"""Between these a date has ten characters."""
 _QUARTER_OF_AN_HOUR = 900 * _MICROSECONDS
 _END_OF_TRANSITIONS = pa.scalar(datetime(2037, 1, 1, tzinfo=UTC), pa.timestamp("us", "UTC"))
 """The last changes of clocks that a compiled time zone spells out are of 2037; later ones are given by a rule."""
@@ -100,8 +106,10 @@ def _float(column: pa.DoubleArray, _: TextStyle) -> pa.StringArray:
 
 
 def _decimal(column: pa.Decimal128Array, _: TextStyle) -> pa.StringArray:
-    words = pc.cast(column, pa.string())
     scale = column.type.scale
+    if 0 < scale and column.type.precision <= _INT64_DIGITS:
+        return _small_decimal(column, scale)
+    words = pc.cast(column, pa.string())
     if scale <= 6:
         return words
     # Beyond six decimal places Arrow writes small values with an exponent; those are built from their digits instead.
@@ -113,11 +121,29 @@ def _decimal(column: pa.Decimal128Array, _: TextStyle) -> pa.StringArray:
         whole = pa.decimal128(column.type.precision, 0)
     small = column.filter(exponent)
     unscaled = pa.Array.from_buffers(whole, len(small), small.buffers(), small.null_count, small.offset)
+    return replace_where(words, exponent, _from_digits(pc.cast(unscaled, pa.string()), scale))
+
+
+def _small_decimal(column: pa.Decimal128Array, scale: int) -> pa.StringArray:
+    """Decimals whose digits fit into 64 bits: integers with a point put in, which takes half the time of a cast."""
+    # A cell is a 128-bit little-endian integer (Arrow columnar format), so that its low half is the whole number.
+    halves = pa.Array.from_buffers(pa.int64(), 2 * (len(column) + column.offset), [None, column.buffers()[1]])
+    unscaled = pc.list_element(pa.FixedSizeListArray.from_arrays(halves, 2).slice(column.offset), 0)
+    if column.null_count:
+        unscaled = pc.if_else(column.is_valid(), unscaled, pa.scalar(None, pa.int64()))
     digits = pc.cast(unscaled, pa.string())
+    words = pc.binary_replace_slice(digits, -scale, -scale, ".")
+    fraction = pc.fill_null(pc.less(pc.abs(unscaled), 10**scale), False)
+    if not pc.any(fraction).as_py():
+        return words
+    return replace_where(words, fraction, _from_digits(digits.filter(fraction), scale))
+
+
+def _from_digits(digits: pa.StringArray, scale: int) -> pa.StringArray:
+    """``-5`` as ``-0.05`` for a scale of 2: zeros are put in front as far as they are needed."""
     padded = pc.utf8_lpad(pc.utf8_ltrim(digits, "-"), scale + 1, "0")
-    plain = join(pc.utf8_slice_codeunits(padded, 0, -scale), ".", pc.utf8_slice_codeunits(padded, -scale))
-    signed = pc.if_else(pc.starts_with(digits, "-"), join("-", plain), plain)
-    return replace_where(words, exponent, signed)
+    plain = pc.binary_replace_slice(padded, -scale, -scale, ".")
+    return pc.if_else(pc.starts_with(digits, "-"), join("-", plain), plain)
 
 
 def _boolean(column: pa.BooleanArray, _: TextStyle) -> pa.StringArray:
@@ -154,7 +180,7 @@ def _timestamp(column: pa.TimestampArray, style: TextStyle) -> pa.StringArray:
     wall = to_wall_time(column, style.time_zone)
     words = _local_timestamp(wall, style)
     if style.time_zone == "UTC":
-        return join(words, "Z")
+        return append(words, "Z")
     seconds = pc.divide(pc.subtract(pc.cast(wall, pa.int64()), pc.cast(column, pa.int64())), _MICROSECONDS)
     known = pc.unique(seconds)
     names = pa.array([None if s is None else _offset(s) for s in known.to_pylist()], pa.string())
@@ -169,10 +195,23 @@ def _offset(seconds: int) -> str:
 
 
 def _local_timestamp(column: pa.TimestampArray, style: TextStyle) -> pa.StringArray:
-    words = _without_zero_fraction(pc.cast(column, pa.string()))
+    words = _moments(column)
     if style.date_time_separator == " ":
         return words
+    bounds = pc.min_max(column)
+    if pc.and_(pc.greater_equal(bounds["min"], _FIRST_MOMENT), pc.less_equal(bounds["max"], _LAST_MOMENT)).as_py():
+        return pc.binary_replace_slice(words, _AFTER_DATE, _AFTER_DATE + 1, style.date_time_separator)
     return pc.replace_substring(words, " ", style.date_time_separator)
+
+
+def _moments(column: pa.TimestampArray) -> pa.StringArray:
+    """Date, space and time, with a fraction only where there is one."""
+    ticks = pc.cast(column, pa.int64())
+    whole = pc.equal(pc.multiply(pc.divide(ticks, _MICROSECONDS), _MICROSECONDS), ticks)
+    if pc.all(whole).as_py():
+        return pc.cast(pc.cast(column, pa.timestamp("s")), pa.string())
+    words = pc.cast(column, pa.string())
+    return _without_zero_fraction(words) if pc.any(whole).as_py() else words
 
 
 def _without_zero_fraction(words: pa.StringArray) -> pa.StringArray:

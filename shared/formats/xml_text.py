@@ -23,9 +23,9 @@ _UNREADABLE = re.compile("[\x00-\x08\x0b-\x1f\ufffe\uffff]")
 def escape_column(column: pa.StringArray) -> pa.StringArray:
     """The column as XML text."""
     held = bytes(column_bytes(column))
-    if b"_x" in held:
+    if b"_" in held and b"_x" in held:
         column = pc.replace_substring_regex(column, _LOOKS_ESCAPED, r"_x005F_\1")
-    if b"\xef\xbf" in held:
+    if b"\xef" in held and b"\xef\xbf" in held:
         for character, replacement in _NONCHARACTERS.items():
             column = pc.replace_substring(column, character, replacement)
     return _ESCAPES.apply(column)
