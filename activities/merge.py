@@ -67,9 +67,6 @@ def merge(ref: ExportRef, context: Services) -> FinalFile:
 def _segments(plan: ExportPlan, parts: list[StoredPart], context: Services) -> Iterator[Segment]:
     if plan.call:
         whole = parts[0].encoded
-        return assembled([(PartBytes(0, 0, whole.bytes), numbers_in(whole.facts))], plan.spec)
+        return assembled([(PartBytes(0), numbers_in(whole.facts))], plan.spec)
 
-    def read(index: int, offset: int, length: int) -> bytes:
-        return context.blobs.read(parts[index].name, offset, length)
-
-    return get_format(plan.format).assemble([p.encoded for p in parts], plan.spec, read)
+    return get_format(plan.format).assemble([p.encoded for p in parts], plan.spec)

@@ -205,17 +205,12 @@ def _encode(job: tuple[str, str, FileSpec, int, int, int, KeyRange, Path]) -> tu
 
 
 def _merge(name: str, parts: Sequence[EncodedPart], spec: FileSpec, folder: Path) -> int:
-    def read(index: int, offset: int, length: int) -> bytes:
-        with (folder / f"{index:06}").open("rb") as part:
-            part.seek(offset)
-            return part.read(length)
-
     with (folder / "whole").open("wb") as whole:
-        for segment in get_format(name).assemble(parts, spec, read):
+        for segment in get_format(name).assemble(parts, spec):
             if isinstance(segment, PartBytes):
                 whole.flush()
                 with (folder / f"{segment.index:06}").open("rb") as part:
-                    left, offset = segment.length, segment.offset
+                    left, offset = parts[segment.index].bytes, 0
                     while left:
                         sent = os.sendfile(whole.fileno(), part.fileno(), offset, left)
                         left, offset = left - sent, offset + sent

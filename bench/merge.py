@@ -109,7 +109,7 @@ def _spec(name: str) -> FileSpec:
 def _store(job: tuple[str, str, Path, int, int, int, int]) -> None:
     storage, name, sample, index, total, before, rows = job
     file_format = get_format(name)
-    place_in = "file" if file_format.whole_parts and total > 1 else ""
+    place_in = "file" if total > 1 else ""
     upload = PartUpload(_blobs(storage), f"parts/{index:06d}", place_in=place_in)
     with pa.memory_map(str(sample)) as file:
         batches = pa.ipc.open_file(file).read_all().slice(0, rows).to_reader()
@@ -122,11 +122,7 @@ def _merge(storage: str, name: str) -> tuple[float, float, int, float]:
     store = _blobs(storage)
     started = time.perf_counter()
     parts = stored_parts(store, "parts/")
-
-    def read(index: int, offset: int, length: int) -> bytes:
-        return store.read(parts[index].name, offset, length)
-
-    segments = get_format(name).assemble([part.encoded for part in parts], _spec(name), read)
+    segments = get_format(name).assemble([part.encoded for part in parts], _spec(name))
     merged = merge_parts(store, "file", parts, segments, content_type="application/octet-stream", plan_hash="plan")
     took = time.perf_counter() - started
     peak = measure.peak_mib(os.getpid())

@@ -50,7 +50,7 @@ class ExportPlan:
     @property
     def places_parts(self) -> bool:
         """Parts go straight into their place in the final file; one that is alone is small and copied as cheaply."""
-        return self.call is None and len(self.ranges) > 1 and get_format(self.format).whole_parts
+        return self.call is None and len(self.ranges) > 1
 
     def position(self, index: int) -> PartPosition:
         """Where part ``index`` stands."""

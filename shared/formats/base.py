@@ -17,11 +17,9 @@ from shared.formats.options import Option
 Write = Callable[[bytes | memoryview], object]
 """Takes the next bytes of a part. May block while earlier bytes are being uploaded."""
 
-ReadPart = Callable[[int, int, int], bytes]
-"""``read(index, offset, length)``: a few bytes of a finished part, for formats that keep an index in it."""
-
 Facts = Mapping[str, Any]
-"""What a format wants to remember of a part until the file is assembled: a small JSON object (under 1 KiB)."""
+"""What a format wants to remember of a part until the file is assembled, as a JSON object. The first 7,000 characters
+cost nothing; more is stored beside the part and read by the merge."""
 
 
 Compression = Literal["none", "gzip", "zip"]
@@ -76,11 +74,9 @@ class Verbatim:
 
 @dataclass(frozen=True)
 class PartBytes:
-    """A segment that is ``length`` bytes of part ``index`` from ``offset`` on, copied as they are."""
+    """A segment that is all the bytes of part ``index``, as they are."""
 
     index: int
-    offset: int
-    length: int
 
 
 Segment = Verbatim | PartBytes
@@ -98,9 +94,6 @@ class Format(Protocol):
     """The compressions that ``FileSpec.compression`` may name for this format."""
     option_list: Sequence[Option]
     """The format's own options, as ``options`` validates them."""
-    whole_parts: bool
-    """``assemble`` takes every part whole and reads nothing of it, so that a part's bytes can be put in their place in
-    the final file while it is made. False: parts are kept readable until the file is assembled."""
     rows_per_group: int | None
     """Parts never straddle a multiple of this many rows (XLSX: the data rows of a sheet); None: no such bound."""
     part_rows: int | None
@@ -122,6 +115,10 @@ class Format(Protocol):
         """
         ...
 
-    def assemble(self, parts: Sequence[EncodedPart], spec: FileSpec, read: ReadPart) -> Iterator[Segment]:
-        """The segments of the final file, in order. ``parts`` are in order and complete, and may be empty."""
+    def assemble(self, parts: Sequence[EncodedPart], spec: FileSpec) -> Iterator[Segment]:
+        """The segments of the final file, in order. ``parts`` are in order and complete, and may be empty.
+
+        Parts are taken whole or not at all, so that their bytes can be put in their place in the final file while they
+        are made: what belongs elsewhere in the file is a fact.
+        """
         ...

@@ -19,7 +19,6 @@ from shared.formats.base import (
     FileSpec,
     PartBytes,
     PartPosition,
-    ReadPart,
     Segment,
     Write,
 )
@@ -78,7 +77,6 @@ class Csv:
     summary = "Comma-separated text (RFC 4180) that every spreadsheet and loader reads."
     compressions: Sequence[str] = ("none", "gzip", "zip")
     option_list: Sequence[Option] = _OPTIONS
-    whole_parts: bool = True
     rows_per_group: int | None = None
     part_rows: int | None = None
     max_rows: int | None = None
@@ -107,10 +105,10 @@ class Csv:
                 rows += batch.num_rows
         return rows, out.facts
 
-    def assemble(self, parts: Sequence[EncodedPart], spec: FileSpec, read: ReadPart) -> Iterator[Segment]:
+    def assemble(self, parts: Sequence[EncodedPart], spec: FileSpec) -> Iterator[Segment]:
         """The byte order mark and the header, then the parts as they are."""
         start = ("\ufeff" if spec.options["bom"] else "") + _Dialect(spec).header(spec)
-        pieces = [(PartBytes(part.index, 0, part.bytes), numbers_in(part.facts)) for part in parts if part.bytes]
+        pieces = [(PartBytes(part.index), numbers_in(part.facts)) for part in parts if part.bytes]
         return assembled([start.encode(), *pieces] if start else pieces, spec)
 
 

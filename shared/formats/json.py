@@ -8,7 +8,7 @@ from typing import Any
 
 import pyarrow as pa
 
-from shared.formats.base import EncodedPart, Facts, FileSpec, PartBytes, PartPosition, ReadPart, Segment, Write
+from shared.formats.base import EncodedPart, Facts, FileSpec, PartBytes, PartPosition, Segment, Write
 from shared.formats.compression import TextWriter, assembled, numbers_in
 from shared.formats.escape import column_bytes
 from shared.formats.json_rows import JSON_OPTIONS, JsonRows
@@ -29,7 +29,6 @@ class Json:
     summary = "One JSON array of objects."
     compressions: Sequence[str] = ("none", "gzip", "zip")
     option_list: Sequence[Option] = JSON_OPTIONS
-    whole_parts: bool = True
     rows_per_group: int | None = None
     part_rows: int | None = None
     max_rows: int | None = None
@@ -51,7 +50,7 @@ class Json:
                 rows += batch.num_rows
         return rows, out.facts
 
-    def assemble(self, parts: Sequence[EncodedPart], spec: FileSpec, read: ReadPart) -> Iterator[Segment]:
+    def assemble(self, parts: Sequence[EncodedPart], spec: FileSpec) -> Iterator[Segment]:
         """The brackets, and the parts that have rows with separators between them."""
         return assembled(_pieces(parts), spec)
 
@@ -62,5 +61,5 @@ def _pieces(parts: Sequence[EncodedPart]) -> Iterator[bytes | tuple[PartBytes, D
     for part in filled:
         if part is not filled[0]:
             yield _SEPARATOR
-        yield PartBytes(part.index, 0, part.bytes), numbers_in(part.facts)
+        yield PartBytes(part.index), numbers_in(part.facts)
     yield b"\n]\n" if filled else b"]\n"

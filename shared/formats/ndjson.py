@@ -5,7 +5,7 @@ from typing import Any
 
 import pyarrow as pa
 
-from shared.formats.base import EncodedPart, Facts, FileSpec, PartBytes, PartPosition, ReadPart, Segment, Write
+from shared.formats.base import EncodedPart, Facts, FileSpec, PartBytes, PartPosition, Segment, Write
 from shared.formats.compression import TextWriter, assembled, numbers_in
 from shared.formats.escape import column_bytes
 from shared.formats.json_rows import JSON_OPTIONS, JsonRows
@@ -23,7 +23,6 @@ class NdJson:
     summary = "One JSON object on each line, for loaders and streams."
     compressions: Sequence[str] = ("none", "gzip", "zip")
     option_list: Sequence[Option] = JSON_OPTIONS
-    whole_parts: bool = True
     rows_per_group: int | None = None
     part_rows: int | None = None
     max_rows: int | None = None
@@ -44,7 +43,7 @@ class NdJson:
                 rows += batch.num_rows
         return rows, out.facts
 
-    def assemble(self, parts: Sequence[EncodedPart], spec: FileSpec, read: ReadPart) -> Iterator[Segment]:
+    def assemble(self, parts: Sequence[EncodedPart], spec: FileSpec) -> Iterator[Segment]:
         """The parts as they are."""
-        pieces = ((PartBytes(part.index, 0, part.bytes), numbers_in(part.facts)) for part in parts if part.bytes)
+        pieces = ((PartBytes(part.index), numbers_in(part.facts)) for part in parts if part.bytes)
         return assembled(pieces, spec)

@@ -5,6 +5,7 @@ footer for all of them. Columns keep their types and API names; an interval, for
 ISO 8601 text, and a time stamp with a zone is the instant in UTC.
 """
 
+import base64
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
@@ -19,13 +20,12 @@ from shared.formats.base import (
     FileSpec,
     PartBytes,
     PartPosition,
-    ReadPart,
     Segment,
     Verbatim,
     Write,
 )
 from shared.formats.options import Option, validate
-from shared.formats.parquet_footer import MAGIC, TAIL_BYTES, footer_length, join_footers
+from shared.formats.parquet_footer import MAGIC, footer_of, join_footers
 from shared.formats.scalars import TextStyle
 from shared.formats.slices import slices
 from shared.formats.text_columns import as_text
@@ -48,7 +48,6 @@ class Parquet:
     summary = "Typed columns, compressed, for analytics."
     compressions: Sequence[str] = ("none",)
     option_list: Sequence[Option] = ()
-    whole_parts: bool = False
     rows_per_group: int | None = None
     part_rows: int | None = None
     max_rows: int | None = None
@@ -60,18 +59,26 @@ class Parquet:
     def encode_part(
         self, batches: pa.RecordBatchReader, write: Write, spec: FileSpec, position: PartPosition
     ) -> tuple[int, Facts]:
-        """A file of row groups of up to 100,000 rows. Raises ``LimitReached`` for a row of over 256 MiB."""
+        """Row groups of up to 100,000 rows.
+
+        Facts: the ``footer`` of a file of these row groups alone, in base64. Raises ``LimitReached`` for a row of over
+        256 MiB.
+        """
         rows = 0
         writer: pq.ParquetWriter | None = None
-        with pa.PythonFile(_Sink(write), "w") as sink:
+        groups = _RowGroups(write)
+        with pa.PythonFile(groups, "w") as sink:
             for group in _groups(slices(batches, spec.columns), spec.columns):
                 writer = writer or _open(sink, spec.columns, _low_cardinality(group, spec.columns))
                 writer.write_table(group, row_group_size=_GROUP_ROWS)
                 rows += group.num_rows
-            (writer or _open(sink, spec.columns, [])).close()
-        return rows, {}
+            if writer is None:
+                return 0, {}
+            groups.end()
+            writer.close()
+        return rows, {"footer": base64.b64encode(footer_of(groups.tail)).decode()}
 
-    def assemble(self, parts: Sequence[EncodedPart], spec: FileSpec, read: ReadPart) -> Iterator[Segment]:
+    def assemble(self, parts: Sequence[EncodedPart], spec: FileSpec) -> Iterator[Segment]:
         """The row groups of all parts, and their joined footer; an empty file when no part has rows."""
         filled = [part for part in parts if part.rows]
         if not filled:
@@ -83,27 +90,40 @@ class Parquet:
         footers, starts = [], []
         offset = len(MAGIC)
         for part in filled:
-            end = part.bytes - TAIL_BYTES
-            length = footer_length(read(part.index, end, TAIL_BYTES))
-            footers.append(read(part.index, end - length, length))
+            footers.append(base64.b64decode(part.facts["footer"]))
             starts.append(offset)
-            data = PartBytes(part.index, len(MAGIC), end - length - len(MAGIC))
-            yield data
-            offset += data.length
+            yield PartBytes(part.index)
+            offset += part.bytes
         yield Verbatim(join_footers(footers, starts))
 
 
-class _Sink:
-    """The file object that Arrow writes to. Arrow reuses its memory, so every piece is passed on as a copy."""
+class _RowGroups:
+    """The file object that Arrow writes to: passes on the row groups, without the magic before and what comes after.
+
+    Arrow reuses its memory, so every piece is passed on as a copy.
+    """
 
     closed = False
 
     def __init__(self, write: Write) -> None:
         self._write = write
+        self._magic_bytes = len(MAGIC)
+        self._ended = False
+        self.tail = b""
+        """What was written after the row groups: the footer with its length and the magic."""
 
     def write(self, data: bytes) -> int:
-        self._write(bytes(data))
+        skipped = min(self._magic_bytes, len(data))
+        self._magic_bytes -= skipped
+        if self._ended:
+            self.tail += bytes(data)
+        elif len(data) > skipped:
+            self._write(bytes(memoryview(data)[skipped:]))
         return len(data)
+
+    def end(self) -> None:
+        """All row groups are written."""
+        self._ended = True
 
     def flush(self) -> None:
         """Nothing is held back."""

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from typing import Any
 
 MAGIC = b"PAR1"
-TAIL_BYTES = 8
+_TAIL_BYTES = 8
 """The end of a file: the footer's length as a 32-bit number, and the magic."""
 
 Fields = dict[int, tuple[int, Any]]
@@ -24,12 +24,12 @@ _PAGE_OFFSETS = (9, 10, 11)
 """``data_page_offset``, ``index_page_offset`` and ``dictionary_page_offset`` of ``ColumnMetaData``."""
 
 
-def footer_length(tail: bytes) -> int:
-    """The length of the footer, from the last ``TAIL_BYTES`` of a file. Raises ``ValueError`` if it is no Parquet."""
-    length, magic = struct.unpack("<I4s", tail)
+def footer_of(tail: bytes) -> bytes:
+    """The footer by itself, from the end of a file or all of it. Raises ``ValueError`` if that is no Parquet."""
+    length, magic = struct.unpack("<I4s", tail[-_TAIL_BYTES:])
     if magic != MAGIC:
-        raise ValueError(f"not the end of a Parquet file: {tail!r}")
-    return int(length)
+        raise ValueError(f"not the end of a Parquet file: {tail[-_TAIL_BYTES:]!r}")
+    return tail[-_TAIL_BYTES - length : -_TAIL_BYTES]
 
 
 def join_footers(footers: Sequence[bytes], starts: Sequence[int]) -> bytes:

@@ -6,7 +6,6 @@ that occur, and the cross-reference table. Columns are measured by part, and a p
 best when it is one part; ``part_rows`` asks for that.
 """
 
-import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
@@ -22,7 +21,6 @@ from shared.formats.base import (
     FileSpec,
     PartBytes,
     PartPosition,
-    ReadPart,
     Segment,
     Verbatim,
     Write,
@@ -64,7 +62,6 @@ class Pdf:
     summary = f"A table for printing, with page numbers and a repeated header; up to {_MAX_ROWS:,} rows."
     compressions: Sequence[str] = ("none",)
     option_list: Sequence[Option] = ()
-    whole_parts: bool = False
     rows_per_group: int | None = None
     part_rows: int | None = _MAX_ROWS
     max_rows: int | None = _MAX_ROWS
@@ -78,7 +75,7 @@ class Pdf:
     ) -> tuple[int, Facts]:
         """The pages of the part.
 
-        Facts: the length of the ``index``, how many cells were ``truncated`` with an ellipsis, and how many characters
+        Facts: the ``index`` of its objects, how many cells were ``truncated`` with an ellipsis, and how many characters
         are shown as a box for want of a glyph, ``missingGlyphs``. Raises ``LimitReached`` beyond 50,000 rows, and when
         there are more columns than fit on a sheet.
         """
@@ -88,19 +85,17 @@ class Pdf:
                 raise LimitReached(f"a PDF holds up to {_MAX_ROWS:,} rows; filter the rows or choose another format")
             for start in range(0, batch.num_rows, _ROWS_AT_ONCE):
                 pages.add(batch.slice(start, _ROWS_AT_ONCE))
-        length = pages.finish()
-        return pages.rows, {"index": length, "truncated": pages.truncated, "missingGlyphs": pages.missing_glyphs}
+        index = asdict(pages.finish())
+        return pages.rows, {"index": index, "truncated": pages.truncated, "missingGlyphs": pages.missing_glyphs}
 
-    def assemble(self, parts: Sequence[EncodedPart], spec: FileSpec, read: ReadPart) -> Iterator[Segment]:
+    def assemble(self, parts: Sequence[EncodedPart], spec: FileSpec) -> Iterator[Segment]:
         """The parts' streams, then everything around them; a page without rows when no part has any."""
         file = _File(spec)
         yield Verbatim(_START)
         for part in parts:
             if part.rows:
-                length = part.facts["index"]
-                index = _Index(**json.loads(read(part.index, part.bytes - length, length)))
-                file.add(index, part.bytes - length)
-                yield PartBytes(part.index, 0, part.bytes - length)
+                file.add(_Index(**part.facts["index"]), part.bytes)
+                yield PartBytes(part.index)
         if not file.indexes:
             yield Verbatim(file.add_empty_page())
         yield Verbatim(file.end())
@@ -134,8 +129,8 @@ class _Pages:
             self._put(pdf_layout.page_stream(layout, rows.slice(start, size)))
         self._rest = rows.slice(full)
 
-    def finish(self) -> int:
-        """Write the last page and the index; the length of the index in bytes."""
+    def finish(self) -> _Index:
+        """Write the last page."""
         layout = self._layout
         if layout is None:
             empty = pa.RecordBatch.from_pylist([], arrow_schema(self._spec.columns))
@@ -143,10 +138,7 @@ class _Pages:
         if len(self._rest) or not self.rows:
             self._put(pdf_layout.page_stream(layout, self._rest))
         characters = "".join(map(chr, sorted(self._characters)))
-        index = _Index(layout.width, layout.height, self._first, self._offsets, characters)
-        data = json.dumps(asdict(index)).encode("ascii")
-        self._write(data)
-        return len(data)
+        return _Index(layout.width, layout.height, self._first, self._offsets, characters)
 
     def _start(self, sample: Sequence[pa.StringArray]) -> pdf_layout.Layout:
         titles = [column.title_in(self._spec.locale) for column in self._spec.columns]
@@ -183,10 +175,10 @@ class _File:
         """The streams of a page with a header and no rows."""
         written: list[bytes] = []
         pages = _Pages(lambda data: written.append(bytes(data)), self._spec, _FIRST_FREE)
-        pages.finish()
-        *streams, index = written
-        self.add(_Index(**json.loads(index)), sum(map(len, streams)))
-        return b"".join(streams)
+        index = pages.finish()
+        streams = b"".join(written)
+        self.add(index, len(streams))
+        return streams
 
     def end(self) -> bytes:
         """Pages, font, information, catalogue and the cross-reference table."""

@@ -19,10 +19,5 @@ def encode_file(file_format: Format, parts: Sequence[pa.RecordBatchReader], spec
         written.append(bytes(part))
         encoded.append(EncodedPart(index, rows, len(part), facts))
         rows_before += rows
-    segments = file_format.assemble(encoded, spec, lambda index, at, length: written[index][at : at + length])
-    return b"".join(
-        segment.data
-        if isinstance(segment, Verbatim)
-        else written[segment.index][segment.offset : segment.offset + segment.length]
-        for segment in segments
-    )
+    segments = file_format.assemble(encoded, spec)
+    return b"".join(segment.data if isinstance(segment, Verbatim) else written[segment.index] for segment in segments)

@@ -19,7 +19,6 @@ from shared.formats.base import (
     FileSpec,
     PartBytes,
     PartPosition,
-    ReadPart,
     Segment,
     Verbatim,
     Write,
@@ -56,7 +55,6 @@ class Xlsx:
     summary = "An Excel workbook with a frozen header, filters and real numbers and dates."
     compressions: Sequence[str] = ("none",)
     option_list: Sequence[Option] = _OPTIONS
-    whole_parts: bool = True
     rows_per_group: int | None = _ROWS_OF_A_SHEET
     part_rows: int | None = None
     max_rows: int | None = None
@@ -96,7 +94,7 @@ class Xlsx:
         }
         return rows, {**facts, "widths": widths} if widths else facts
 
-    def assemble(self, parts: Sequence[EncodedPart], spec: FileSpec, read: ReadPart) -> Iterator[Segment]:
+    def assemble(self, parts: Sequence[EncodedPart], spec: FileSpec) -> Iterator[Segment]:
         """The sheets, each with its parts in the middle, then the other files of the workbook and the directory."""
         filled = [part for part in parts if part.rows]
         sheets = [[part for part in filled if part.facts["sheet"] == s] for s in _sheets(filled)] or [[]]
@@ -112,7 +110,7 @@ class Xlsx:
             entries.append(Entry(name, total + end_numbers, offset))
             header = local_header(entries[-1])
             yield Verbatim(header + start)
-            yield from (PartBytes(part.index, 0, part.bytes) for part in sheet)
+            yield from (PartBytes(part.index) for part in sheet)
             yield Verbatim(end)
             offset += len(header) + entries[-1].data.compressed_bytes
         rest = b""

@@ -16,7 +16,7 @@ from azure.core.exceptions import HttpResponseError, ResourceExistsError, Resour
 from azure.storage.blob import BlobBlock, BlobClient, ContentSettings
 
 from shared.errors import LimitReached, PermanentError
-from shared.formats.base import PartBytes, Segment, Verbatim
+from shared.formats.base import Segment, Verbatim
 from shared.models import FinalFile
 from shared.storage.accounts import BLOCK_BYTES, ONLY_NEW, storage_errors
 from shared.storage.blobs import BlobStore
@@ -37,20 +37,32 @@ _REFUSED = frozenset({400, 403, 409, 501})
 
 
 @dataclass(frozen=True)
-class _Stage:
-    """Consecutive segments that are to become one block."""
+class _Range:
+    """``length`` bytes of part ``index`` from ``offset`` on."""
 
-    segments: tuple[Segment, ...]
+    index: int
+    offset: int
+    length: int
+
+
+_Piece = Verbatim | _Range
+
+
+@dataclass(frozen=True)
+class _Stage:
+    """Consecutive pieces that are to become one block."""
+
+    pieces: tuple[_Piece, ...]
 
     @property
     def length(self) -> int:
-        return sum(_length(s) for s in self.segments)
+        return sum(_length(piece) for piece in self.pieces)
 
     @property
-    def copied(self) -> PartBytes | None:
+    def copied(self) -> _Range | None:
         """The range of a part that the service can copy by itself."""
-        only = self.segments[0]
-        return only if len(self.segments) == 1 and isinstance(only, PartBytes) else None
+        only = self.pieces[0]
+        return only if len(self.pieces) == 1 and isinstance(only, _Range) else None
 
 
 def merge_parts(
@@ -167,51 +179,51 @@ def _make(
 
 def _layout(segments: Iterator[Segment], parts: Sequence[StoredPart]) -> Iterator[_Stage | str]:
     """The blocks of the file: the id of one that is there, or what is to be staged."""
-    gathered: list[Segment] = []
+    gathered: list[_Piece] = []
     size = 0
-    for segment in _cut(segments, parts):
-        placed = isinstance(segment, PartBytes) and parts[segment.index].blocks
-        length = _length(segment)
-        alone = isinstance(segment, PartBytes) and length >= _COPY_AT_LEAST
+    for piece in _cut(segments, parts):
+        placed = isinstance(piece, _Range) and parts[piece.index].blocks
+        length = _length(piece)
+        alone = isinstance(piece, _Range) and length >= _COPY_AT_LEAST
         if gathered and (placed or alone or size + length > BLOCK_BYTES):
             yield _Stage(tuple(gathered))
             gathered, size = [], 0
         if placed:
             yield from placed
         elif alone:
-            yield _Stage((segment,))
+            yield _Stage((piece,))
         elif length:
-            gathered.append(segment)
+            gathered.append(piece)
             size += length
     if gathered:
         yield _Stage(tuple(gathered))
 
 
-def _cut(segments: Iterator[Segment], parts: Sequence[StoredPart]) -> Iterator[Segment]:
-    """The same segments, none longer than one block may be; placed parts stay whole."""
+def _cut(segments: Iterator[Segment], parts: Sequence[StoredPart]) -> Iterator[_Piece]:
+    """The segments, none longer than one block may be; placed parts stay whole."""
     for segment in segments:
         if isinstance(segment, Verbatim):
             for start in range(0, len(segment.data), BLOCK_BYTES):
                 yield Verbatim(segment.data[start : start + BLOCK_BYTES])
-        elif parts[segment.index].blocks:
-            if (segment.offset, segment.length) != (0, parts[segment.index].encoded.bytes):
-                raise ValueError(f"part {segment.index} is placed and can only be taken whole")
-            yield segment
-        else:
-            for start in range(0, segment.length, _COPY_AT_MOST):
-                yield PartBytes(segment.index, segment.offset + start, min(_COPY_AT_MOST, segment.length - start))
+            continue
+        part = parts[segment.index]
+        if part.blocks:
+            yield _Range(segment.index, 0, part.encoded.bytes)
+            continue
+        for start in range(0, part.encoded.bytes, _COPY_AT_MOST):
+            yield _Range(segment.index, start, min(_COPY_AT_MOST, part.encoded.bytes - start))
 
 
-def _length(segment: Segment) -> int:
-    return len(segment.data) if isinstance(segment, Verbatim) else segment.length
+def _length(piece: _Piece) -> int:
+    return len(piece.data) if isinstance(piece, Verbatim) else piece.length
 
 
 def _bytes(store: BlobStore, parts: Sequence[StoredPart], stage: _Stage) -> Iterator[bytes]:
-    for segment in stage.segments:
-        if isinstance(segment, Verbatim):
-            yield segment.data
+    for piece in stage.pieces:
+        if isinstance(piece, Verbatim):
+            yield piece.data
         else:
-            yield from store.stream(parts[segment.index].name, segment.offset, segment.length)
+            yield from store.stream(parts[piece.index].name, piece.offset, piece.length)
 
 
 def _stage(store: BlobStore, blob: BlobClient, block: str, parts: Sequence[StoredPart], stage: _Stage) -> None:
@@ -219,7 +231,7 @@ def _stage(store: BlobStore, blob: BlobClient, block: str, parts: Sequence[Store
     with storage_errors():
         if (source := stage.copied) is not None:
             part = parts[source.index]
-            whole = source.offset == 0 and source.length == part.encoded.bytes
+            whole = part.md5 and source.length == part.encoded.bytes
             url, _ = store.read_url(part.name, _SOURCE_LIFETIME)
             try:
                 blob.stage_block_from_url(

@@ -2,36 +2,39 @@
 
 A *kept* part is a partial blob with its bytes. A *placed* part has its bytes staged as uncommitted blocks of the final
 file already, and its blob is an empty manifest that says which blocks they are: the merge commits a list of blocks and
-no byte moves twice (``docs/decisions/0001-parts-placed-in-the-final-file.md``). Both carry, as metadata, what the merge
-must know.
+no byte moves twice (``docs/decisions/0001-parts-placed-in-the-final-file.md``). Both carry what the merge must know as
+metadata, or, where that is too much, at the end of the blob.
 """
 
 import hashlib
 import json
 import secrets
 from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 from azure.core.exceptions import ResourceExistsError, ResourceModifiedError
 from azure.storage.blob import BlobBlock, BlobProperties, ContentSettings
 
-from shared.errors import LimitReached
 from shared.formats.base import EncodedPart
 from shared.storage.accounts import BLOCK_BYTES, ONLY_NEW, storage_errors
 from shared.storage.blobs import BlobStore
 
 _CONTENT_TYPE = "application/octet-stream"
-_METADATA_LIMIT = 8_000
+_METADATA_LIMIT = 7_000
 """Azure takes 8 KiB of metadata, names and values together."""
+
+_CONCURRENT_READS = 4
 
 
 @dataclass(frozen=True)
 class StoredPart:
     """A part that is finished.
 
-    ``md5`` (raw, 16 bytes) is checked by the service when it copies a kept part. ``blocks`` are those of a placed
-    one.
+    ``md5`` (raw, 16 bytes) is checked by the service when it copies a kept part; it is empty where the blob holds more
+    than the part's bytes. ``blocks`` are those of a placed one.
     """
 
     name: str
@@ -74,29 +77,35 @@ class PartUpload:
 
     def commit(self, index: int, rows: int, facts: Mapping[str, Any], plan_hash: str) -> EncodedPart:
         """Make the part known, and give what is there now: ours, or the one that was faster."""
+        size = self.bytes
         text = json.dumps(dict(facts), separators=(",", ":"))
-        if len(text) > _METADATA_LIMIT:
-            raise LimitReached(f"part {index} carries {len(text)} bytes of facts; a blob takes {_METADATA_LIMIT}")
+        metadata = {"plan": plan_hash, "rows": str(rows), "bytes": str(size)}
+        manifest = b""
+        if len(text) <= _METADATA_LIMIT:
+            metadata["facts"] = text
+        elif self._placed:
+            manifest = text.encode()
+        else:
+            self.write(text.encode())
         if (self._placed or self._blocks) and self._buffer:
             self._stage(bytes(self._buffer))
-        metadata = {"plan": plan_hash, "rows": str(rows), "bytes": str(self.bytes), "facts": text}
         if self._placed:
             metadata |= {"run": self._run, "blocks": str(len(self._blocks))}
         with storage_errors():
             try:
-                self._finish(metadata)
+                self._finish(metadata, manifest)
             except (ResourceExistsError, ResourceModifiedError):
                 found = stored_part(self._store, self._name)
                 if found is None or found.plan_hash != plan_hash:
                     raise
                 return found.encoded
-        return EncodedPart(index, rows, self.bytes, facts)
+        return EncodedPart(index, rows, size, facts)
 
-    def _finish(self, metadata: dict[str, str]) -> None:
+    def _finish(self, metadata: dict[str, str], manifest: bytes) -> None:
         settings = ContentSettings(content_type=_CONTENT_TYPE)
         blob = self._store.client(self._name)
         if self._placed:
-            blob.upload_blob(b"", overwrite=True, content_settings=settings, metadata=metadata, **ONLY_NEW)
+            blob.upload_blob(manifest, overwrite=True, content_settings=settings, metadata=metadata, **ONLY_NEW)
             return
         settings.content_md5 = bytearray(self._md5.digest())
         if self._blocks:
@@ -120,18 +129,21 @@ def stored_part(store: BlobStore, name: str) -> StoredPart | None:
 
 def stored_parts(store: BlobStore, prefix: str) -> list[StoredPart]:
     """Every finished part under a prefix, in order."""
-    with storage_errors():
+    with storage_errors(), ThreadPoolExecutor(_CONCURRENT_READS, thread_name_prefix="facts") as pool:
         blobs = store.container.list_blobs(name_starts_with=prefix, include=["metadata"])
-        return [_stored(blob) for blob in blobs]
+        return list(pool.map(partial(_stored, store), blobs))
 
 
-def _stored(blob: BlobProperties) -> StoredPart:
+def _stored(store: BlobStore, blob: BlobProperties) -> StoredPart:
     metadata = blob.metadata
-    encoded = EncodedPart(
-        _index(blob.name), int(metadata["rows"]), int(metadata["bytes"]), json.loads(metadata["facts"])
-    )
+    size = int(metadata["bytes"])
     blocks = (_block_id(blob.name, n, metadata["run"]) for n in range(int(metadata.get("blocks", "0"))))
     md5 = bytes(blob.content_settings.content_md5 or b"")
+    text = metadata.get("facts")
+    if text is None:
+        start = 0 if "run" in metadata else size
+        text, md5 = store.read(blob.name, start, blob.size - start).decode(), b""
+    encoded = EncodedPart(_index(blob.name), int(metadata["rows"]), size, json.loads(text))
     return StoredPart(blob.name, encoded, metadata["plan"], md5, tuple(blocks))
 
 

@@ -55,7 +55,7 @@ def write(path: Path, folder: Path) -> None:
             parts.append(EncodedPart(index, made, file.tell(), facts))
         start += count
     with path.open("wb") as file:
-        for segment in xlsx.assemble(parts, spec, lambda *_: b""):
+        for segment in xlsx.assemble(parts, spec):
             if isinstance(segment, PartBytes):
                 file.write((folder / str(segment.index)).read_bytes())
             else:

@@ -8,7 +8,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from shared.formats.parquet_footer import footer_length, join_footers
+from shared.formats.parquet_footer import footer_of, join_footers
 from tests.formats.tables import EVERY_TYPE, columns, encode, table
 
 TWO = columns(id="integer", kind="text")
@@ -74,15 +74,15 @@ def test_a_footer_is_written_again_as_it_was() -> None:
     data = pa.table({"a": [1, 2], "b": [True, None], "c": [[0.5], None]}).replace_schema_metadata({"k": "v"})
     pq.write_table(data, sink)
     file = sink.getvalue()
-    length = footer_length(file[-8:])
-    footer = file[-8 - length : -8]
+    footer = footer_of(file)
+    rest = file[: -8 - len(footer)]
     again = join_footers([footer], [4])
-    joined = pq.read_metadata(io.BytesIO(file[: -8 - length] + again))
+    joined = pq.read_metadata(io.BytesIO(rest + again))
     assert joined.metadata == pq.read_metadata(io.BytesIO(file)).metadata
-    assert pq.read_table(io.BytesIO(file[: -8 - length] + again)).equals(data)
+    assert pq.read_table(io.BytesIO(rest + again)).equals(data)
 
 
 def test_what_is_no_parquet_is_refused() -> None:
     """A broken part is an error, not a broken file."""
     with pytest.raises(ValueError, match="not the end of a Parquet file"):
-        footer_length(b"\0\0\0\0PARX")
+        footer_of(b"\0\0\0\0PARX")

@@ -4,9 +4,10 @@ import hashlib
 
 import pytest
 
-from shared.errors import LimitReached
+from shared.formats.base import PartBytes
 from shared.storage.accounts import BLOCK_BYTES
 from shared.storage.blobs import BlobStore
+from shared.storage.merge import merge_parts
 from shared.storage.parts import PartUpload, stored_part, stored_parts
 
 LARGE = bytes(range(256)) * (BLOCK_BYTES // 256) + b"and a rest" * 1_000
@@ -65,12 +66,20 @@ def test_the_first_writer_wins(store: BlobStore, folder: str, size: int) -> None
     assert store.read(name, 0, 1) == b"a"
 
 
-def test_facts_that_do_not_fit_are_refused(store: BlobStore, folder: str) -> None:
-    """A blob takes 8 KiB of metadata; what is over is an error that says so."""
-    upload = PartUpload(store, f"{folder}parts/000000")
-    upload.write(b"x")
-    with pytest.raises(LimitReached, match="part 0 carries 9"):
-        upload.commit(0, 1, {"width": "x" * 9_000}, "plan-a")
+@pytest.mark.parametrize("placed", [False, True], ids=["kept", "placed"])
+def test_facts_beyond_the_metadata_stand_in_the_blob(store: BlobStore, folder: str, placed: bool) -> None:
+    """A blob takes 8 KiB of metadata; a wide table's footer is larger. The part's own bytes stay what they are."""
+    facts = {"footer": "é" * 9_000}
+    upload = PartUpload(store, f"{folder}parts/000000", place_in=f"{folder}file" if placed else "")
+    upload.write(LARGE)
+    encoded = upload.commit(0, 1, facts, "plan-a")
+    found = stored_part(store, f"{folder}parts/000000")
+    assert found is not None
+    assert (found.encoded, found.encoded.facts, encoded.bytes) == (encoded, facts, len(LARGE))
+    made = merge_parts(
+        store, f"{folder}file", [found], iter([PartBytes(0)]), content_type="text/csv", plan_hash="plan-a"
+    )
+    assert made.sha256 == hashlib.sha256(LARGE).hexdigest()
 
 
 def test_parts_are_listed_in_order(store: BlobStore, folder: str) -> None:
