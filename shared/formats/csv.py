@@ -7,6 +7,7 @@ gets an apostrophe in front, so that no spreadsheet takes it for a formula; numb
 """
 
 from collections.abc import Iterator, Mapping, Sequence
+from functools import reduce
 from typing import Any
 
 import pyarrow as pa
@@ -23,7 +24,7 @@ from shared.formats.base import (
     Write,
 )
 from shared.formats.compression import TextWriter, assembled, numbers_in
-from shared.formats.escape import SpecialCharacters, append, column_bytes, join, replace_where, text
+from shared.formats.escape import SpecialCharacters, append, column_bytes, replace_where, text
 from shared.formats.options import Option, validate
 from shared.formats.scalars import TextStyle, base_type
 from shared.formats.slices import slices
@@ -152,24 +153,30 @@ class _Dialect:
         words = as_text(column, type_name, self._style)
         if self.decimal_comma and base in _FRACTIONAL:
             words = pc.replace_substring(words, ".", ",")
-        if base in _FREE_TEXT and self._guarded:
-            words = _guard(words)
         if base in _NEEDING_QUOTES:
-            words = self._quote(words)
+            words = self._protect(words, guard=self._guarded and base in _FREE_TEXT)
         like_null = pc.equal(words, self.null)
         if pc.any(like_null).as_py():
             words = pc.if_else(like_null, f'"{self.null}"', words)
         return words
 
-    def _quote(self, words: pa.StringArray) -> pa.StringArray:
+    def _protect(self, words: pa.StringArray, *, guard: bool) -> pa.StringArray:
+        """The column with formulas guarded and special characters quoted. Cells that need neither are not touched."""
+        formula = _formulas(words) if guard else None
         present = self._special.in_column(words)
-        if not present:
+        special = pc.fill_null(self._needs_quotes(words, present), False) if present else None
+        masks = [mask for mask in (formula, special) if mask is not None]
+        if not masks:
             return words
-        special = pc.fill_null(self._needs_quotes(words, present), False)
-        chosen = words.filter(special)
-        if '"' in present:
-            chosen = pc.replace_substring(chosen, '"', '""')
-        return replace_where(words, special, append(pc.binary_replace_slice(chosen, 0, 0, '"'), '"'))
+        either = reduce(pc.or_, masks)
+        chosen = words.filter(either)
+        if formula is not None:
+            chosen = pc.if_else(formula.filter(either), pc.binary_replace_slice(chosen, 0, 0, "'"), chosen)
+        if special is not None:
+            doubled = pc.replace_substring(chosen, '"', '""') if '"' in present else chosen
+            quoted = append(pc.binary_replace_slice(doubled, 0, 0, '"'), '"')
+            chosen = pc.if_else(special.filter(either), quoted, chosen)
+        return replace_where(words, either, chosen)
 
     def _needs_quotes(self, words: pa.StringArray, present: set[str]) -> pa.BooleanArray:
         if len(present) == 1:
@@ -177,9 +184,8 @@ class _Dialect:
         return pc.match_substring_regex(words, self._special_cell)
 
 
-def _guard(words: pa.StringArray) -> pa.StringArray:
+def _formulas(words: pa.StringArray) -> pa.BooleanArray | None:
+    """Which cells a spreadsheet would take for a formula; None when there is none."""
     first = pc.binary_slice(words.cast(pa.binary()), 0, 1)
     formula = pc.is_in(first, value_set=pa.array(_FORMULA_STARTS, pa.binary()))
-    if not pc.any(formula).as_py():
-        return words
-    return replace_where(words, formula, join("'", words.filter(formula)))
+    return formula if pc.any(formula).as_py() else None
