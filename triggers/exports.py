@@ -2,7 +2,7 @@
 
 from contextlib import suppress
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any
 
 import azure.durable_functions as df
@@ -15,7 +15,7 @@ from shared.errors import FieldError, NotFound, QueryFailed, SourceUnavailable, 
 from shared.export_types import ExportType
 from shared.formats import FORMATS
 from shared.identity import Caller
-from shared.records import ExportRecord, from_iso, iso, new_export_id
+from shared.records import ExportRecord, Listing, from_iso, iso, new_export_id
 from shared.requests import ExportRequest, check_request, fingerprint, parse_request
 from shared.services import Services
 from shared.settings import Settings
@@ -107,7 +107,10 @@ async def list_exports(req: func.HttpRequest) -> func.HttpResponse:
     caller.require_exporter()
     query = list_query(req.params, caller)
     context = await request_services()
-    records, cursor = await in_thread(context.records.page, caller.tenant, query.where, query.limit, query.after)
+    try:
+        records, cursor = await in_thread(context.records.page, caller.tenant, query.listing, query.limit, query.cursor)
+    except ValueError:
+        raise _wrong_cursor() from None
     items = [resource(record, {}, context.settings, utc_now()) for record in records]
     return json_response({"items": items, "nextCursor": cursor or None})
 
@@ -257,11 +260,11 @@ async def _custom_status(client: df.DurableOrchestrationClient, instance_id: str
 
 @dataclass(frozen=True)
 class ListQuery:
-    """A checked query of a listing: an OData condition, how many, and after which id."""
+    """A checked query of a listing: which exports, how many, and where to go on."""
 
-    where: str
+    listing: Listing
     limit: int
-    after: str
+    cursor: str
 
 
 _USER_LIMIT = 200
@@ -292,10 +295,11 @@ def list_query(params: Any, caller: Caller) -> ListQuery:
         if len(value) > _USER_LIMIT:
             errors.append(FieldError("createdBy", f"takes up to {_USER_LIMIT} characters, got {len(value):,}"))
         where.append(f"created_by eq '{_quoted(value)}'")
-    for name, operator in (("createdFrom", "ge"), ("createdTo", "lt")):
+    bounds: dict[str, datetime | None] = {"createdFrom": None, "createdTo": None}
+    for name in bounds:
         if (value := params.get(name)) is not None:
             try:
-                where.append(f"created_at {operator} '{_instant(value)}'")
+                bounds[name] = _instant(value)
             except (ValueError, OverflowError):
                 errors.append(FieldError(name, f"takes a time such as 2026-01-31T12:00:00Z, got '{value[:80]}'"))
     limit, after = 50, ""
@@ -309,14 +313,14 @@ def list_query(params: Any, caller: Caller) -> ListQuery:
         errors += failed.errors
     if errors:
         raise ValidationFailed(errors)
-    return ListQuery(" and ".join(where), limit, after)
+    return ListQuery(Listing(" and ".join(where), bounds["createdFrom"], bounds["createdTo"]), limit, after)
 
 
-def _instant(text: str) -> str:
+def _instant(text: str) -> datetime:
     moment = from_iso(text)
     if moment.tzinfo is None:
         raise ValueError("no time zone")
-    return iso(moment)
+    return moment.astimezone(UTC)
 
 
 def _limit(text: str | None, default: int) -> int:
@@ -327,10 +331,17 @@ def _limit(text: str | None, default: int) -> int:
     return int(text)
 
 
+_CURSOR_LIMIT = 1_000
+
+
 def _cursor(text: str | None) -> str:
-    if text and not (text.replace("-", "").isalnum() and text.isascii() and len(text) <= 64):
-        raise ValidationFailed([FieldError("cursor", "is not one that a listing gave; leave it out to start again")])
+    if text and not (text.replace("-", "").isalnum() and text.isascii() and len(text) <= _CURSOR_LIMIT):
+        raise _wrong_cursor()
     return text or ""
+
+
+def _wrong_cursor() -> ValidationFailed:
+    return ValidationFailed([FieldError("cursor", "is not one that a listing gave; leave it out to start again")])
 
 
 def _quoted(text: str) -> str:

@@ -67,7 +67,7 @@ def _record(wanted: ExportRecord, claim: Claim | None, check: Callable[[], None]
         if held.record is not None:
             return Started(held.record, created=False, deduplicated=True)
         noted = {**wanted.request, "claim": claim.row}
-        record = replace(wanted, id=held.claim.export_id, request=noted)
+        record = replace(wanted, id=held.claim.export_id, created_at=held.claim.created_at, request=noted)
     check()
     context.usage.enter(record.tenant, record.created_by, record.id, context.limits)
     created = context.records.create(record)
