@@ -5,7 +5,7 @@ from typing import Any
 import azure.durable_functions as df
 
 from orchestrators.parts import run_parts
-from orchestrators.steps import Step, StepFailed, step
+from orchestrators.steps import Step, StepFailed, show, step
 from shared.models import ExportStart, FailedExport, Failure, PartsJob, PlanSummary, Published
 
 bp = df.Blueprint()
@@ -40,19 +40,19 @@ def export(context: df.DurableOrchestrationContext) -> Step:
         return step(context, activity, argument, start.attempts, start.retry_first_seconds, cancel)
 
     try:
-        _show(context, "planning")
+        show(context, "planning")
         plan = PlanSummary.from_json((yield from try_step("plan_export", ref)))
         yield from _fan_out(context, start, plan, cancel)
-        _show(context, "merging", plan.parts, plan, plan.rows)
+        show(context, "merging", plan.parts, plan.parts, plan.rows, plan.rows)
         merged = yield from try_step("merge_export", ref)
-        _show(context, "publishing", plan.parts, plan, plan.rows)
+        show(context, "publishing", plan.parts, plan.parts, plan.rows, plan.rows)
         output = yield from try_step("publish_export", {"ref": ref, "file": merged})
     except StepFailed as failed:
         if failed.cancelled or (yield from _fail(context, start, failed.failure)) == "Cancelled":
             yield from step(context, "remove_cancelled", ref, _FAILING_ATTEMPTS, start.retry_first_seconds)
             return {"exportId": start.export_id, "status": "Cancelled"}
         raise
-    _show(context, "done", plan.parts, plan, plan.rows)
+    show(context, "done", plan.parts, plan.parts, plan.rows, plan.rows)
     for activity in ("start_notification", "remove_parts"):
         try:
             yield from try_step(activity, ref)
@@ -63,7 +63,7 @@ def export(context: df.DurableOrchestrationContext) -> Step:
 
 def _fan_out(context: df.DurableOrchestrationContext, start: ExportStart, plan: PlanSummary, cancel: Any) -> Step:
     def progress(parts: int, rows: int) -> None:
-        _show(context, "exporting", parts, plan, rows)
+        show(context, "exporting", parts, plan.parts, rows, plan.rows)
 
     progress(0, 0)
     if plan.parts <= PARTS_PER_GROUP:
@@ -73,8 +73,8 @@ def _fan_out(context: df.DurableOrchestrationContext, start: ExportStart, plan: 
     for first in range(0, plan.parts, PARTS_PER_GROUP):
         last = min(first + PARTS_PER_GROUP, plan.parts)
         child = group_instance(context.instance_id, first)
-        _show(context, "exporting", first, plan, rows, running=child)
-        job = PartsJob(start.to_json(), first, last, plan.parts)
+        show(context, "exporting", first, plan.parts, rows, plan.rows, running=child)
+        job = PartsJob(start.to_json(), first, last, plan.parts, rows, plan.rows)
         result = yield context.call_sub_orchestrator("export_parts", job.to_json(), child)
         if "failure" in result:
             raise StepFailed(Failure.from_json(result["failure"]))
@@ -98,20 +98,3 @@ def _fail(context: df.DurableOrchestrationContext, start: ExportStart, failure: 
     argument = FailedExport(start.tenant, start.export_id, failure.to_json(), start.attempt).to_json()
     recorded = yield from step(context, "fail_export", argument, _FAILING_ATTEMPTS, start.retry_first_seconds)
     return recorded["status"]
-
-
-def _show(
-    context: df.DurableOrchestrationContext,
-    phase: str,
-    parts: int = 0,
-    plan: PlanSummary | None = None,
-    rows: int = 0,
-    running: str = "",
-) -> None:
-    """The custom status: what the status endpoint and the Durable status URL show of a running export."""
-    status: dict[str, Any] = {"phase": phase, "parts": parts, "rows": rows, "totalParts": 0, "totalRows": 0}
-    if plan is not None:
-        status |= {"totalParts": plan.parts, "totalRows": plan.rows}
-    if running:
-        status["runningGroup"] = running
-    context.set_custom_status(status)

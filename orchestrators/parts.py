@@ -6,7 +6,7 @@ from typing import Any
 
 import azure.durable_functions as df
 
-from orchestrators.steps import Step, StepFailed, failure_in, rest
+from orchestrators.steps import Step, StepFailed, failure_in, rest, show
 from shared.models import OUT_OF_MEMORY, ExportStart, Failure, PartJob, PartsJob
 
 bp = df.Blueprint()
@@ -19,14 +19,14 @@ Progress = Callable[[int, int], None]
 def export_parts(context: df.DurableOrchestrationContext) -> Step:
     """A group of the parts of a large export, so that replay stays linear in the number of parts.
 
-    1. Run the group's parts. The custom status tells how many are done.
+    1. Run the group's parts. The custom status tells how many of the export's are done.
     2. Answer ``{"rows", "bytes"}``, or ``{"failure"}``.
     """
     job = PartsJob.from_json(context.get_input())
     start = ExportStart.from_json(job.start)
 
     def progress(parts: int, rows: int) -> None:
-        context.set_custom_status({"parts": parts, "rows": rows})
+        show(context, "exporting", job.first + parts, job.total, job.rows_before + rows, job.total_rows)
 
     cancel = context.wait_for_external_event("cancel")
     try:

@@ -65,12 +65,17 @@ class PlanSummary(_Record):
 
 @dataclass(frozen=True)
 class PartsJob(_Record):
-    """A group of parts for one sub-orchestration: ``first`` included, ``last`` not."""
+    """A group of parts for one sub-orchestration: ``first`` included, ``last`` not.
+
+    ``total`` parts and ``total_rows`` are those of the export, ``rows_before`` those of the groups that are done.
+    """
 
     start: Mapping[str, Any]
     first: int
     last: int
     total: int
+    rows_before: int = 0
+    total_rows: int = 0
 
 
 @dataclass(frozen=True)

@@ -1,5 +1,6 @@
 """``/exports``: start an export, list exports, and tell how one is doing."""
 
+import asyncio
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -24,7 +25,8 @@ from shared.transitions import FINAL, Status
 from triggers.estimates import check_limits
 from triggers.http import caller_of, endpoint, in_thread, json_response, request_services
 from triggers.manners import REVALIDATE
-from triggers.starts import make_good, start
+from triggers.progress import look_ahead, progress_of
+from triggers.starts import begin, start
 
 bp = df.Blueprint()
 
@@ -121,8 +123,7 @@ async def list_exports(req: func.HttpRequest) -> func.HttpResponse:
 async def export_status(req: func.HttpRequest, client: df.DurableOrchestrationClient) -> func.HttpResponse:
     caller = await caller_of(req)
     context = await request_services()
-    record = await in_thread(visible_record, context, caller, req.route_params["id"])
-    body = await current_resource(record, client, context.settings)
+    record, body = await current(req.route_params["id"], caller, context, client)
     return json_response(body, headers=poll_headers(record))
 
 
@@ -132,18 +133,18 @@ def poll_headers(record: ExportRecord) -> dict[str, str]:
     return {"Cache-Control": REVALIDATE, **again}
 
 
-async def current_resource(
-    record: ExportRecord, client: df.DurableOrchestrationClient, settings: Settings
-) -> dict[str, Any]:
-    """The status resource as it is now."""
-    if record.status in (Status.COMPLETED, Status.EXPIRED):
-        return resource(record, {}, settings, utc_now())
-    await make_good(record, settings, client)
-    running = await _custom_status(client, export_instance(record.id, record.attempt))
-    if child := running.get("runningGroup"):
-        inside = await _custom_status(client, child)
-        running = {**running, **{k: running[k] + inside.get(k, 0) for k in ("parts", "rows")}}
-    return resource(record, running, settings, utc_now())
+async def current(
+    export_id: str, caller: Caller, context: Services, client: df.DurableOrchestrationClient
+) -> tuple[ExportRecord, dict[str, Any]]:
+    """The record, when this caller may see it, and the status resource as it is now."""
+    reading = in_thread(visible_record, context, caller, export_id)
+    record, ahead = await asyncio.gather(reading, look_ahead(export_id, client))
+    running: dict[str, Any] | None = {}
+    if record.status not in (Status.COMPLETED, Status.EXPIRED):
+        running = await progress_of(record, client, ahead)
+        if running is None and record.status == Status.PENDING:
+            await begin(record, context.settings, client)
+    return record, resource(record, running or {}, context.settings, utc_now())
 
 
 @bp.route(route="exports/{id}/logs", methods=["GET", "HEAD"])
@@ -250,12 +251,6 @@ def _progress(record: ExportRecord, running: dict[str, Any], now: datetime) -> d
         "totalParts": total_parts,
         "etaSeconds": eta,
     }
-
-
-async def _custom_status(client: df.DurableOrchestrationClient, instance_id: str) -> dict[str, Any]:
-    status = await client.get_status(instance_id)
-    found = status.custom_status if status else None
-    return dict(found) if isinstance(found, dict) else {}
 
 
 @dataclass(frozen=True)

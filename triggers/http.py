@@ -3,6 +3,7 @@
 import asyncio
 import json
 import logging
+import threading
 from collections.abc import Awaitable, Callable, Mapping
 from functools import wraps
 from typing import Any, TypeVar
@@ -26,6 +27,8 @@ from shared.settings import settings
 from triggers.manners import finish, request_id
 
 logger = logging.getLogger("sluice")
+
+_services_are_made = threading.Event()
 
 T = TypeVar("T")
 Endpoint = Callable[..., Awaitable[func.HttpResponse]]
@@ -124,5 +127,8 @@ async def in_thread(work: Callable[..., T], *args: Any, **kwargs: Any) -> T:
 
 
 async def request_services() -> Services:
-    """The services, with the patience of somebody who waits for an answer."""
-    return await in_thread(services, "request")
+    """The services, with the patience of somebody who waits for an answer; the first call makes the tables."""
+    if not _services_are_made.is_set():
+        await in_thread(services, "request")
+        _services_are_made.set()
+    return services("request")
