@@ -7,14 +7,16 @@ import azure.durable_functions as df
 
 from activities.outcome import Payload, outcome
 from shared.cancellation import still_wanted
-from shared.errors import StorageUnavailable
+from shared.catalogue import export_type_named
+from shared.errors import LimitReached, StorageUnavailable
 from shared.formats import content_type, get_format
 from shared.formats.base import PartBytes, Segment
 from shared.formats.compression import assembled, numbers_in
+from shared.limits import too_many_bytes
 from shared.models import ExportRef, FinalFile
 from shared.plan import ExportPlan
 from shared.services import Services, plan_of, services
-from shared.storage.merge import finished_file, merge_parts
+from shared.storage.merge import finished_file, merge_parts, segment_bytes
 from shared.storage.names import final_blob, parts_folder
 from shared.storage.parts import StoredPart, stored_parts
 from shared.words import count
@@ -50,7 +52,7 @@ def merge(ref: ExportRef, context: Services) -> FinalFile:
         context.blobs,
         name,
         parts,
-        _segments(plan, parts, context),
+        _within_limit(_segments(plan, parts, context), plan, context),
         content_type=media_type,
         plan_hash=plan_hash,
         check=check,
@@ -62,6 +64,17 @@ def merge(ref: ExportRef, context: Services) -> FinalFile:
         message = f"The data changed during the export: {planned:,} rows were planned, {merged.rows:,} are in the file."
         context.log.add(ref.tenant, ref.export_id, "rows-changed", message, level="warning")
     return merged
+
+
+def _within_limit(segments: Iterator[Segment], plan: ExportPlan, context: Services) -> Iterator[Segment]:
+    """The same segments. Raises ``LimitReached`` when they are more bytes than the file may have."""
+    most, size = context.max_bytes(plan.export_type), 0
+    for segment in segments:
+        size += segment_bytes(segment)
+        if most and size > most:
+            advice = too_many_bytes(export_type_named(plan.export_type), most)
+            raise LimitReached(f"the file would have more bytes than it may; {advice}")
+        yield segment
 
 
 def _segments(plan: ExportPlan, parts: list[StoredPart], context: Services) -> Iterator[Segment]:

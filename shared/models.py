@@ -57,17 +57,23 @@ class ExportStart(_Record):
 
 @dataclass(frozen=True)
 class PlanSummary(_Record):
-    """What an orchestration needs of a plan: how many parts there are, and how many rows in all."""
+    """What an orchestration needs of a plan: how many parts there are, and how many rows in all.
+
+    ``max_bytes`` is what all parts together may have (0: no limit), ``over`` what is said when they have more.
+    """
 
     rows: int
     parts: int
+    max_bytes: int = 0
+    over: str = ""
 
 
 @dataclass(frozen=True)
 class PartsJob(_Record):
     """A group of parts for one sub-orchestration: ``first`` included, ``last`` not.
 
-    ``total`` parts and ``total_rows`` are those of the export, ``rows_before`` those of the groups that are done.
+    ``total`` parts and ``total_rows`` are those of the export, ``rows_before`` and ``bytes_before`` those of the groups
+    that are done; ``max_bytes`` and ``over`` are the plan's.
     """
 
     start: Mapping[str, Any]
@@ -76,6 +82,9 @@ class PartsJob(_Record):
     total: int
     rows_before: int = 0
     total_rows: int = 0
+    bytes_before: int = 0
+    max_bytes: int = 0
+    over: str = ""
 
 
 @dataclass(frozen=True)

@@ -93,9 +93,14 @@ class Settings(BaseModel):
         default="0 * * * * *", description="When lost starts are made good: NCRONTAB, seconds first, UTC."
     )
     max_running_per_tenant: Quota = Field(
-        default=100, description="How many exports of a tenant may run at the same time."
+        default=500, description="How many exports of a tenant may run or wait at the same time."
     )
-    max_running_per_user: Quota = Field(default=20, description="How many exports of a user may run at the same time.")
+    max_running_per_user: Quota = Field(
+        default=100, description="How many exports of a user may run or wait at the same time."
+    )
+    run_at_once_per_tenant: Quota = Field(
+        default=5, description="How many exports of a tenant run at the same time; the others wait for their turn."
+    )
     max_exports_per_day_per_tenant: Quota = Field(
         default=10_000, description="How many exports a tenant may start in a day of UTC."
     )
@@ -104,11 +109,14 @@ class Settings(BaseModel):
     )
     max_bytes_per_day_per_tenant: Quota = Field(
         default=1_000_000_000_000,
-        description="No export of a tenant begins once its files of the day have so many bytes.",
+        description="How many bytes the files of a tenant may have in a day of UTC; none is published beyond.",
     )
     max_bytes_per_day_per_user: Quota = Field(
         default=100_000_000_000,
-        description="No export of a user begins once their files of the day have so many bytes.",
+        description="How many bytes the files of a user may have in a day of UTC; none is published beyond.",
+    )
+    max_bytes_per_export: Quota | None = Field(
+        default=None, description="How many bytes the file of an export may have; left out, as many as storage takes."
     )
     retention_days: Annotated[float, Field(gt=0, le=3650)] = Field(
         default=7, description="How long a finished file is kept."

@@ -26,7 +26,7 @@ from triggers.estimates import check_limits
 from triggers.http import caller_of, endpoint, in_thread, json_response, request_services
 from triggers.manners import REVALIDATE
 from triggers.progress import look_ahead, progress_of
-from triggers.starts import begin, start
+from triggers.starts import start, start_in_turn
 
 bp = df.Blueprint()
 
@@ -142,8 +142,8 @@ async def current(
     running: dict[str, Any] | None = {}
     if record.status not in (Status.COMPLETED, Status.EXPIRED):
         running = await progress_of(record, client, ahead)
-        if running is None and record.status == Status.PENDING:
-            await begin(record, context.settings, client)
+        if running is None and not await start_in_turn(record, context, client):
+            running = {"phase": "queued"}
     return record, resource(record, running or {}, context.settings, utc_now())
 
 

@@ -11,13 +11,14 @@ import azure.durable_functions as df
 import azure.functions as func
 
 from activities.fail import fail
+from activities.start import begin, start_waiting
 from shared.clock import utc_now
+from shared.errors import StorageUnavailable
 from shared.models import FailedExport, Failure
 from shared.services import Services, services
 from shared.storage.names import export_instance
 from shared.transitions import FINAL
 from shared.usage import LiveExport
-from triggers.starts import begin
 
 bp = df.Blueprint()
 
@@ -44,16 +45,26 @@ async def watchdog(timer: func.TimerRequest, client: df.DurableOrchestrationClie
             await look_after(export, context, client)
         except Exception:
             logger.exception("export %s was not looked after", export.export_id, extra={"action": "watchdog-failed"})
+    for tenant in sorted({export.tenant for export in live}):
+        try:
+            await start_waiting(tenant, context, client)
+        except StorageUnavailable:
+            logger.exception("the exports of %s wait on", tenant, extra={"action": "watchdog-failed"})
 
 
 async def look_after(export: LiveExport, context: Services, client: df.DurableOrchestrationClient) -> None:
-    """Start an export whose start was lost, fail one whose orchestration died, strike off one that has ended."""
+    """Start an export whose start was lost, fail one whose orchestration died, strike off one that has ended.
+
+    One that waits for its turn is left alone.
+    """
     record = await asyncio.to_thread(context.records.get, export.tenant, export.export_id)
     if record is None:
         if utc_now() - export.since > _NEVER_WRITTEN:
             await asyncio.to_thread(context.usage.leave, export.tenant, export.export_id)
         return
     if record.status not in FINAL:
+        if not export.runs:
+            return
         status = await client.get_status(export_instance(record.id, record.attempt))
         if status is None or status.runtime_status is None:
             await begin(record, context.settings, client)

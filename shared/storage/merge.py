@@ -44,7 +44,7 @@ class _Stage:
 
     @property
     def length(self) -> int:
-        return sum(_length(s) for s in self.segments)
+        return sum(segment_bytes(s) for s in self.segments)
 
     @property
     def copied(self) -> PartBytes | None:
@@ -171,7 +171,7 @@ def _layout(segments: Iterator[Segment], parts: Sequence[StoredPart]) -> Iterato
     size = 0
     for segment in _cut(segments, parts):
         placed = isinstance(segment, PartBytes) and parts[segment.index].blocks
-        length = _length(segment)
+        length = segment_bytes(segment)
         alone = isinstance(segment, PartBytes) and length >= _COPY_AT_LEAST
         if gathered and (placed or alone or size + length > BLOCK_BYTES):
             yield _Stage(tuple(gathered))
@@ -202,7 +202,8 @@ def _cut(segments: Iterator[Segment], parts: Sequence[StoredPart]) -> Iterator[S
                 yield PartBytes(segment.index, segment.offset + start, min(_COPY_AT_MOST, segment.length - start))
 
 
-def _length(segment: Segment) -> int:
+def segment_bytes(segment: Segment) -> int:
+    """How many bytes of the file a segment is."""
     return len(segment.data) if isinstance(segment, Verbatim) else segment.length
 
 
