@@ -29,7 +29,7 @@ class Removed:
 
 @bp.activity_trigger(input_name="ref")
 def remove_parts(ref: Payload) -> dict[str, Any]:
-    return outcome(lambda: delete_parts(ExportRef.from_json(ref), services("activity")))
+    return outcome(lambda: delete_parts(ExportRef.from_json(ref), services("activity")), ref)
 
 
 def delete_parts(ref: ExportRef, context: Services) -> Removed:
@@ -39,7 +39,7 @@ def delete_parts(ref: ExportRef, context: Services) -> Removed:
 
 @bp.activity_trigger(input_name="ref")
 def remove_cancelled(ref: Payload) -> dict[str, Any]:
-    return outcome(lambda: clear_cancelled(ExportRef.from_json(ref), services("activity")))
+    return outcome(lambda: clear_cancelled(ExportRef.from_json(ref), services("activity")), ref)
 
 
 def clear_cancelled(ref: ExportRef, context: Services) -> Removed:

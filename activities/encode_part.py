@@ -28,7 +28,7 @@ bp = df.Blueprint()
 
 @bp.activity_trigger(input_name="job")
 def encode_part(job: Payload) -> dict[str, Any]:
-    return outcome(lambda: encode(PartJob.from_json(job), services("activity")))
+    return outcome(lambda: encode(PartJob.from_json(job), services("activity")), job)
 
 
 def encode(job: PartJob, context: Services) -> PartDone:

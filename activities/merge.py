@@ -26,7 +26,7 @@ bp = df.Blueprint()
 
 @bp.activity_trigger(input_name="ref")
 def merge_export(ref: Payload) -> dict[str, Any]:
-    return outcome(lambda: merge(ExportRef.from_json(ref), services("activity")))
+    return outcome(lambda: merge(ExportRef.from_json(ref), services("activity")), ref)
 
 
 def merge(ref: ExportRef, context: Services) -> FinalFile:

@@ -35,7 +35,7 @@ bp = df.Blueprint()
 
 @bp.activity_trigger(input_name="ref")
 def plan_export(ref: Payload) -> dict[str, Any]:
-    return outcome(lambda: plan(ExportRef.from_json(ref), services("activity")))
+    return outcome(lambda: plan(ExportRef.from_json(ref), services("activity")), ref)
 
 
 def plan(ref: ExportRef, context: Services) -> PlanSummary:

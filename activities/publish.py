@@ -24,7 +24,7 @@ OUTPUT_URL_LIFETIME = timedelta(minutes=10)
 @bp.activity_trigger(input_name="merged")
 def publish_export(merged: Payload) -> dict[str, Any]:
     ref = ExportRef.from_json(merged["ref"])
-    return outcome(lambda: publish(ref, FinalFile.from_json(merged["file"]), services("activity")))
+    return outcome(lambda: publish(ref, FinalFile.from_json(merged["file"]), services("activity")), merged["ref"])
 
 
 def publish(ref: ExportRef, file: FinalFile, context: Services) -> Published:

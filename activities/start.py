@@ -1,12 +1,12 @@
 """Start: let exports run whose turn has come. A tenant has few that run at a time, so that all tenants get on."""
 
 import asyncio
-import logging
 from typing import Any
 
 import azure.durable_functions as df
 
 from activities.outcome import Payload, failure_of
+from shared.app_log import logger
 from shared.errors import SluiceError
 from shared.models import ExportRef, ExportStart
 from shared.records import ExportRecord
@@ -17,8 +17,6 @@ from shared.transitions import Status
 from shared.usage import Turns
 
 bp = df.Blueprint()
-
-logger = logging.getLogger("sluice")
 
 
 @bp.activity_trigger(input_name="ref")
@@ -54,6 +52,7 @@ async def begin(record: ExportRecord, settings: Settings, client: df.DurableOrch
         settings.part_attempts,
         settings.retry_first_seconds,
         record.attempt,
+        record.request_id,
     )
     try:
         await client.start_new("export", export_instance(record.id, record.attempt), ref.to_json())

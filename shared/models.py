@@ -28,10 +28,11 @@ class _Record:
 
 @dataclass(frozen=True)
 class ExportRef(_Record):
-    """Which export. The export's id is the orchestration's instance id too."""
+    """Which export, and at whose request: ``request_id`` is that of the POST, for the log."""
 
     tenant: str
     export_id: str
+    request_id: str = ""
 
 
 @dataclass(frozen=True)
@@ -49,10 +50,11 @@ class ExportStart(_Record):
     attempts: int
     retry_first_seconds: float
     attempt: int = 1
+    request_id: str = ""
 
     @property
     def ref(self) -> ExportRef:
-        return ExportRef(self.tenant, self.export_id)
+        return ExportRef(self.tenant, self.export_id, self.request_id)
 
 
 @dataclass(frozen=True)
@@ -96,6 +98,7 @@ class PartJob(_Record):
     index: int
     attempt: int = 1
     halvings: int = 0
+    request_id: str = ""
 
 
 @dataclass(frozen=True)
@@ -169,6 +172,7 @@ class FailedExport(_Record):
     export_id: str
     failure: Mapping[str, Any]
     attempt: int = 1
+    request_id: str = ""
 
 
 @dataclass(frozen=True)
@@ -180,6 +184,7 @@ class NotificationStart(_Record):
     wait_until: str
     attempts: int
     retry_first_seconds: float
+    request_id: str = ""
 
 
 @dataclass(frozen=True)
@@ -189,3 +194,4 @@ class SkippedMail(_Record):
     tenant: str
     export_id: str
     reason: str
+    request_id: str = ""

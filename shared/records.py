@@ -62,6 +62,7 @@ class ExportRecord:
     error_code: str = ""
     error_message: str = ""
     last_op_id: str = ""
+    request_id: str = ""
 
     def to_entity(self) -> dict[str, Any]:
         """The table row: partition by tenant, row key = id, so that a listing comes newest first."""

@@ -1,7 +1,6 @@
 """``/exports/{id}/cancel`` and ``/retry``, and ``DELETE /exports/{id}``: ending, resuming and forgetting an export."""
 
 import asyncio
-import logging
 from contextlib import suppress
 from typing import Any
 from uuid import uuid4
@@ -11,6 +10,7 @@ import azure.functions as func
 
 from activities.clean_up import forget
 from activities.start import start_waiting
+from shared.app_log import current_request, logger
 from shared.clock import utc_now
 from shared.errors import Conflict, StorageUnavailable
 from shared.identity import Caller
@@ -24,8 +24,6 @@ from triggers.starts import start_in_turn
 from triggers.timers import purge
 
 bp = df.Blueprint()
-
-logger = logging.getLogger("sluice")
 
 _LIVE = (df.OrchestrationRuntimeStatus.Pending, df.OrchestrationRuntimeStatus.Running)
 _LOOKS, _PAUSE = 25, 0.2
@@ -124,6 +122,7 @@ def retry(record: ExportRecord, caller: Caller, context: Services) -> ExportReco
             expires_at="",
             error_code="",
             error_message="",
+            request_id=current_request(),
         )
     except IllegalTransition as other:
         raise _not_failed(other.current) from None

@@ -10,6 +10,7 @@ import azure.durable_functions as df
 import azure.functions as func
 
 from exports import EXPORT_TYPES
+from shared.app_log import current_request
 from shared.claims import Claim, key_claim, request_claim
 from shared.clock import utc_now
 from shared.errors import FieldError, NotFound, QueryFailed, SourceUnavailable, ValidationFailed, unknown
@@ -55,6 +56,7 @@ async def start_export(req: func.HttpRequest, client: df.DurableOrchestrationCli
         created_at=iso(now),
         request={"body": request.model_dump_json(by_alias=True, exclude_unset=True)},
         caller=caller.to_json(),
+        request_id=current_request(),
     )
     claim = _claim(req.headers.get("Idempotency-Key"), request, caller, export_type, context)
     message = f"{caller.name} asked for '{export_type.title}' as {request.format}."

@@ -4,7 +4,6 @@ The record is the promise. What is lost after it was written (a start, a process
 the same request, a look at the status, or the watchdog.
 """
 
-import logging
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, replace
@@ -12,6 +11,7 @@ from dataclasses import dataclass, replace
 import azure.durable_functions as df
 
 from activities.start import begin, start_waiting
+from shared.app_log import logger
 from shared.claims import Claim, holder
 from shared.errors import StorageUnavailable
 from shared.records import ExportRecord, from_iso
@@ -19,8 +19,6 @@ from shared.services import Services
 from shared.storage.names import export_instance
 from shared.transitions import FINAL, Status
 from triggers.http import in_thread
-
-logger = logging.getLogger("sluice")
 
 
 @dataclass(frozen=True)

@@ -4,7 +4,6 @@ It looks at the exports that are noted as running (``shared/usage.py``), which a
 """
 
 import asyncio
-import logging
 from datetime import timedelta
 
 import azure.durable_functions as df
@@ -12,6 +11,7 @@ import azure.functions as func
 
 from activities.fail import fail
 from activities.start import begin, start_waiting
+from shared.app_log import about, logger
 from shared.clock import utc_now
 from shared.errors import StorageUnavailable
 from shared.models import FailedExport, Failure
@@ -21,8 +21,6 @@ from shared.transitions import FINAL
 from shared.usage import LiveExport
 
 bp = df.Blueprint()
-
-logger = logging.getLogger("sluice")
 
 _NEVER_WRITTEN = timedelta(minutes=15)
 """Longer than any function may run: a record that is not there by then never will be."""
@@ -41,15 +39,16 @@ async def watchdog(timer: func.TimerRequest, client: df.DurableOrchestrationClie
     context = await asyncio.to_thread(services, "activity")
     live = await asyncio.to_thread(lambda: list(context.usage.live()))
     for export in live:
-        try:
-            await look_after(export, context, client)
-        except Exception:
-            logger.exception("export %s was not looked after", export.export_id, extra={"action": "watchdog-failed"})
+        with about(tenant=export.tenant, export_id=export.export_id):
+            try:
+                await look_after(export, context, client)
+            except Exception:
+                logger.exception("an export was not looked after", extra={"action": "watchdog-failed"})
     for tenant in sorted({export.tenant for export in live}):
         try:
             await start_waiting(tenant, context, client)
         except StorageUnavailable:
-            logger.exception("the exports of %s wait on", tenant, extra={"action": "watchdog-failed"})
+            logger.exception("waiting exports wait on", extra={"action": "watchdog-failed", "tenant": tenant})
 
 
 async def look_after(export: LiveExport, context: Services, client: df.DurableOrchestrationClient) -> None:

@@ -124,5 +124,5 @@ def test_every_setting_is_in_the_readme() -> None:
     rows = re.findall(r"^\| `(\w+)` \| (?:`([^`]*)`)? ?\| (.+) \|$", (ROOT / "README.md").read_text(), re.MULTILINE)
     documented = {name.lower(): (default, meaning) for name, default, meaning in rows}
     assert documented == {
-        name: ("" if f.default == "" else str(f.default), f.description) for name, f in Settings.model_fields.items()
+        name: ("" if f.default in ("", None) else str(f.default), f.description) for name, f in Settings.model_fields.items()
     }
