@@ -7,6 +7,7 @@ from typing import Any
 import azure.durable_functions as df
 
 from activities.outcome import Payload, outcome
+from shared.claims import LEFT_OVER_AFTER
 from shared.clock import utc_now
 from shared.models import ExportRef
 from shared.records import ExportRecord, iso
@@ -77,6 +78,18 @@ def forget(record: ExportRecord, context: Services) -> None:
         context.claims.forget(record.tenant, claim, record.id)
     context.usage.leave(record.tenant, record.id)
     context.records.delete(record)
+
+
+def sweep_claims(context: Services) -> int:
+    """Remove the claims of requests that were refused and never came back; give how many there were."""
+    count = 0
+    for tenant, claim in context.claims.left_over(utc_now() - LEFT_OVER_AFTER):
+        if context.records.get(tenant, claim.export_id) is None:
+            context.claims.forget(tenant, claim.row, claim.export_id)
+            count += 1
+        else:
+            context.claims.keep(tenant, claim)
+    return count
 
 
 def due(context: Services) -> tuple[list[ExportRecord], list[ExportRecord]]:

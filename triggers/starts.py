@@ -13,7 +13,7 @@ import azure.durable_functions as df
 from activities.start import begin, start_waiting
 from shared.app_log import logger
 from shared.claims import Claim, holder
-from shared.errors import StorageUnavailable
+from shared.errors import RequestError, StorageUnavailable
 from shared.records import ExportRecord, from_iso
 from shared.services import Services
 from shared.storage.names import export_instance
@@ -69,8 +69,14 @@ def _record(wanted: ExportRecord, claim: Claim | None, check: Callable[[], None]
             return Started(held.record, created=False, deduplicated=True)
         noted = {**wanted.request, "claim": claim.row}
         record = replace(wanted, id=held.claim.export_id, created_at=held.claim.created_at, request=noted)
-    check()
-    runs = context.usage.enter(record.tenant, record.created_by, record.id, context.limits)
+    try:
+        check()
+        runs = context.usage.enter(record.tenant, record.created_by, record.id, context.limits)
+    except RequestError:
+        if claim is not None:
+            with suppress(StorageUnavailable):
+                context.claims.refuse(record.tenant, held.claim)
+        raise
     created = context.records.create(record)
     if not created:
         record = context.records.get(record.tenant, record.id) or record

@@ -37,8 +37,13 @@ async def sweep(context: Services, client: df.DurableOrchestrationClient) -> Non
                     await asyncio.to_thread(remove, record, context)
                 except Exception:
                     logger.exception("an export was not removed", extra={"action": "retention-failed"})
+    claims = await asyncio.to_thread(clean_up.sweep_claims, context)
     logger.info(
-        "retention: %d files removed, %d records forgotten", len(expired), len(forgotten), extra={"action": "retention"}
+        "retention: %d files removed, %d records forgotten, %d claims of refused requests removed",
+        len(expired),
+        len(forgotten),
+        claims,
+        extra={"action": "retention"},
     )
 
 
