@@ -7,6 +7,7 @@ from typing import Any
 import azure.durable_functions as df
 
 from activities.outcome import Payload, outcome
+from shared.claims import LEFT_OVER_AFTER
 from shared.clock import utc_now
 from shared.models import ExportRef
 from shared.records import ExportRecord, iso
@@ -29,7 +30,7 @@ class Removed:
 
 @bp.activity_trigger(input_name="ref")
 def remove_parts(ref: Payload) -> dict[str, Any]:
-    return outcome(lambda: delete_parts(ExportRef.from_json(ref), services("activity")))
+    return outcome(lambda: delete_parts(ExportRef.from_json(ref), services("activity")), ref)
 
 
 def delete_parts(ref: ExportRef, context: Services) -> Removed:
@@ -39,7 +40,7 @@ def delete_parts(ref: ExportRef, context: Services) -> Removed:
 
 @bp.activity_trigger(input_name="ref")
 def remove_cancelled(ref: Payload) -> dict[str, Any]:
-    return outcome(lambda: clear_cancelled(ExportRef.from_json(ref), services("activity")))
+    return outcome(lambda: clear_cancelled(ExportRef.from_json(ref), services("activity")), ref)
 
 
 def clear_cancelled(ref: ExportRef, context: Services) -> Removed:
@@ -77,6 +78,18 @@ def forget(record: ExportRecord, context: Services) -> None:
         context.claims.forget(record.tenant, claim, record.id)
     context.usage.leave(record.tenant, record.id)
     context.records.delete(record)
+
+
+def sweep_claims(context: Services) -> int:
+    """Remove the claims of requests that were refused and never came back; give how many there were."""
+    count = 0
+    for tenant, claim in context.claims.left_over(utc_now() - LEFT_OVER_AFTER):
+        if context.records.get(tenant, claim.export_id) is None:
+            context.claims.forget(tenant, claim.row, claim.export_id)
+            count += 1
+        else:
+            context.claims.keep(tenant, claim)
+    return count
 
 
 def due(context: Services) -> tuple[list[ExportRecord], list[ExportRecord]]:

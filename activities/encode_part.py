@@ -8,14 +8,18 @@ import azure.durable_functions as df
 from activities.outcome import Payload, outcome
 from shared.cancellation import still_wanted
 from shared.catalogue import export_type_named
+from shared.columns import arrow_schema
+from shared.errors import LimitReached
 from shared.export_types import FunctionExport
 from shared.formats import get_format
-from shared.formats.base import Facts
+from shared.formats.base import Facts, Write
 from shared.formats.compression import TextWriter
+from shared.limits import too_many_bytes
 from shared.models import ExportRef, PartDone, PartJob
 from shared.plan import ExportPlan, FunctionCall
 from shared.services import Services, plan_of, services
 from shared.sources import open_source
+from shared.sources.interruption import Interrupt, read_beside
 from shared.storage.names import final_blob, part_blob
 from shared.storage.parts import PartUpload, stored_part
 
@@ -24,7 +28,7 @@ bp = df.Blueprint()
 
 @bp.activity_trigger(input_name="job")
 def encode_part(job: Payload) -> dict[str, Any]:
-    return outcome(lambda: encode(PartJob.from_json(job), services("activity")))
+    return outcome(lambda: encode(PartJob.from_json(job), services("activity")), job)
 
 
 def encode(job: PartJob, context: Services) -> PartDone:
@@ -41,35 +45,42 @@ def encode(job: PartJob, context: Services) -> PartDone:
         return PartDone(job.index, there.encoded.rows, there.encoded.bytes)
     final = final_blob(job.tenant, job.export_id, plan.extension) if plan.places_parts else ""
     upload = PartUpload(context.blobs, name, place_in=final)
+    most = context.max_bytes(plan.export_type)
+
+    def write(data: bytes | memoryview) -> None:
+        check()
+        if most and upload.bytes + len(data) > most:
+            advice = too_many_bytes(export_type_named(plan.export_type), most)
+            raise LimitReached(f"it has more bytes than the whole file may have; {advice}")
+        upload.write(data)
+
     if plan.call is not None:
-        rows, facts = _call(plan, plan.call, upload)
+        rows, facts = _call(plan, plan.call, write)
     else:
-        rows, facts = _encode_range(plan, job, context.settings.source_url, upload, check)
+        rows, facts = _encode_range(plan, job, context.settings.source_url, write, check)
     check()
     part = upload.commit(job.index, rows, facts, plan_hash)
     return PartDone(part.index, part.rows, part.bytes)
 
 
 def _encode_range(
-    plan: ExportPlan, job: PartJob, source_url: str, upload: PartUpload, check: Callable[[], None]
+    plan: ExportPlan, job: PartJob, source_url: str, write: Write, check: Callable[[], None]
 ) -> tuple[int, Facts]:
-    def write(data: bytes | memoryview) -> None:
-        check()
-        upload.write(data)
-
     if plan.query is None:
         raise TypeError("a plan without a call has a query")
-    with open_source(source_url).read(plan.query, plan.ranges[job.index], halvings=job.halvings) as batches:
+    interrupt = Interrupt()
+    part = open_source(source_url).read(plan.query, plan.ranges[job.index], halvings=job.halvings, interrupt=interrupt)
+    with read_beside(part, arrow_schema(plan.query.columns), check, interrupt) as batches:
         return get_format(plan.format).encode_part(batches, write, plan.spec, plan.position(job.index))
 
 
-def _call(plan: ExportPlan, call: FunctionCall, upload: PartUpload) -> tuple[int, Facts]:
+def _call(plan: ExportPlan, call: FunctionCall, write: Write) -> tuple[int, Facts]:
     export_type = export_type_named(plan.export_type)
     if not isinstance(export_type, FunctionExport):
         raise TypeError(f"export type {plan.export_type} was a function when the plan was made and is none now")
     generated = export_type.generate_export(
         call.filters, call.file_format, call.company_ids, call.operational_scope_ids
     )
-    with TextWriter(upload.write, plan.spec.compression) as out:
+    with TextWriter(write, plan.spec.compression) as out:
         out.write(generated.file_content)
     return generated.items_count, {"mimetype": generated.mimetype, **out.facts}

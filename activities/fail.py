@@ -27,7 +27,7 @@ class Recorded:
 
 @bp.activity_trigger(input_name="failed")
 def fail_export(failed: Payload) -> dict[str, Any]:
-    return outcome(lambda: fail(FailedExport.from_json(failed), services("activity")))
+    return outcome(lambda: fail(FailedExport.from_json(failed), services("activity")), failed)
 
 
 def fail(failed: FailedExport, context: Services) -> Recorded:

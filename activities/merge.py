@@ -7,10 +7,12 @@ import azure.durable_functions as df
 
 from activities.outcome import Payload, outcome
 from shared.cancellation import still_wanted
-from shared.errors import StorageUnavailable
+from shared.catalogue import export_type_named
+from shared.errors import LimitReached, StorageUnavailable
 from shared.formats import content_type, get_format
-from shared.formats.base import PartBytes, Segment
+from shared.formats.base import PartBytes, Segment, Verbatim
 from shared.formats.compression import assembled, numbers_in
+from shared.limits import too_many_bytes
 from shared.models import ExportRef, FinalFile
 from shared.plan import ExportPlan
 from shared.services import Services, plan_of, services
@@ -24,7 +26,7 @@ bp = df.Blueprint()
 
 @bp.activity_trigger(input_name="ref")
 def merge_export(ref: Payload) -> dict[str, Any]:
-    return outcome(lambda: merge(ExportRef.from_json(ref), services("activity")))
+    return outcome(lambda: merge(ExportRef.from_json(ref), services("activity")), ref)
 
 
 def merge(ref: ExportRef, context: Services) -> FinalFile:
@@ -50,7 +52,7 @@ def merge(ref: ExportRef, context: Services) -> FinalFile:
         context.blobs,
         name,
         parts,
-        _segments(plan, parts, context),
+        _within_limit(_segments(plan, parts), parts, plan, context),
         content_type=media_type,
         plan_hash=plan_hash,
         check=check,
@@ -64,7 +66,20 @@ def merge(ref: ExportRef, context: Services) -> FinalFile:
     return merged
 
 
-def _segments(plan: ExportPlan, parts: list[StoredPart], context: Services) -> Iterator[Segment]:
+def _within_limit(
+    segments: Iterator[Segment], parts: list[StoredPart], plan: ExportPlan, context: Services
+) -> Iterator[Segment]:
+    """The same segments. Raises ``LimitReached`` when they are more bytes than the file may have."""
+    most, size = context.max_bytes(plan.export_type), 0
+    for segment in segments:
+        size += len(segment.data) if isinstance(segment, Verbatim) else parts[segment.index].encoded.bytes
+        if most and size > most:
+            advice = too_many_bytes(export_type_named(plan.export_type), most)
+            raise LimitReached(f"the file would have more bytes than it may; {advice}")
+        yield segment
+
+
+def _segments(plan: ExportPlan, parts: list[StoredPart]) -> Iterator[Segment]:
     if plan.call:
         whole = parts[0].encoded
         return assembled([(PartBytes(0), numbers_in(whole.facts))], plan.spec)

@@ -8,6 +8,7 @@ from typing import Any
 import azure.durable_functions as df
 
 from activities.outcome import Payload, failure_of, outcome
+from shared.app_log import about
 from shared.catalogue import export_type_named
 from shared.errors import SluiceError
 from shared.links import landing_url
@@ -39,7 +40,8 @@ async def start_notification(ref: Payload, client: df.DurableOrchestrationClient
     try:
         export = ExportRef.from_json(ref)
         context = await asyncio.to_thread(services, "activity")
-        start = await asyncio.to_thread(plan_notification, export, context)
+        with about(tenant=export.tenant, export_id=export.export_id, request_id=export.request_id):
+            start = await asyncio.to_thread(plan_notification, export, context)
     except SluiceError as error:
         return failure_of(error)
     if isinstance(start, Decision):
@@ -54,14 +56,14 @@ async def start_notification(ref: Payload, client: df.DurableOrchestrationClient
 @bp.activity_trigger(input_name="start")
 def send_notification(start: Payload) -> dict[str, Any]:
     begun = NotificationStart.from_json(start)
-    return outcome(lambda: send(ExportRef(begun.tenant, begun.export_id), services("activity")))
+    return outcome(lambda: send(ExportRef(begun.tenant, begun.export_id), services("activity")), start)
 
 
 @bp.activity_trigger(input_name="skipped")
 def skip_notification(skipped: Payload) -> dict[str, Any]:
     given = SkippedMail.from_json(skipped)
     ref = ExportRef(given.tenant, given.export_id)
-    return outcome(lambda: skip(ref, given.reason, services("activity")))
+    return outcome(lambda: skip(ref, given.reason, services("activity")), skipped)
 
 
 def plan_notification(ref: ExportRef, context: Services) -> NotificationStart | Decision:
@@ -81,7 +83,9 @@ def plan_notification(ref: ExportRef, context: Services) -> NotificationStart | 
     message = f"The mail waits until {iso(until)} for a download."
     context.log.add(ref.tenant, ref.export_id, "mail-waits", message)
     pace = context.settings
-    return NotificationStart(ref.tenant, ref.export_id, iso(until), pace.part_attempts, pace.retry_first_seconds)
+    return NotificationStart(
+        ref.tenant, ref.export_id, iso(until), pace.part_attempts, pace.retry_first_seconds, ref.request_id
+    )
 
 
 def notify_after(record: ExportRecord, context: Services) -> timedelta:

@@ -3,16 +3,13 @@
 An exception would cross the workflow as text; as data, the orchestrator knows whether trying again may help.
 """
 
-import logging
 from collections.abc import Callable
 from typing import Any, Protocol, TypeAlias
 from uuid import uuid4
 
+from shared.app_log import FIELDS, about, logger
 from shared.errors import SluiceError
 from shared.models import OUT_OF_MEMORY, Failure
-
-logger = logging.getLogger("sluice")
-
 
 Payload: TypeAlias = dict
 """An activity's input: the worker refuses to load a function whose bound parameter has a generic annotation."""
@@ -22,8 +19,16 @@ class _Result(Protocol):
     def to_json(self) -> dict[str, Any]: ...
 
 
-def outcome(work: Callable[[], _Result]) -> dict[str, Any]:
-    """Run an activity's work: ``{"value": ...}``, or ``{"failure": Failure}`` for whatever went wrong."""
+def outcome(work: Callable[[], _Result], given: Payload) -> dict[str, Any]:
+    """Run an activity's work: ``{"value": ...}``, or ``{"failure": Failure}`` for whatever went wrong.
+
+    ``given`` is what the activity was given: which export it is for, and at whose request, goes into the log.
+    """
+    with about(**{name: given[name] for name in FIELDS if given.get(name)}):
+        return _outcome(work)
+
+
+def _outcome(work: Callable[[], _Result]) -> dict[str, Any]:
     try:
         return {"value": work().to_json()}
     except SluiceError as error:

@@ -1,6 +1,7 @@
 """Plan an export: freeze what it will contain, cut it into parts, and store that as the plan blob."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import azure.durable_functions as df
@@ -15,7 +16,7 @@ from shared.export_types import ExportType, FunctionExport, SqlExport
 from shared.formats import file_extension, get_format
 from shared.formats.base import FileSpec
 from shared.identity import Caller
-from shared.limits import over_the_limit
+from shared.limits import over_the_limit, too_many_bytes
 from shared.models import ExportRef, PlanSummary
 from shared.plan import ExportPlan, FunctionCall
 from shared.queries import build_query
@@ -24,6 +25,7 @@ from shared.requests import ExportRequest, filter_values
 from shared.services import Services, services
 from shared.settings import Settings
 from shared.sources import open_source
+from shared.sources.interruption import Interrupt, run_beside
 from shared.storage.names import file_name, name_inside, plan_blob
 from shared.transitions import IllegalTransition, Status
 from shared.words import count
@@ -33,7 +35,7 @@ bp = df.Blueprint()
 
 @bp.activity_trigger(input_name="ref")
 def plan_export(ref: Payload) -> dict[str, Any]:
-    return outcome(lambda: plan(ExportRef.from_json(ref), services("activity")))
+    return outcome(lambda: plan(ExportRef.from_json(ref), services("activity")), ref)
 
 
 def plan(ref: ExportRef, context: Services) -> PlanSummary:
@@ -71,11 +73,13 @@ def plan(ref: ExportRef, context: Services) -> PlanSummary:
         else "one part, made by the export type itself"
     )
     context.log.add(ref.tenant, ref.export_id, "planned", f"Planned {what}.")
-    return PlanSummary(rows, parts)
+    export_type = export_type_named(record.export_type)
+    most = context.max_bytes(export_type.name)
+    return PlanSummary(rows, parts, most or 0, too_many_bytes(export_type, most) if most else "")
 
 
 def make_plan(record: ExportRecord, context: Services, check: Callable[[], None]) -> ExportPlan:
-    """The plan for a record's request, from what the source holds now; ``check`` is called before each part is cut."""
+    """The plan for a record's request, from what the source holds now; ``check`` is called every second."""
     request = ExportRequest.model_validate_json(record.request["body"])
     caller = Caller.from_json(record.caller)
     export_type = export_type_named(record.export_type)
@@ -92,17 +96,13 @@ def make_plan(record: ExportRecord, context: Services, check: Callable[[], None]
     query = build_query(export_type, request, caller)
     part_rows = part_rows_of(export_type, record.format, context.settings)
     sizes = plans.part_sizes(part_rows, file_format.rows_per_group)
-    ranges = tuple(open_source(context.settings.source_url).plan(query, _while_wanted(sizes, check)))
+    source, interrupt = open_source(context.settings.source_url), Interrupt()
+    cut = partial(source.plan, query, sizes, interrupt=interrupt)
+    ranges = tuple(run_beside(cut, check, interrupt))
     rows = sum(r.rows for r in ranges)
     if sentence := over_the_limit(rows, record.format, export_type):
         raise LimitReached(sentence)
     return ExportPlan(export_type.name, record.format, spec, query=query, ranges=ranges)
-
-
-def _while_wanted(sizes: Iterator[int], check: Callable[[], None]) -> Iterator[int]:
-    for size in sizes:
-        check()
-        yield size
 
 
 def filters_of(request: ExportRequest, export_type: FunctionExport) -> dict[str, Any]:

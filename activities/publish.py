@@ -24,18 +24,19 @@ OUTPUT_URL_LIFETIME = timedelta(minutes=10)
 @bp.activity_trigger(input_name="merged")
 def publish_export(merged: Payload) -> dict[str, Any]:
     ref = ExportRef.from_json(merged["ref"])
-    return outcome(lambda: publish(ref, FinalFile.from_json(merged["file"]), services("activity")))
+    return outcome(lambda: publish(ref, FinalFile.from_json(merged["file"]), services("activity")), merged["ref"])
 
 
 def publish(ref: ExportRef, file: FinalFile, context: Services) -> Published:
     """Mark the export as Completed with its file, and give the orchestration's output.
 
-    Raises ``StorageUnavailable`` (try again) and ``ExportCancelled``.
+    Raises ``StorageUnavailable`` (try again), ``FileOverQuota`` and ``ExportCancelled``.
     """
     record = context.wanted(ref)
     request = ExportRequest.model_validate_json(record.request["body"])
     name = output_name(export_type_named(record.export_type), request, record.created_at)
     if record.status != Status.COMPLETED:
+        context.usage.charge(ref.tenant, ref.export_id, file.bytes, context.limits)
         now = utc_now()
         try:
             record = context.records.change(

@@ -1,11 +1,12 @@
 """An export, from its plan to its file."""
 
+from contextlib import suppress
 from typing import Any
 
 import azure.durable_functions as df
 
-from orchestrators.parts import run_parts
-from orchestrators.steps import Step, StepFailed, step
+from orchestrators.parts import ByteLimit, run_parts
+from orchestrators.steps import Step, StepFailed, show, step
 from shared.models import ExportStart, FailedExport, Failure, PartsJob, PlanSummary, Published
 
 bp = df.Blueprint()
@@ -25,7 +26,7 @@ def export(context: df.DurableOrchestrationContext) -> Step:
     2. Fan out: parts become partial blobs, in a sliding window; many parts, in sub-orchestrations.
     3. Merge: one file.
     4. Publish: the record is Completed.
-    5. Start the notification, which waits by itself; remove the partial blobs.
+    5. Let an export run that waits for its turn; start the notification, which waits by itself; remove the parts.
 
     A failure that cannot pass, or that did not pass in time, is written to the record; then the orchestration fails.
     Somebody who cancels the export writes that to its record first, and then raises the event ``cancel``: activities
@@ -40,45 +41,51 @@ def export(context: df.DurableOrchestrationContext) -> Step:
         return step(context, activity, argument, start.attempts, start.retry_first_seconds, cancel)
 
     try:
-        _show(context, "planning")
+        show(context, "planning")
         plan = PlanSummary.from_json((yield from try_step("plan_export", ref)))
         yield from _fan_out(context, start, plan, cancel)
-        _show(context, "merging", plan.parts, plan, plan.rows)
+        show(context, "merging", plan.parts, plan.parts, plan.rows, plan.rows)
         merged = yield from try_step("merge_export", ref)
-        _show(context, "publishing", plan.parts, plan, plan.rows)
+        show(context, "publishing", plan.parts, plan.parts, plan.rows, plan.rows)
         output = yield from try_step("publish_export", {"ref": ref, "file": merged})
     except StepFailed as failed:
-        if failed.cancelled or (yield from _fail(context, start, failed.failure)) == "Cancelled":
+        cancelled = failed.cancelled or (yield from _fail(context, start, failed.failure)) == "Cancelled"
+        if cancelled:
             yield from step(context, "remove_cancelled", ref, _FAILING_ATTEMPTS, start.retry_first_seconds)
+        with suppress(StepFailed):  # the watchdog lets the next one run
+            yield from step(context, "next_turns", ref, 1, start.retry_first_seconds)
+        if cancelled:
             return {"exportId": start.export_id, "status": "Cancelled"}
         raise
-    _show(context, "done", plan.parts, plan, plan.rows)
-    for activity in ("start_notification", "remove_parts"):
+    show(context, "done", plan.parts, plan.parts, plan.rows, plan.rows)
+    for activity in ("next_turns", "start_notification", "remove_parts"):
         try:
             yield from try_step(activity, ref)
         except StepFailed:
-            continue  # the file is published; what was not removed, retention removes
+            continue  # the file is published; timers make good what was not done
     return Published.from_json(output).to_output()
 
 
 def _fan_out(context: df.DurableOrchestrationContext, start: ExportStart, plan: PlanSummary, cancel: Any) -> Step:
     def progress(parts: int, rows: int) -> None:
-        _show(context, "exporting", parts, plan, rows)
+        show(context, "exporting", parts, plan.parts, rows, plan.rows)
 
     progress(0, 0)
     if plan.parts <= PARTS_PER_GROUP:
-        yield from run_parts(context, start, range(plan.parts), plan.parts, progress, cancel)
+        limit = ByteLimit(plan.max_bytes, 0, plan.over)
+        yield from run_parts(context, start, range(plan.parts), plan.parts, progress, cancel, limit)
         return
-    rows = 0
+    rows = size = 0
     for first in range(0, plan.parts, PARTS_PER_GROUP):
         last = min(first + PARTS_PER_GROUP, plan.parts)
         child = group_instance(context.instance_id, first)
-        _show(context, "exporting", first, plan, rows, running=child)
-        job = PartsJob(start.to_json(), first, last, plan.parts)
+        show(context, "exporting", first, plan.parts, rows, plan.rows, running=child)
+        job = PartsJob(start.to_json(), first, last, plan.parts, rows, plan.rows, size, plan.max_bytes, plan.over)
         result = yield context.call_sub_orchestrator("export_parts", job.to_json(), child)
         if "failure" in result:
             raise StepFailed(Failure.from_json(result["failure"]))
         rows += result["rows"]
+        size += result["bytes"]
         progress(last, rows)
 
 
@@ -95,23 +102,6 @@ def group_instances(instance: str, parts: int) -> list[str]:
 
 def _fail(context: df.DurableOrchestrationContext, start: ExportStart, failure: Failure) -> Step:
     """Record a failure; give the status that the record has then."""
-    argument = FailedExport(start.tenant, start.export_id, failure.to_json(), start.attempt).to_json()
+    argument = FailedExport(start.tenant, start.export_id, failure.to_json(), start.attempt, start.request_id).to_json()
     recorded = yield from step(context, "fail_export", argument, _FAILING_ATTEMPTS, start.retry_first_seconds)
     return recorded["status"]
-
-
-def _show(
-    context: df.DurableOrchestrationContext,
-    phase: str,
-    parts: int = 0,
-    plan: PlanSummary | None = None,
-    rows: int = 0,
-    running: str = "",
-) -> None:
-    """The custom status: what the status endpoint and the Durable status URL show of a running export."""
-    status: dict[str, Any] = {"phase": phase, "parts": parts, "rows": rows, "totalParts": 0, "totalRows": 0}
-    if plan is not None:
-        status |= {"totalParts": plan.parts, "totalRows": plan.rows}
-    if running:
-        status["runningGroup"] = running
-    context.set_custom_status(status)

@@ -2,11 +2,12 @@
 
 from collections import Counter, deque
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any
 
 import azure.durable_functions as df
 
-from orchestrators.steps import Step, StepFailed, failure_in, rest
+from orchestrators.steps import Step, StepFailed, failure_in, rest, show
 from shared.models import OUT_OF_MEMORY, ExportStart, Failure, PartJob, PartsJob
 
 bp = df.Blueprint()
@@ -15,22 +16,41 @@ Progress = Callable[[int, int], None]
 """``progress(parts, rows)``: so many are done."""
 
 
+@dataclass(frozen=True)
+class ByteLimit:
+    """``most`` bytes of all parts together (0: no limit), ``before`` of them there; ``advice``: said beyond."""
+
+    most: int
+    before: int
+    advice: str
+
+    def passed(self, size: int) -> Failure | None:
+        """The failure that so many bytes of further parts are, if they are too many."""
+        if not self.most or self.before + size <= self.most:
+            return None
+        made = f"the parts that are made have {self.before + size:,} bytes together"
+        return Failure("limit-reached", f"{made}; {self.advice}")
+
+
 @bp.orchestration_trigger(context_name="context")
 def export_parts(context: df.DurableOrchestrationContext) -> Step:
     """A group of the parts of a large export, so that replay stays linear in the number of parts.
 
-    1. Run the group's parts. The custom status tells how many are done.
+    1. Run the group's parts. The custom status tells how many of the export's are done.
     2. Answer ``{"rows", "bytes"}``, or ``{"failure"}``.
     """
     job = PartsJob.from_json(context.get_input())
     start = ExportStart.from_json(job.start)
 
     def progress(parts: int, rows: int) -> None:
-        context.set_custom_status({"parts": parts, "rows": rows})
+        show(context, "exporting", job.first + parts, job.total, job.rows_before + rows, job.total_rows)
 
     cancel = context.wait_for_external_event("cancel")
     try:
-        rows, size = yield from run_parts(context, start, range(job.first, job.last), job.total, progress, cancel)
+        limit = ByteLimit(job.max_bytes, job.bytes_before, job.over)
+        rows, size = yield from run_parts(
+            context, start, range(job.first, job.last), job.total, progress, cancel, limit
+        )
     except StepFailed as failed:
         return {"failure": failed.failure.to_json()}
     return {"rows": rows, "bytes": size}
@@ -43,12 +63,14 @@ def run_parts(
     total: int,
     progress: Progress,
     cancel: Any,
+    limit: ByteLimit,
 ) -> Step:
     """Encode these parts; give their rows and bytes, or raise ``StepFailed``. Use with ``yield from``.
 
     Up to ``start.parts_in_flight`` run at the same time. A part whose failure may pass is tried again, alone, in the
     next round, after a pause, and with batches of half the size when it was short of memory. A failure that cannot pass
-    ends the export once the running parts have come back, and so does the task ``cancel`` in a pause.
+    ends the export once the running parts have come back; so do parts of more bytes together than ``limit`` allows, and
+    the task ``cancel`` in a pause.
     """
     waiting = deque(indexes)
     done = rows = size = 0
@@ -57,10 +79,10 @@ def run_parts(
         failed: list[tuple[int, Failure]] = []
         running: list[tuple[Any, int]] = []
         while waiting or running:
-            hopeless = any(not failure.transient for _, failure in failed)
+            hopeless = limit.passed(size) or any(not failure.transient for _, failure in failed)
             while waiting and not hopeless and len(running) < start.parts_in_flight:
                 index = waiting.popleft()
-                job = PartJob(start.tenant, start.export_id, index, attempt, halvings[index])
+                job = PartJob(start.tenant, start.export_id, index, attempt, halvings[index], start.request_id)
                 running.append((context.call_activity("encode_part", job.to_json()), index))
             if not running:
                 break
@@ -75,6 +97,8 @@ def run_parts(
                 rows += finished.result["value"]["rows"]
                 size += finished.result["value"]["bytes"]
                 progress(done, rows)
+        if over := limit.passed(size):
+            raise StepFailed(over)
         if not failed:
             return rows, size
         index, worst = next((f for f in failed if not f[1].transient), failed[0])

@@ -90,3 +90,20 @@ def step(
             raise StepFailed(failure)
         yield from rest(context, activity, attempt, first_seconds, cancel)
     raise AssertionError("attempts is at least 1")
+
+
+def show(
+    context: df.DurableOrchestrationContext,
+    phase: str,
+    parts: int = 0,
+    total_parts: int = 0,
+    rows: int = 0,
+    total_rows: int = 0,
+    running: str = "",
+) -> None:
+    """The custom status: what the status endpoint and the Durable status URL show of a running export.
+
+    ``running`` is the sub-orchestration whose custom status is newer.
+    """
+    status = {"phase": phase, "parts": parts, "rows": rows, "totalParts": total_parts, "totalRows": total_rows}
+    context.set_custom_status({**status, "runningGroup": running} if running else status)

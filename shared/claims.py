@@ -5,6 +5,7 @@ that record, under that id: a process that dies in between loses nothing, and no
 """
 
 import hashlib
+from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import asdict, dataclass, replace
 from datetime import datetime, timedelta
@@ -22,7 +23,7 @@ from azure.data.tables import TableServiceClient, UpdateMode
 from shared.clock import utc_now
 from shared.errors import KeyReused, StorageUnavailable
 from shared.identity import Caller
-from shared.records import ExportRecord, ExportRecords, from_iso
+from shared.records import ExportRecord, ExportRecords, from_iso, iso
 from shared.storage.accounts import storage_errors
 from shared.storage.names import CLAIMS_TABLE
 from shared.transitions import FINAL, Status
@@ -34,6 +35,9 @@ _LOST_ANSWERS = 3
 
 _ABANDONED_AFTER = timedelta(minutes=15)
 """Longer than any function may run: whoever made a claim so old and wrote no record will not write one any more."""
+
+LEFT_OVER_AFTER = 2 * _ABANDONED_AFTER
+"""Whoever took over a claim that was not abandoned yet has written its record by then, too."""
 
 
 @dataclass(frozen=True)
@@ -114,6 +118,33 @@ class Claims:
             if found is not None and found[0].export_id == export_id:
                 with suppress(ResourceModifiedError, ResourceNotFoundError):
                     self._table.delete_entity(tenant, row, etag=found[1], match_condition=MatchConditions.IfNotModified)
+
+    def refuse(self, tenant: str, claim: Claim) -> None:
+        """Note that the request of a claim was refused, so that the claim is removed one day; a later one is left."""
+        with storage_errors():
+            found = self._get(tenant, claim.row)
+            if found is not None and found[0] == claim:
+                with suppress(ResourceModifiedError, ResourceNotFoundError):
+                    self._table.update_entity(
+                        {"PartitionKey": tenant, "RowKey": claim.row, "refused": True},
+                        mode=UpdateMode.MERGE,
+                        etag=found[1],
+                        match_condition=MatchConditions.IfNotModified,
+                    )
+
+    def left_over(self, before: datetime) -> Iterator[tuple[str, Claim]]:
+        """The tenant and the claim of each request that was refused, and had made its claim before that time."""
+        with storage_errors():
+            where = f"refused eq true and created_at lt '{iso(before)}'"
+            for entity in self._table.query_entities(where):
+                row = str(entity["RowKey"])
+                claim = Claim(row, entity["fingerprint"], entity["export_id"], entity["created_at"])
+                yield str(entity["PartitionKey"]), claim
+
+    def keep(self, tenant: str, claim: Claim) -> None:
+        """Note that a claim has its export after all."""
+        with storage_errors(), suppress(ResourceNotFoundError):
+            self._table.update_entity({"PartitionKey": tenant, "RowKey": claim.row, "refused": False})
 
     def _get(self, tenant: str, row: str) -> tuple[Claim, str] | None:
         try:

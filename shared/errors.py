@@ -22,6 +22,7 @@
         ├── QueryFailed         the database refused the query
         ├── SchemaChanged       the rows no longer fit the columns that the plan promised
         ├── LimitReached        a stated limit of a format, a type or the storage
+        ├── FileOverQuota       the file is larger than what is left of a day's quota
         └── ExportCancelled     somebody cancelled the export while it ran
 
 ``code`` is stable and machine readable; ``str(error)`` is written for a person and holds no secret.
@@ -134,7 +135,7 @@ class KeyReused(RequestError):
 
 
 class OverTheLimit(RequestError):
-    """More rows match than the format or the export type takes."""
+    """More rows, or bytes, than the format or the export type takes."""
 
     status = 422
     title = "More than the limit allows"
@@ -205,6 +206,12 @@ class LimitReached(PermanentError):
     """A stated limit of a format, an export type or the storage."""
 
     code = "limit-reached"
+
+
+class FileOverQuota(PermanentError):
+    """The file is larger than what is left of a day's quota of bytes."""
+
+    code = "quota-reached"
 
 
 class ExportCancelled(PermanentError):

@@ -10,13 +10,12 @@ from typing import Any, Literal
 from azure.core.exceptions import ResourceExistsError
 from azure.data.tables import TableServiceClient
 
+from shared.app_log import logger
 from shared.records import iso
 from shared.storage.accounts import storage_errors
 from shared.storage.names import LOGS_TABLE
 
 Level = Literal["info", "warning", "error"]
-
-logger = logging.getLogger("sluice")
 
 
 @dataclass(frozen=True)
@@ -58,7 +57,7 @@ class ExportLog:
         """Write a line to the table, and to the application's log with the same fields; ``at`` is now when left out."""
         now = at or datetime.now(UTC)
         extra: Mapping[str, Any] = {"export_id": export_id, "tenant": tenant, "action": action, "part": part}
-        logger.log(logging.getLevelName(level.upper()), "%s [%s] %s", export_id, action, message, extra=extra)
+        logger.log(logging.getLevelName(level.upper()), "%s", message, extra=extra)
         entity: dict[str, Any] = {
             "PartitionKey": export_id,
             "RowKey": f"{int(now.timestamp() * 1_000_000):016d}-{secrets.token_hex(3)}",

@@ -63,6 +63,7 @@ class ExportType:
     dedup_window: timedelta | None = None
     notify_after: timedelta | None = None
     max_rows: int | None = None
+    max_bytes: int | None = None
     titles: Mapping[str, str] = field(default_factory=dict)
 
 

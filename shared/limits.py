@@ -1,7 +1,8 @@
-"""The most rows that a format or an export type takes: said before the wait, and again when the plan is made."""
+"""The most rows and bytes that a format or an export type takes: said before the wait, and kept to while it is made."""
 
 from shared.export_types import ExportType, SqlExport
 from shared.formats import get_format
+from shared.settings import Settings
 
 
 def over_the_limit(rows: int, format_name: str, export_type: ExportType) -> str | None:
@@ -15,6 +16,16 @@ def over_the_limit(rows: int, format_name: str, export_type: ExportType) -> str 
     roomy = [f for f in export_type.formats if (get_format(f).max_rows or rows) >= rows]
     advice = f"{_narrow(export_type)} or choose {' or '.join(roomy)}" if roomy else _narrow(export_type)
     return f"{rows:,} rows match; the limit for {format_name} is {most:,}; {advice}"
+
+
+def max_bytes(export_type: ExportType, settings: Settings) -> int | None:
+    """How many bytes the file of an export may have: as its type says, else the setting; None: no limit."""
+    return settings.max_bytes_per_export if export_type.max_bytes is None else export_type.max_bytes
+
+
+def too_many_bytes(export_type: ExportType, most: int) -> str:
+    """What the limit is, and what to do about it."""
+    return f"the limit for {export_type.name} is {most:,} bytes; {_narrow(export_type)}"
 
 
 def has_limit(format_name: str, export_type: ExportType) -> bool:

@@ -28,10 +28,11 @@ class _Record:
 
 @dataclass(frozen=True)
 class ExportRef(_Record):
-    """Which export. The export's id is the orchestration's instance id too."""
+    """Which export, and at whose request: ``request_id`` is that of the POST, for the log."""
 
     tenant: str
     export_id: str
+    request_id: str = ""
 
 
 @dataclass(frozen=True)
@@ -49,28 +50,43 @@ class ExportStart(_Record):
     attempts: int
     retry_first_seconds: float
     attempt: int = 1
+    request_id: str = ""
 
     @property
     def ref(self) -> ExportRef:
-        return ExportRef(self.tenant, self.export_id)
+        return ExportRef(self.tenant, self.export_id, self.request_id)
 
 
 @dataclass(frozen=True)
 class PlanSummary(_Record):
-    """What an orchestration needs of a plan: how many parts there are, and how many rows in all."""
+    """What an orchestration needs of a plan: how many parts there are, and how many rows in all.
+
+    ``max_bytes`` is what all parts together may have (0: no limit), ``over`` what is said when they have more.
+    """
 
     rows: int
     parts: int
+    max_bytes: int = 0
+    over: str = ""
 
 
 @dataclass(frozen=True)
 class PartsJob(_Record):
-    """A group of parts for one sub-orchestration: ``first`` included, ``last`` not."""
+    """A group of parts for one sub-orchestration: ``first`` included, ``last`` not.
+
+    ``total`` parts and ``total_rows`` are those of the export, ``rows_before`` and ``bytes_before`` those of the groups
+    that are done; ``max_bytes`` and ``over`` are the plan's.
+    """
 
     start: Mapping[str, Any]
     first: int
     last: int
     total: int
+    rows_before: int = 0
+    total_rows: int = 0
+    bytes_before: int = 0
+    max_bytes: int = 0
+    over: str = ""
 
 
 @dataclass(frozen=True)
@@ -82,6 +98,7 @@ class PartJob(_Record):
     index: int
     attempt: int = 1
     halvings: int = 0
+    request_id: str = ""
 
 
 @dataclass(frozen=True)
@@ -155,6 +172,7 @@ class FailedExport(_Record):
     export_id: str
     failure: Mapping[str, Any]
     attempt: int = 1
+    request_id: str = ""
 
 
 @dataclass(frozen=True)
@@ -166,6 +184,7 @@ class NotificationStart(_Record):
     wait_until: str
     attempts: int
     retry_first_seconds: float
+    request_id: str = ""
 
 
 @dataclass(frozen=True)
@@ -175,3 +194,4 @@ class SkippedMail(_Record):
     tenant: str
     export_id: str
     reason: str
+    request_id: str = ""

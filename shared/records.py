@@ -2,10 +2,11 @@
 
 import json
 import secrets
-from base64 import b32encode
+from base64 import b32decode, b32encode
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, fields, replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any, Self
 
 from azure.core import MatchConditions
@@ -24,6 +25,8 @@ from shared.storage.names import EXPORTS_TABLE, TENANTS_TABLE
 from shared.storage.texts import join_text, split_text
 from shared.transitions import Status, check_transition
 
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_MILLISECOND = timedelta(milliseconds=1)
 _LAST_MILLISECOND = 2**48 - 1
 _RACES = 20
 """How often a change is tried again because somebody else changed the record, or the response was lost."""
@@ -59,6 +62,7 @@ class ExportRecord:
     error_code: str = ""
     error_message: str = ""
     last_op_id: str = ""
+    request_id: str = ""
 
     def to_entity(self) -> dict[str, Any]:
         """The table row: partition by tenant, row key = id, so that a listing comes newest first."""
@@ -91,9 +95,18 @@ def new_export_id(now: datetime) -> str:
     >>> len(new_export_id(datetime.now(UTC)))
     34
     """
-    inverted = _LAST_MILLISECOND - int(now.timestamp() * 1000)
-    time_part = b32encode(bytes(2) + inverted.to_bytes(6, "big"))[3:13].decode().lower().translate(_SORTED)
-    return time_part + b32encode(secrets.token_bytes(15)).decode().lower()
+    return _time_part(now) + b32encode(secrets.token_bytes(15)).decode().lower()
+
+
+def ids_from(moment: datetime, *, later_by: int = 0) -> str:
+    """Where the ids of a millisecond, or of one ``later_by`` so many, begin; those of earlier times come after."""
+    return _time_part(moment, later_by)
+
+
+def _time_part(moment: datetime, later_by: int = 0) -> str:
+    inverted = _LAST_MILLISECOND - ((moment - _EPOCH) // _MILLISECOND + later_by)
+    inverted = min(max(inverted, 0), _LAST_MILLISECOND)
+    return b32encode(bytes(2) + inverted.to_bytes(6, "big"))[3:13].decode().lower().translate(_SORTED)
 
 
 _SORTED = str.maketrans("abcdefghijklmnopqrstuvwxyz234567", "0123456789abcdefghijklmnopqrstuv")
@@ -108,6 +121,18 @@ def iso(moment: datetime) -> str:
 def from_iso(text: str) -> datetime:
     """The time in a record."""
     return datetime.fromisoformat(text)
+
+
+@dataclass(frozen=True)
+class Listing:
+    """Which of a tenant's exports a page shows: created at or after ``since`` and before ``until``.
+
+    ``where`` is an OData condition on other columns, or empty.
+    """
+
+    where: str = ""
+    since: datetime | None = None
+    until: datetime | None = None
 
 
 class ExportRecords:
@@ -197,23 +222,31 @@ class ExportRecords:
                 return changed
         raise StorageUnavailable(f"the record of export {export_id} is being changed too often; try again")
 
-    def page(self, tenant: str, where: str, limit: int, after: str) -> tuple[list[ExportRecord], str]:
-        """Up to ``limit`` records of a tenant, newest first, that come after the id ``after``; and where to go on.
+    def page(self, tenant: str, listing: Listing, limit: int, cursor: str) -> tuple[list[ExportRecord], str]:
+        """Up to ``limit`` records of a tenant, newest first, from a cursor on; and the next cursor, empty at the end.
 
-        ``where`` is an OData condition on columns, or empty. The second value is empty at the end.
+        Where the condition is rare the service looks at many rows for few: after ``_SCANS`` requests the page ends with
+        what was found, perhaps nothing, and its cursor goes on from there. Raises ``ValueError`` for a cursor that is
+        none.
         """
-        conditions = [f"PartitionKey eq '{_quoted(tenant)}'"]
-        if after:
-            conditions.append(f"RowKey gt '{_quoted(after)}'")
-        if where:
-            conditions.append(f"({where})")
+        after, place = ("", _place_in(cursor)) if cursor.startswith(_PLACE) else (cursor, None)
         found: list[ExportRecord] = []
         with storage_errors():
-            for entity in self._exports.query_entities(" and ".join(conditions), results_per_page=limit + 1):
-                if len(found) == limit:
-                    return found, found[-1].id
-                found.append(ExportRecord.from_entity(entity))
-        return found, ""
+            rows = self._exports.query_entities(_range(tenant, listing, after), results_per_page=limit + 1)
+            pages: Any = rows.by_page(place)  # type: ignore[arg-type]  # of tables it is a dict
+            try:
+                for _ in range(_SCANS):
+                    for entity in next(pages, ()):
+                        if len(found) == limit:
+                            return found, found[-1].id
+                        found.append(ExportRecord.from_entity(entity))
+                    if not pages.continuation_token:
+                        return found, ""
+            except HttpResponseError as error:
+                if place and error.status_code == 400:
+                    raise ValueError("the service does not know this place") from None
+                raise
+            return found, _cursor_of(pages.continuation_token)
 
     def past_their_time(self, now: str, records_before: str) -> Iterator[ExportRecord]:
         """Records whose files have expired by ``now``, and those without files that are older than the second time."""
@@ -233,6 +266,45 @@ class ExportRecords:
         with storage_errors():
             self._exports.delete_entity(record.tenant, record.id)
             self._tenants.delete_entity(record.id, "")
+
+
+_SCANS = 3
+"""The most requests of one page. The service ends one after five seconds, or a thousand rows."""
+
+_PLACE = "at-"
+"""Begins a cursor that is a place of the service's own, in base 32; another one is the id of the last export."""
+
+
+def _range(tenant: str, listing: Listing, after: str) -> str:
+    """The listing as an OData condition. Times are a range of keys, so that the service looks at no other row."""
+    conditions = [f"PartitionKey eq '{_quoted(tenant)}'"]
+    first = ids_from(listing.until) if listing.until else ""
+    if after >= first and after:
+        conditions.append(f"RowKey gt '{_quoted(after)}'")
+    elif first:
+        conditions.append(f"RowKey ge '{first}'")
+    if listing.until:
+        conditions.append(f"created_at lt '{iso(listing.until)}'")
+    if listing.since:
+        conditions.append(f"RowKey lt '{ids_from(listing.since, later_by=-1)}'")
+        conditions.append(f"created_at ge '{iso(listing.since)}'")
+    if listing.where:
+        conditions.append(f"({listing.where})")
+    return " and ".join(conditions)
+
+
+def _cursor_of(place: Mapping[str, str | None]) -> str:
+    text = json.dumps([place["PartitionKey"], place["RowKey"]], separators=(",", ":")).encode()
+    return _PLACE + b32encode(text).decode().rstrip("=").lower()
+
+
+def _place_in(cursor: str) -> dict[str, str | None]:
+    text = cursor.removeprefix(_PLACE).upper()
+    with suppress(ValueError):
+        match json.loads(b32decode(text + "=" * (-len(text) % 8))):
+            case [str() as partition, (str() | None) as row]:
+                return {"PartitionKey": partition, "RowKey": row}
+    raise ValueError("the cursor names no place")
 
 
 def _quoted(text: str) -> str:

@@ -116,7 +116,7 @@ class Export(Resource):
     export_type: str
     format: str
     status: Status
-    phase: Literal["planning", "exporting", "merging", "publishing"] | None
+    phase: Literal["queued", "planning", "exporting", "merging", "publishing"] | None
     progress: Progress
     created_by: str
     created_at: datetime
@@ -205,6 +205,7 @@ class Limits(Resource):
     """What an export of this type may not pass; null: no limit."""
 
     max_rows: int | None
+    max_bytes: int | None
 
 
 class ExportTypeEntry(Resource):

@@ -11,6 +11,7 @@ from shared.channels.email import EmailChannel
 from shared.claims import Claims
 from shared.errors import ExportCancelled, PermanentError
 from shared.export_log import ExportLog
+from shared.limits import max_bytes
 from shared.models import ExportRef
 from shared.plan import ExportPlan
 from shared.records import ExportRecord, ExportRecords
@@ -46,7 +47,12 @@ class Services:
             known.max_exports_per_day_per_user,
             known.max_bytes_per_day_per_tenant,
             known.max_bytes_per_day_per_user,
+            known.run_at_once_per_tenant,
         )
+
+    def max_bytes(self, export_type: str) -> int | None:
+        """How many bytes the file of an export of this type may have."""
+        return max_bytes(export_type_named(export_type), self.settings)
 
     def dedup_window(self, export_type: str) -> timedelta:
         """How long after its completion an export of this type answers the same request again."""

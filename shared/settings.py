@@ -24,6 +24,9 @@ _APP_SERVICE_AUTHENTICATION = "WEBSITE_AUTH_ENABLED"
 _ORIGIN = re.compile(r"https?://[A-Za-z0-9.-]+(:[0-9]{1,5})?")
 """RFC 6454, section 6.2; no wildcards."""
 
+DIRECTORY = "{tenantid}"
+"""Stands in the name of an issuer of several directories for one of them."""
+
 Seconds = Annotated[int, Field(ge=0)]
 Quota = Annotated[int, Field(ge=1)]
 
@@ -51,7 +54,13 @@ class Settings(BaseModel):
         "or nobody (dev, which signs tokens for its demo users).",
     )
     jwt_issuer: str = Field(
-        default="", description="With jwt: the issuer, exactly as its tokens name it (claim `iss`); https."
+        default="",
+        description="With jwt: the issuer, exactly as its tokens name it (claim `iss`), `{tenantid}` standing for one "
+        "of several directories; https.",
+    )
+    jwt_directories: str = Field(
+        default="",
+        description="With `{tenantid}` in JWT_ISSUER: directories (claim `tid`) whose tokens are good, with commas.",
     )
     jwt_audience: str = Field(default="", description="With jwt: whom tokens must be meant for (claim `aud`).")
     jwt_jwks_url: str = Field(
@@ -93,9 +102,14 @@ class Settings(BaseModel):
         default="0 * * * * *", description="When lost starts are made good: NCRONTAB, seconds first, UTC."
     )
     max_running_per_tenant: Quota = Field(
-        default=100, description="How many exports of a tenant may run at the same time."
+        default=500, description="How many exports of a tenant may run or wait at the same time."
     )
-    max_running_per_user: Quota = Field(default=20, description="How many exports of a user may run at the same time.")
+    max_running_per_user: Quota = Field(
+        default=100, description="How many exports of a user may run or wait at the same time."
+    )
+    run_at_once_per_tenant: Quota = Field(
+        default=5, description="How many exports of a tenant run at the same time; the others wait for their turn."
+    )
     max_exports_per_day_per_tenant: Quota = Field(
         default=10_000, description="How many exports a tenant may start in a day of UTC."
     )
@@ -104,11 +118,14 @@ class Settings(BaseModel):
     )
     max_bytes_per_day_per_tenant: Quota = Field(
         default=1_000_000_000_000,
-        description="No export of a tenant begins once its files of the day have so many bytes.",
+        description="How many bytes the files of a tenant may have in a day of UTC; none is published beyond.",
     )
     max_bytes_per_day_per_user: Quota = Field(
         default=100_000_000_000,
-        description="No export of a user begins once their files of the day have so many bytes.",
+        description="How many bytes the files of a user may have in a day of UTC; none is published beyond.",
+    )
+    max_bytes_per_export: Quota | None = Field(
+        default=None, description="How many bytes the file of an export may have; left out, as many as storage takes."
     )
     retention_days: Annotated[float, Field(gt=0, le=3650)] = Field(
         default=7, description="How long a finished file is kept."
@@ -161,7 +178,16 @@ class Settings(BaseModel):
             raise ValueError("ACS_CONNECTION_STRING is not set, and MAIL_TRANSPORT=acs needs it")
         return self
 
+    @property
+    def directories(self) -> frozenset[str]:
+        """The directories of an issuer that has several."""
+        return frozenset(filter(None, self.jwt_directories.replace(" ", "").split(",")))
+
     def _check_issuer(self) -> None:
+        if (DIRECTORY in self.jwt_issuer) != bool(self.directories):
+            raise ValueError(
+                f"JWT_DIRECTORIES and {DIRECTORY} in JWT_ISSUER go together: name the directories whose tokens are good"
+            )
         for name, value in (("JWT_ISSUER", self.jwt_issuer), ("JWT_AUDIENCE", self.jwt_audience)):
             if not value:
                 raise ValueError(f"{name} is not set, and AUTH_MODE=jwt needs it")

@@ -23,7 +23,7 @@ _TOKEN = Parameter("token", "The token in a mail's link.", {"type": "string"}, r
 _CURSOR = Parameter(
     "cursor",
     "Where a page ended.",
-    {"type": "string", "maxLength": 64, "pattern": "^([A-Za-z0-9-]*[A-Za-z0-9][A-Za-z0-9-]*)?$"},
+    {"type": "string", "maxLength": 1000, "pattern": "^([A-Za-z0-9-]*[A-Za-z0-9][A-Za-z0-9-]*)?$"},
 )
 _POLL = {"Retry-After": "Seconds until it is worth asking again."}
 _PLACE = {"Location": "Where to go on."}

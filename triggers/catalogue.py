@@ -8,6 +8,8 @@ import azure.functions as func
 from exports import EXPORT_TYPES
 from shared.export_types import ExportType, SqlExport
 from shared.formats import get_format
+from shared.limits import max_bytes
+from shared.settings import Settings, settings
 from triggers.http import caller_of, endpoint, json_response
 from triggers.manners import REVALIDATE
 
@@ -18,13 +20,14 @@ bp = df.Blueprint()
 @endpoint
 async def export_types(req: func.HttpRequest) -> func.HttpResponse:
     caller = await caller_of(req)
+    current = settings()
     return json_response(
-        {"items": [describe(t, caller.locale) for t in EXPORT_TYPES if caller.may_use(t)]},
+        {"items": [describe(t, caller.locale, current) for t in EXPORT_TYPES if caller.may_use(t)]},
         headers={"Cache-Control": REVALIDATE},
     )
 
 
-def describe(export_type: ExportType, locale: str) -> dict[str, Any]:
+def describe(export_type: ExportType, locale: str, settings: Settings) -> dict[str, Any]:
     """An export type as the API shows it, titles in the caller's locale."""
     columns = export_type.columns if isinstance(export_type, SqlExport) else ()
     dated = isinstance(export_type, SqlExport) and bool(export_type.date_sql)
@@ -55,6 +58,6 @@ def describe(export_type: ExportType, locale: str) -> dict[str, Any]:
             for f in export_type.filters
         ],
         "dateRange": dated,
-        "limits": {"maxRows": export_type.max_rows},
+        "limits": {"maxRows": export_type.max_rows, "maxBytes": max_bytes(export_type, settings)},
         "example": {"exportType": export_type.name, "format": export_type.formats[0]},
     }

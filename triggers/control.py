@@ -1,7 +1,6 @@
 """``/exports/{id}/cancel`` and ``/retry``, and ``DELETE /exports/{id}``: ending, resuming and forgetting an export."""
 
 import asyncio
-import logging
 from contextlib import suppress
 from typing import Any
 from uuid import uuid4
@@ -10,6 +9,8 @@ import azure.durable_functions as df
 import azure.functions as func
 
 from activities.clean_up import forget
+from activities.start import start_waiting
+from shared.app_log import current_request, logger
 from shared.clock import utc_now
 from shared.errors import Conflict, StorageUnavailable
 from shared.identity import Caller
@@ -19,12 +20,10 @@ from shared.storage.names import export_instance, notification_instance
 from shared.transitions import FINAL, IllegalTransition, Status
 from triggers.exports import accepted, visible_record
 from triggers.http import caller_of, endpoint, in_thread, request_services
-from triggers.starts import begin
+from triggers.starts import start_in_turn
 from triggers.timers import purge
 
 bp = df.Blueprint()
-
-logger = logging.getLogger("sluice")
 
 _LIVE = (df.OrchestrationRuntimeStatus.Pending, df.OrchestrationRuntimeStatus.Running)
 _LOOKS, _PAUSE = 25, 0.2
@@ -40,6 +39,8 @@ async def cancel_export(req: func.HttpRequest, client: df.DurableOrchestrationCl
     record = await in_thread(visible_record, context, caller, req.route_params["id"])
     record = await in_thread(cancel, record, caller, context)
     await _wake(record, client)
+    with suppress(StorageUnavailable):  # the watchdog does it too
+        await start_waiting(record.tenant, context, client)
     return accepted(record, caller, context.settings, client)
 
 
@@ -51,7 +52,7 @@ async def retry_export(req: func.HttpRequest, client: df.DurableOrchestrationCli
     context = await request_services()
     record = await in_thread(visible_record, context, caller, req.route_params["id"])
     record = await in_thread(retry, record, caller, context)
-    await begin(record, context.settings, client)
+    await start_in_turn(record, context, client)
     return accepted(record, caller, context.settings, client)
 
 
@@ -121,6 +122,7 @@ def retry(record: ExportRecord, caller: Caller, context: Services) -> ExportReco
             expires_at="",
             error_code="",
             error_message="",
+            request_id=current_request(),
         )
     except IllegalTransition as other:
         raise _not_failed(other.current) from None

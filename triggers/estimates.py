@@ -15,7 +15,7 @@ from shared.export_types import ExportType, SqlExport
 from shared.formats import get_format
 from shared.formats.base import PartPosition
 from shared.identity import Caller
-from shared.limits import has_limit, over_the_limit
+from shared.limits import has_limit, max_bytes, over_the_limit, too_many_bytes
 from shared.queries import build_query
 from shared.query import Query
 from shared.records import iso
@@ -53,21 +53,29 @@ def estimate(
     rows = open_source(settings.source_url).count(query)
     if sentence := over_the_limit(rows, request.format, export_type):
         raise OverTheLimit(sentence)
+    size = _bytes(query, rows, request, caller, export_type, settings)
+    if sentence := _too_large(size, rows, export_type, settings):
+        raise OverTheLimit(sentence)
     parts, left = 0, rows
     part_rows = part_rows_of(export_type, request.format, settings)
     sizes = plans.part_sizes(part_rows, get_format(request.format).rows_per_group)
     while left > 0:
         left -= next(sizes)
         parts += 1
-    return {"rows": rows, "parts": parts, "bytes": _bytes(query, rows, request, caller, export_type, settings)}
+    return {"rows": rows, "parts": parts, "bytes": size}
 
 
 def check_limits(request: ExportRequest, caller: Caller, export_type: ExportType, settings: Settings) -> None:
-    """Count the rows where there is a limit. Raises ``OverTheLimit``, ``SourceUnavailable`` and ``QueryFailed``."""
-    if isinstance(export_type, SqlExport) and has_limit(request.format, export_type):
-        rows = open_source(settings.source_url).count(build_query(export_type, request, caller))
-        if sentence := over_the_limit(rows, request.format, export_type):
-            raise OverTheLimit(sentence)
+    """Estimate where there is a limit. Raises ``OverTheLimit``, ``SourceUnavailable`` and ``QueryFailed``."""
+    if has_limit(request.format, export_type) or max_bytes(export_type, settings):
+        estimate(request, caller, export_type, settings)
+
+
+def _too_large(size: int, rows: int, export_type: ExportType, settings: Settings) -> str | None:
+    most = max_bytes(export_type, settings)
+    if most is None or size <= most:
+        return None
+    return f"{rows:,} rows match, about {size:,} bytes; {too_many_bytes(export_type, most)}"
 
 
 def _bytes(

@@ -1,21 +1,23 @@
 """``/exports``: start an export, list exports, and tell how one is doing."""
 
+import asyncio
 from contextlib import suppress
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any
 
 import azure.durable_functions as df
 import azure.functions as func
 
 from exports import EXPORT_TYPES
+from shared.app_log import current_request
 from shared.claims import Claim, key_claim, request_claim
 from shared.clock import utc_now
 from shared.errors import FieldError, NotFound, QueryFailed, SourceUnavailable, ValidationFailed, unknown
 from shared.export_types import ExportType
 from shared.formats import FORMATS
 from shared.identity import Caller
-from shared.records import ExportRecord, from_iso, iso, new_export_id
+from shared.records import ExportRecord, Listing, from_iso, iso, new_export_id
 from shared.requests import ExportRequest, check_request, fingerprint, parse_request
 from shared.services import Services
 from shared.settings import Settings
@@ -24,7 +26,8 @@ from shared.transitions import FINAL, Status
 from triggers.estimates import check_limits
 from triggers.http import caller_of, endpoint, in_thread, json_response, request_services
 from triggers.manners import REVALIDATE
-from triggers.starts import make_good, start
+from triggers.progress import look_ahead, progress_of
+from triggers.starts import start, start_in_turn
 
 bp = df.Blueprint()
 
@@ -53,6 +56,7 @@ async def start_export(req: func.HttpRequest, client: df.DurableOrchestrationCli
         created_at=iso(now),
         request={"body": request.model_dump_json(by_alias=True, exclude_unset=True)},
         caller=caller.to_json(),
+        request_id=current_request(),
     )
     claim = _claim(req.headers.get("Idempotency-Key"), request, caller, export_type, context)
     message = f"{caller.name} asked for '{export_type.title}' as {request.format}."
@@ -107,7 +111,10 @@ async def list_exports(req: func.HttpRequest) -> func.HttpResponse:
     caller.require_exporter()
     query = list_query(req.params, caller)
     context = await request_services()
-    records, cursor = await in_thread(context.records.page, caller.tenant, query.where, query.limit, query.after)
+    try:
+        records, cursor = await in_thread(context.records.page, caller.tenant, query.listing, query.limit, query.cursor)
+    except ValueError:
+        raise _wrong_cursor() from None
     items = [resource(record, {}, context.settings, utc_now()) for record in records]
     return json_response({"items": items, "nextCursor": cursor or None})
 
@@ -118,8 +125,7 @@ async def list_exports(req: func.HttpRequest) -> func.HttpResponse:
 async def export_status(req: func.HttpRequest, client: df.DurableOrchestrationClient) -> func.HttpResponse:
     caller = await caller_of(req)
     context = await request_services()
-    record = await in_thread(visible_record, context, caller, req.route_params["id"])
-    body = await current_resource(record, client, context.settings)
+    record, body = await current(req.route_params["id"], caller, context, client)
     return json_response(body, headers=poll_headers(record))
 
 
@@ -129,18 +135,18 @@ def poll_headers(record: ExportRecord) -> dict[str, str]:
     return {"Cache-Control": REVALIDATE, **again}
 
 
-async def current_resource(
-    record: ExportRecord, client: df.DurableOrchestrationClient, settings: Settings
-) -> dict[str, Any]:
-    """The status resource as it is now."""
-    if record.status in (Status.COMPLETED, Status.EXPIRED):
-        return resource(record, {}, settings, utc_now())
-    await make_good(record, settings, client)
-    running = await _custom_status(client, export_instance(record.id, record.attempt))
-    if child := running.get("runningGroup"):
-        inside = await _custom_status(client, child)
-        running = {**running, **{k: running[k] + inside.get(k, 0) for k in ("parts", "rows")}}
-    return resource(record, running, settings, utc_now())
+async def current(
+    export_id: str, caller: Caller, context: Services, client: df.DurableOrchestrationClient
+) -> tuple[ExportRecord, dict[str, Any]]:
+    """The record, when this caller may see it, and the status resource as it is now."""
+    reading = in_thread(visible_record, context, caller, export_id)
+    record, ahead = await asyncio.gather(reading, look_ahead(export_id, client))
+    running: dict[str, Any] | None = {}
+    if record.status not in (Status.COMPLETED, Status.EXPIRED):
+        running = await progress_of(record, client, ahead)
+        if running is None and not await start_in_turn(record, context, client):
+            running = {"phase": "queued"}
+    return record, resource(record, running or {}, context.settings, utc_now())
 
 
 @bp.route(route="exports/{id}/logs", methods=["GET", "HEAD"])
@@ -249,19 +255,13 @@ def _progress(record: ExportRecord, running: dict[str, Any], now: datetime) -> d
     }
 
 
-async def _custom_status(client: df.DurableOrchestrationClient, instance_id: str) -> dict[str, Any]:
-    status = await client.get_status(instance_id)
-    found = status.custom_status if status else None
-    return dict(found) if isinstance(found, dict) else {}
-
-
 @dataclass(frozen=True)
 class ListQuery:
-    """A checked query of a listing: an OData condition, how many, and after which id."""
+    """A checked query of a listing: which exports, how many, and where to go on."""
 
-    where: str
+    listing: Listing
     limit: int
-    after: str
+    cursor: str
 
 
 _USER_LIMIT = 200
@@ -292,10 +292,11 @@ def list_query(params: Any, caller: Caller) -> ListQuery:
         if len(value) > _USER_LIMIT:
             errors.append(FieldError("createdBy", f"takes up to {_USER_LIMIT} characters, got {len(value):,}"))
         where.append(f"created_by eq '{_quoted(value)}'")
-    for name, operator in (("createdFrom", "ge"), ("createdTo", "lt")):
+    bounds: dict[str, datetime | None] = {"createdFrom": None, "createdTo": None}
+    for name in bounds:
         if (value := params.get(name)) is not None:
             try:
-                where.append(f"created_at {operator} '{_instant(value)}'")
+                bounds[name] = _instant(value)
             except (ValueError, OverflowError):
                 errors.append(FieldError(name, f"takes a time such as 2026-01-31T12:00:00Z, got '{value[:80]}'"))
     limit, after = 50, ""
@@ -309,14 +310,14 @@ def list_query(params: Any, caller: Caller) -> ListQuery:
         errors += failed.errors
     if errors:
         raise ValidationFailed(errors)
-    return ListQuery(" and ".join(where), limit, after)
+    return ListQuery(Listing(" and ".join(where), bounds["createdFrom"], bounds["createdTo"]), limit, after)
 
 
-def _instant(text: str) -> str:
+def _instant(text: str) -> datetime:
     moment = from_iso(text)
     if moment.tzinfo is None:
         raise ValueError("no time zone")
-    return iso(moment)
+    return moment.astimezone(UTC)
 
 
 def _limit(text: str | None, default: int) -> int:
@@ -327,10 +328,17 @@ def _limit(text: str | None, default: int) -> int:
     return int(text)
 
 
+_CURSOR_LIMIT = 1_000
+
+
 def _cursor(text: str | None) -> str:
-    if text and not (text.replace("-", "").isalnum() and text.isascii() and len(text) <= 64):
-        raise ValidationFailed([FieldError("cursor", "is not one that a listing gave; leave it out to start again")])
+    if text and not (text.replace("-", "").isalnum() and text.isascii() and len(text) <= _CURSOR_LIMIT):
+        raise _wrong_cursor()
     return text or ""
+
+
+def _wrong_cursor() -> ValidationFailed:
+    return ValidationFailed([FieldError("cursor", "is not one that a listing gave; leave it out to start again")])
 
 
 def _quoted(text: str) -> str:

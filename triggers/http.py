@@ -2,13 +2,14 @@
 
 import asyncio
 import json
-import logging
+import threading
 from collections.abc import Awaitable, Callable, Mapping
 from functools import wraps
 from typing import Any, TypeVar
 
 import azure.functions as func
 
+from shared.app_log import about, logger, note
 from shared.errors import (
     IssuerUnavailable,
     MethodNotAllowed,
@@ -25,7 +26,7 @@ from shared.services import Services, services
 from shared.settings import settings
 from triggers.manners import finish, request_id
 
-logger = logging.getLogger("sluice")
+_services_are_made = threading.Event()
 
 T = TypeVar("T")
 Endpoint = Callable[..., Awaitable[func.HttpResponse]]
@@ -37,7 +38,8 @@ def endpoint(function: Endpoint) -> Endpoint:
     @wraps(function)
     async def guarded(req: func.HttpRequest, **kwargs: Any) -> func.HttpResponse:
         identity = request_id(req.headers)
-        return finish(req, await answer(identity, req=req, **kwargs), identity)
+        with about(request_id=identity, **_export_of(req)):
+            return finish(req, await answer(identity, req=req, **kwargs), identity)
 
     async def answer(identity: str, **kwargs: Any) -> func.HttpResponse:
         try:
@@ -67,6 +69,11 @@ def endpoint(function: Endpoint) -> Endpoint:
             return problem(500, "Something went wrong here", f"the operators find it in the log under {identity}", code)
 
     return guarded
+
+
+def _export_of(req: func.HttpRequest) -> dict[str, str]:
+    given = req.route_params.get("id", "")
+    return {"export_id": given} if given.isalnum() and given.isascii() else {}
 
 
 def _headers_of(error: RequestError) -> dict[str, str]:
@@ -114,8 +121,11 @@ async def caller_of(request: func.HttpRequest) -> Caller:
     current = settings()
     headers = {name.lower(): value for name, value in request.headers.items()}
     if current.auth_mode == "jwt":  # may have to fetch the issuer's keys
-        return await in_thread(caller_from, headers, current)
-    return caller_from(headers, current)
+        caller = await in_thread(caller_from, headers, current)
+    else:
+        caller = caller_from(headers, current)
+    note(tenant=caller.tenant)
+    return caller
 
 
 async def in_thread(work: Callable[..., T], *args: Any, **kwargs: Any) -> T:
@@ -124,5 +134,8 @@ async def in_thread(work: Callable[..., T], *args: Any, **kwargs: Any) -> T:
 
 
 async def request_services() -> Services:
-    """The services, with the patience of somebody who waits for an answer."""
-    return await in_thread(services, "request")
+    """The services, with the patience of somebody who waits for an answer; the first call makes the tables."""
+    if not _services_are_made.is_set():
+        await in_thread(services, "request")
+        _services_are_made.set()
+    return services("request")

@@ -11,8 +11,8 @@ import azure.functions as func
 
 from shared.records import ExportRecord
 from shared.transitions import Status
-from triggers.exports import current_resource, poll_headers, visible_record
-from triggers.http import caller_of, endpoint, in_thread, json_response, request_services
+from triggers.exports import current, poll_headers
+from triggers.http import caller_of, endpoint, json_response, request_services
 
 bp = df.Blueprint()
 
@@ -25,9 +25,8 @@ _CANCELLED = {"code": "cancelled", "message": "the export was cancelled"}
 async def operation(req: func.HttpRequest, client: df.DurableOrchestrationClient) -> func.HttpResponse:
     caller = await caller_of(req)
     context = await request_services()
-    record = await in_thread(visible_record, context, caller, req.route_params["id"])
-    body = monitor(record, await current_resource(record, client, context.settings))
-    return json_response(body, headers=poll_headers(record))
+    record, body = await current(req.route_params["id"], caller, context, client)
+    return json_response(monitor(record, body), headers=poll_headers(record))
 
 
 def monitor(record: ExportRecord, resource: dict[str, Any]) -> dict[str, Any]:

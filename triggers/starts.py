@@ -4,33 +4,34 @@ The record is the promise. What is lost after it was written (a start, a process
 the same request, a look at the status, or the watchdog.
 """
 
-import logging
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, replace
 
 import azure.durable_functions as df
 
+from activities.start import begin, start_waiting
+from shared.app_log import logger
 from shared.claims import Claim, holder
-from shared.errors import StorageUnavailable
-from shared.models import ExportStart
+from shared.errors import RequestError, StorageUnavailable
 from shared.records import ExportRecord, from_iso
 from shared.services import Services
-from shared.settings import Settings
 from shared.storage.names import export_instance
 from shared.transitions import FINAL, Status
 from triggers.http import in_thread
 
-logger = logging.getLogger("sluice")
-
 
 @dataclass(frozen=True)
 class Started:
-    """The export that a request got. ``created``: its record is new; ``deduplicated``: an earlier request made it."""
+    """The export that a request got. ``created``: its record is new; ``deduplicated``: an earlier request made it.
+
+    ``runs``: its turn has come.
+    """
 
     record: ExportRecord
     created: bool
     deduplicated: bool
+    runs: bool = False
 
 
 async def start(
@@ -47,15 +48,15 @@ async def start(
     ``StorageUnavailable`` when no record was written.
     """
     started = await in_thread(_record, wanted, claim, check, context)
+    record = started.record
     if started.created:
         with suppress(StorageUnavailable):  # the application's log has the line
-            record = started.record
-            await in_thread(
-                context.log.add, record.tenant, record.id, "requested", message, at=from_iso(record.created_at)
-            )
-        await begin(started.record, context.settings, client)
-    else:
-        await make_good(started.record, context.settings, client)
+            at = from_iso(record.created_at)
+            await in_thread(context.log.add, record.tenant, record.id, "requested", message, at=at)
+    if started.created and started.runs:
+        await begin(record, context.settings, client)
+    elif record.status == Status.PENDING and (started.created or not await _is_known(record, client)):
+        await start_in_turn(record, context, client)
     return started
 
 
@@ -67,41 +68,43 @@ def _record(wanted: ExportRecord, claim: Claim | None, check: Callable[[], None]
         if held.record is not None:
             return Started(held.record, created=False, deduplicated=True)
         noted = {**wanted.request, "claim": claim.row}
-        record = replace(wanted, id=held.claim.export_id, request=noted)
-    check()
-    context.usage.enter(record.tenant, record.created_by, record.id, context.limits)
+        record = replace(wanted, id=held.claim.export_id, created_at=held.claim.created_at, request=noted)
+    try:
+        check()
+        runs = context.usage.enter(record.tenant, record.created_by, record.id, context.limits)
+    except RequestError:
+        if claim is not None:
+            with suppress(StorageUnavailable):
+                context.claims.refuse(record.tenant, held.claim)
+        raise
     created = context.records.create(record)
     if not created:
         record = context.records.get(record.tenant, record.id) or record
         if record.status in FINAL:
             context.usage.leave(record.tenant, record.id)
-    return Started(record, created, deduplicated=not created)
+    return Started(record, created, deduplicated=not created, runs=runs)
 
 
-async def make_good(record: ExportRecord, settings: Settings, client: df.DurableOrchestrationClient) -> None:
-    """Start the orchestration of an export whose start was lost; nothing happens to others."""
-    if record.status == Status.PENDING and not await is_known(record, client):
-        await begin(record, settings, client)
+async def start_in_turn(record: ExportRecord, context: Services, client: df.DurableOrchestrationClient) -> bool:
+    """Start the orchestration of a Pending export that has none, if its turn has come; give whether it has.
 
-
-async def begin(record: ExportRecord, settings: Settings, client: df.DurableOrchestrationClient) -> None:
-    """Start the orchestration. Its id is the export's, so that the engine lets only one of many starts through."""
-    ref = ExportStart(
-        record.tenant,
-        record.id,
-        settings.parts_in_flight,
-        settings.part_attempts,
-        settings.retry_first_seconds,
-        record.attempt,
-    )
+    Raises nothing: the record is written, and what is not done now is made good.
+    """
+    if record.status != Status.PENDING:
+        return True
     try:
-        await client.start_new("export", export_instance(record.id, record.attempt), ref.to_json())
-    except Exception as error:  # noqa: BLE001 - all that the SDK raises, when somebody else was faster too
+        turns = await start_waiting(record.tenant, context, client)
+        if record.id in turns.waiting:
+            return False
+        if record.id not in turns.chosen:
+            await begin(record, context.settings, client)
+    except StorageUnavailable as error:
         extra = {"action": "start-delayed", "export_id": record.id, "tenant": record.tenant}
-        logger.warning("export %s was not started by this request: %s", record.id, error, extra=extra)
+        logger.warning("export %s was not started now: %s", record.id, error, extra=extra)
+    return True
 
 
-async def is_known(record: ExportRecord, client: df.DurableOrchestrationClient) -> bool:
+async def _is_known(record: ExportRecord, client: df.DurableOrchestrationClient) -> bool:
     """Whether the engine has the orchestration of the record's attempt."""
     status = await client.get_status(export_instance(record.id, record.attempt))
     return status is not None and status.runtime_status is not None

@@ -1,7 +1,6 @@
 """Timers: retention, which removes what has had its time."""
 
 import asyncio
-import logging
 from collections.abc import Iterator
 
 import azure.durable_functions as df
@@ -9,13 +8,12 @@ import azure.functions as func
 
 from activities import clean_up
 from orchestrators.export import group_instances
+from shared.app_log import about, logger
 from shared.records import ExportRecord
 from shared.services import Services, services
 from shared.storage.names import export_instance, notification_instance
 
 bp = df.Blueprint()
-
-logger = logging.getLogger("sluice")
 
 
 @bp.timer_trigger(arg_name="timer", schedule="%RETENTION_SCHEDULE%", run_on_startup=False)
@@ -33,13 +31,19 @@ async def sweep(context: Services, client: df.DurableOrchestrationClient) -> Non
     expired, forgotten = await asyncio.to_thread(clean_up.due, context)
     for remove, records in ((clean_up.expire, expired), (clean_up.forget, forgotten)):
         for record in records:
-            try:
-                await purge(record, client)
-                await asyncio.to_thread(remove, record, context)
-            except Exception:
-                logger.exception("export %s was not removed", record.id, extra={"action": "retention-failed"})
+            with about(tenant=record.tenant, export_id=record.id, request_id=record.request_id):
+                try:
+                    await purge(record, client)
+                    await asyncio.to_thread(remove, record, context)
+                except Exception:
+                    logger.exception("an export was not removed", extra={"action": "retention-failed"})
+    claims = await asyncio.to_thread(clean_up.sweep_claims, context)
     logger.info(
-        "retention: %d files removed, %d records forgotten", len(expired), len(forgotten), extra={"action": "retention"}
+        "retention: %d files removed, %d records forgotten, %d claims of refused requests removed",
+        len(expired),
+        len(forgotten),
+        claims,
+        extra={"action": "retention"},
     )
 
 

@@ -11,16 +11,18 @@ from typing import Protocol
 import pyarrow as pa
 
 from shared.query import KeyRange, Query
+from shared.sources.interruption import Interrupt
 
 
 class Source(Protocol):
     """One database. Instances hold no open connection between calls, so one can be used by many threads."""
 
-    def plan(self, query: Query, sizes: Iterator[int]) -> list[KeyRange]:
+    def plan(self, query: Query, sizes: Iterator[int], *, interrupt: Interrupt | None = None) -> list[KeyRange]:
         """Cut the matching rows, in key order, into ranges of exactly the wanted sizes (the last may be smaller).
 
         The upper key is frozen by this: a row that is inserted later with a larger key is in no range. No matching row
-        gives an empty list. Raises ``SourceUnavailable`` (try again) or ``QueryFailed`` (do not).
+        gives an empty list. Raises ``SourceUnavailable`` (try again) or ``QueryFailed`` (do not). ``interrupt`` ends it
+        with an error where the database can end a statement from outside.
         """
         ...
 
@@ -29,7 +31,7 @@ class Source(Protocol):
         ...
 
     def read(
-        self, query: Query, key_range: KeyRange, *, halvings: int = 0
+        self, query: Query, key_range: KeyRange, *, halvings: int = 0, interrupt: Interrupt | None = None
     ) -> AbstractContextManager[pa.RecordBatchReader]:
         """Open the rows of one range, in key order, as batches of ``arrow_schema(query.columns)``.
 

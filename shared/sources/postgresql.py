@@ -30,6 +30,7 @@ from shared.columns import Column, arrow_schema
 from shared.errors import QueryFailed, SchemaChanged, SettingsError, SluiceError, SourceUnavailable
 from shared.query import Key, KeyRange, Query, Scalar
 from shared.sources.conform import conform
+from shared.sources.interruption import Interrupt
 from shared.sources.planning import KeyBatch, drain, hop, is_select, key_list, null_key, walk, where
 
 BATCH_ROWS = 20_000
@@ -124,9 +125,9 @@ class PostgresqlSource:
             raise SettingsError(f"statement_timeout is a whole number of seconds, not '{timeout}'")
         return cls(f"{location}?{urlencode(_CONNECTION_DEFAULTS | options, quote_via=quote)}", int(timeout))
 
-    def plan(self, query: Query, sizes: Iterator[int]) -> list[KeyRange]:
+    def plan(self, query: Query, sizes: Iterator[int], *, interrupt: Interrupt | None = None) -> list[KeyRange]:
         """See ``Source.plan``."""
-        with self._cursor() as cursor, _our_errors(QueryFailed):
+        with self._cursor(interrupt) as cursor, _our_errors(QueryFailed):
             types = _types(cursor, query)
             if is_select(query):
                 return walk(sizes, _keys(cursor, query, types, None))
@@ -148,9 +149,11 @@ class PostgresqlSource:
             return int(cursor.fetchone()[0])
 
     @contextmanager
-    def read(self, query: Query, key_range: KeyRange, *, halvings: int = 0) -> Iterator[pa.RecordBatchReader]:
+    def read(
+        self, query: Query, key_range: KeyRange, *, halvings: int = 0, interrupt: Interrupt | None = None
+    ) -> Iterator[pa.RecordBatchReader]:
         """See ``Source.read``."""
-        with self._cursor() as cursor:
+        with self._cursor(interrupt) as cursor:
             batches = _batches(cursor, query, key_range, halvings)
             try:
                 yield pa.RecordBatchReader.from_batches(arrow_schema(query.columns), batches)
@@ -158,8 +161,8 @@ class PostgresqlSource:
                 batches.close()
 
     @contextmanager
-    def _cursor(self) -> Iterator[Any]:
-        """A cursor on a connection of its own, in a read-only transaction."""
+    def _cursor(self, interrupt: Interrupt | None = None) -> Iterator[Any]:
+        """A cursor on a connection of its own, in a read-only transaction; an interrupt cancels what it executes."""
         import adbc_driver_postgresql.dbapi as postgresql
 
         with ExitStack() as stack:
@@ -178,6 +181,8 @@ class PostgresqlSource:
                     "statement_timeout": f"{self.statement_timeout}s",
                 }
                 _set(cursor, settings)
+            if interrupt is not None:
+                stack.enter_context(interrupt.stops(cursor.adbc_cancel))
             yield cursor
 
 

@@ -14,6 +14,8 @@ SQLite has no types, so each declared column type says how its values are stored
   text; intervals are not supported. A key has to be of a number or text type: ``hex(id)`` for a BLOB.
 - ``contains`` ignores the case of ASCII letters only, as SQLite does.
 
+A statement cannot be interrupted, for the driver has no way to; one that nobody waits for any more runs to its end.
+
 All access goes through the ADBC driver's own SQLite and none through Python's: two copies of the library in one process
 would release each other's file locks.
 """
@@ -35,6 +37,7 @@ from shared.columns import Column, arrow_schema, arrow_type
 from shared.errors import QueryFailed, SchemaChanged, SettingsError, SluiceError, SourceUnavailable
 from shared.query import Key, KeyRange, Query, Scalar
 from shared.sources.conform import conform, does_not_fit
+from shared.sources.interruption import Interrupt
 from shared.sources.planning import KeyBatch, drain, hop, is_select, key_list, null_key, walk, where
 
 BATCH_ROWS = 20_000
@@ -75,7 +78,7 @@ class SqliteSource:
             )
         return cls(Path(unquote(location[1:])), immutable == "1")
 
-    def plan(self, query: Query, sizes: Iterator[int]) -> list[KeyRange]:
+    def plan(self, query: Query, sizes: Iterator[int], *, interrupt: Interrupt | None = None) -> list[KeyRange]:
         """See ``Source.plan``."""
         with self._cursor() as cursor, _our_errors(self.path, QueryFailed):
             # Refuse a misspelt column now, not in every part.
@@ -101,7 +104,9 @@ class SqliteSource:
             return int(cursor.fetchone()[0])
 
     @contextmanager
-    def read(self, query: Query, key_range: KeyRange, *, halvings: int = 0) -> Iterator[pa.RecordBatchReader]:
+    def read(
+        self, query: Query, key_range: KeyRange, *, halvings: int = 0, interrupt: Interrupt | None = None
+    ) -> Iterator[pa.RecordBatchReader]:
         """See ``Source.read``."""
         schema = arrow_schema(query.columns)
         with self._cursor() as cursor:

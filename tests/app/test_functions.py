@@ -52,6 +52,7 @@ TIMERS = [
 ]
 ORCHESTRATORS = ["export", "export_parts", "notification"]
 ACTIVITIES = [
+    ("next_turns", "ref", True),
     ("plan_export", "ref", False),
     ("encode_part", "job", False),
     ("merge_export", "ref", False),
@@ -162,6 +163,8 @@ def test_importing_the_app_does_nothing() -> None:
 _ALLOWED_IMPORTS = {
     "collections",
     "collections.abc",
+    "contextlib",
+    "dataclasses",
     "datetime",
     "random",
     "typing",

@@ -67,6 +67,11 @@ def test_a_managed_identity_needs_no_connection_string() -> None:
         (JWT | {"JWT_ISSUER": "http://login.example.com"}, "JWT_ISSUER must be an https address, got 'http://login"),
         (JWT | {"JWT_ISSUER": "login.example.com"}, "JWT_ISSUER must be an https address"),
         (JWT | {"JWT_JWKS_URL": "file:///etc/passwd"}, "JWT_JWKS_URL must be an https address"),
+        (
+            JWT | {"JWT_ISSUER": "https://login.example.com/{tenantid}"},
+            "JWT_DIRECTORIES and {tenantid} in JWT_ISSUER go",
+        ),
+        (JWT | {"JWT_DIRECTORIES": "a,b"}, "JWT_DIRECTORIES and {tenantid} in JWT_ISSUER go together: name the"),
         (JWT | {"JWT_LEEWAY_SECONDS": "301"}, "JWT_LEEWAY_SECONDS: Input should be less than or equal to 300"),
         ({"AUTH_MODE": "easyauth"}, "AUTH_MODE=easyauth believes a header that anybody can send unless"),
         ({"AUTH_MODE": "easyauth", "WEBSITE_AUTH_ENABLED": "False"}, "(WEBSITE_AUTH_ENABLED is not true)"),
@@ -124,5 +129,6 @@ def test_every_setting_is_in_the_readme() -> None:
     rows = re.findall(r"^\| `(\w+)` \| (?:`([^`]*)`)? ?\| (.+) \|$", (ROOT / "README.md").read_text(), re.MULTILINE)
     documented = {name.lower(): (default, meaning) for name, default, meaning in rows}
     assert documented == {
-        name: ("" if f.default == "" else str(f.default), f.description) for name, f in Settings.model_fields.items()
+        name: ("" if f.default in ("", None) else str(f.default), f.description)
+        for name, f in Settings.model_fields.items()
     }

@@ -77,6 +77,8 @@ class Issuer:
             return None
         if path == "/.well-known/openid-configuration":
             return {"issuer": self.url, "jwks_uri": f"{self.url}/keys", **self.discovery}
+        if path == "/organizations/v2.0/.well-known/openid-configuration":
+            return {"issuer": f"{self.url}/{{tenantid}}/v2.0", "jwks_uri": f"{self.url}/keys"}
         return {"keys": self.published} if path == "/keys" else None
 
 

@@ -265,6 +265,27 @@ def test_a_discovery_document_of_somebody_else_is_not_followed(
     assert_problem(service.with_token(issuer.token()), "issuer-unavailable")
 
 
+def test_tokens_of_several_directories(start: Start, issuer: Issuer, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Those of the directories in the settings, each from its own issuer and signed by a key that is for it."""
+    template = f"{issuer.url}/{{tenantid}}/v2.0"
+    service = start(AUTH_MODE="jwt", JWT_ISSUER=template, JWT_DIRECTORIES="acme, globex", JWT_AUDIENCE=AUDIENCE)
+
+    def status(directory: Any, of: str, key_id: str | None = None) -> int:
+        headers = {"kid": key_id} if key_id else {}
+        token = issuer.token(tid=directory, iss=template.replace("{tenantid}", of), headers=headers)
+        return service.with_token(token).status_code
+
+    shared = jwk(issuer.key, issuer.key_id, issuer=template)
+    globex = jwk(issuer.key, "globex-only", issuer=template.replace("{tenantid}", "globex"))
+    foreign = jwk(issuer.key, "foreign", issuer="https://evil.example/{tenantid}/v2.0")
+    monkeypatch.setattr(issuer, "published", [shared, globex, foreign])
+    assert [status("acme", "acme"), status("globex", "globex")] == [200, 200]
+    assert [status("acme", "globex"), status("globex", "acme"), status("acme", "{tenantid}")] == [401] * 3
+    assert [status(directory, str(directory)) for directory in ("initech", "ACME", "", None, ["acme"], 7)] == [401] * 6
+    assert [status("acme", "acme", key_id) for key_id in ("globex-only", "foreign")] == [401, 401]
+    assert status("globex", "globex", "globex-only") == 200
+
+
 def test_claims_may_have_other_names(start: Start, issuer: Issuer) -> None:
     """As the settings say: Entra ID's object id, an organisation of Auth0, groups."""
     service = start(

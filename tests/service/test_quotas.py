@@ -1,10 +1,12 @@
 """Quotas: exactly as many exports as may be, and a refusal that says when to come again."""
 
 import shutil
+import time
 from collections import Counter
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Any
 
 import pytest
 import requests
@@ -12,6 +14,8 @@ import requests
 from demo import processes, stack
 from demo.azurite_server import Azurite
 from demo.client import Client
+from shared.settings import settings_from
+from shared.storage.accounts import table_service
 from tests.service.conftest import Fragile
 from tests.service.problems import assert_problem
 
@@ -50,7 +54,9 @@ def test_forty_at_once_with_a_quota_of_ten(strict: Fragile) -> None:
         answers = list(pool.map(lambda n: ask(gus, n), range(40)))
     assert Counter(answer.status_code for answer in answers) == {202: 10, 429: 30}
     refused = next(answer for answer in answers if answer.status_code == 429)
-    assert_problem(refused, "quota-reached", detail="you have 10 exports running; the limit is 10; try again when one")
+    assert_problem(
+        refused, "quota-reached", detail="you have 10 exports running or waiting; the limit is 10; try again when one"
+    )
     assert refused.headers["Retry-After"] == "30"
     listed = {item["id"] for item in gus.call("GET", "/exports?limit=200").json()["items"]}
     accepted = [answer.json()["id"] for answer in answers if answer.status_code == 202]
@@ -62,7 +68,7 @@ def test_forty_at_once_with_a_quota_of_ten(strict: Fragile) -> None:
     assert (ask(gus, 101).status_code, ask(gus, 102).status_code) == (202, 429)
 
     assert [ask(bea, n).status_code for n in range(3)] == [202, 202, 429]
-    detail = "your organisation has 12 exports running; the limit is 12"
+    detail = "your organisation has 12 exports running or waiting; the limit is 12"
     assert_problem(ask(bea, 3), "quota-reached", detail=detail)
     assert ask(strict.client("ada"), 1).status_code == 202
 
@@ -81,3 +87,43 @@ def test_a_refused_request_can_be_made_again(strict: Fragile) -> None:
     assert keyed().status_code == 429
     ada.call("POST", f"/exports/{running[-1]}/cancel")
     assert [keyed().status_code, keyed().status_code] == [202, 200]
+
+
+def test_what_a_refused_request_leaves_is_removed_in_time(strict: Fragile) -> None:
+    """Half an hour later the timer removes its claim; one under which it came back stays, and so does a fresh one."""
+    max_ = strict.client("max")
+    settings = {"AzureWebJobsStorage": strict.storage, "SOURCE_URL": "sqlite:///x", "LINK_SIGNING_KEY": "k" * 32}
+    table = table_service(settings_from(settings), "activity").get_table_client("SluiceClaims")
+
+    def keyed(key: str) -> int:
+        headers = {**max_.headers, "Idempotency-Key": key}
+        return requests.post(
+            f"{max_.api}/exports", json={"exportType": "analytics"}, headers=headers, timeout=60
+        ).status_code
+
+    def refused() -> dict[str, Any]:
+        rows = table.query_entities("PartitionKey eq 'acme' and refused eq true")
+        return {row["export_id"]: row for row in rows}
+
+    running = []
+    while (answer := ask(max_, 200 + len(running))).status_code in (200, 202):
+        running.append(answer.json()["id"])
+    for made in [*refused().values()]:
+        table.delete_entity(made)
+    assert [keyed("never again"), keyed("later"), keyed("fresh")] == [429, 429, 429]
+    ids = list(refused())
+    assert len(ids) == 3
+    max_.call("POST", f"/exports/{running[0]}/cancel")
+    assert keyed("later") == 202
+    later = next(i for i in ids if max_.call("GET", f"/exports/{i}").status_code == 200)
+    never = next(i for i in ids if i != later)
+    for export_id in (never, later):
+        row = refused()[export_id]
+        long_ago = {**{k: row[k] for k in ("PartitionKey", "RowKey")}, "created_at": "2026-01-01T00:00:00.000Z"}
+        table.update_entity(long_ago)
+    assert requests.post(f"{strict.base_url}/admin/functions/retention", json={}, timeout=60).status_code == 202
+    end = time.monotonic() + 30
+    while never in refused() or later in refused():
+        assert time.monotonic() < end
+    rows = {row["export_id"] for row in table.query_entities("PartitionKey eq 'acme'")}
+    assert set(ids) - rows == {never}

@@ -46,7 +46,7 @@ def test_progress_only_rises_and_reaches_100_with_completed(people: People) -> N
     running = [s for s in seen if s["status"] != "Completed"]
     assert all(s["progress"]["percent"] < 100 for s in running)
     assert all(("file" in s, "error" in s) == (False, False) for s in running)
-    order = ["planning", "exporting", "merging", "publishing", "done"]
+    order = ["queued", "planning", "exporting", "merging", "publishing", "done"]
     phases = [order.index(s["phase"]) for s in running]
     assert phases == sorted(phases)
     assert any(0 < s["progress"]["parts"] < 20 for s in running)

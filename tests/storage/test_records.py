@@ -7,7 +7,7 @@ from uuid import uuid4
 
 import pytest
 
-from shared.records import ExportRecord, ExportRecords, iso, new_export_id
+from shared.records import ExportRecord, ExportRecords, Listing, iso, new_export_id
 from shared.transitions import IllegalTransition, Status
 
 NOW = datetime(2026, 1, 31, 12, tzinfo=UTC)
@@ -60,7 +60,7 @@ def test_a_listing_is_newest_first_and_pages_meet(records: ExportRecords, tenant
     seen: list[str] = []
     after = ""
     while True:
-        page, after = records.page(tenant, "", 3, after)
+        page, after = records.page(tenant, Listing(), 3, after)
         seen += [r.id for r in page]
         if not after:
             break
@@ -71,7 +71,7 @@ def test_a_listing_can_be_filtered(records: ExportRecords, tenant: str) -> None:
     """By a condition on any column."""
     for user in ("ada", "max", "ada"):
         records.create(record(tenant, created_by=user))
-    page, after = records.page(tenant, "created_by eq 'ada'", 10, "")
+    page, after = records.page(tenant, Listing("created_by eq 'ada'"), 10, "")
     assert ([r.created_by for r in page], after) == (["ada", "ada"], "")
 
 

@@ -6,12 +6,12 @@ from uuid import uuid4
 
 import pytest
 
-from shared.errors import QuotaReached
+from shared.errors import FileOverQuota, QuotaReached
 from shared.settings import Settings
 from shared.storage.accounts import table_service
-from shared.usage import Limits, Usage
+from shared.usage import Limits, Turns, Usage
 
-ROOMY = Limits(1_000, 1_000, 1_000, 1_000, 1_000, 1_000)
+ROOMY = Limits(1_000, 1_000, 1_000, 1_000, 1_000, 1_000, 1_000)
 
 
 @pytest.fixture
@@ -57,8 +57,12 @@ def test_forty_at_once_from_four_processes_fill_a_quota_of_ten_exactly(
 @pytest.mark.parametrize(
     ("limits", "message", "soon"),
     [
-        (replace(ROOMY, running_per_user=2), "you have 2 exports running; the limit is 2", True),
-        (replace(ROOMY, running_per_tenant=3), "your organisation has 3 exports running; the limit is 3", True),
+        (replace(ROOMY, running_per_user=2), "you have 2 exports running or waiting; the limit is 2", True),
+        (
+            replace(ROOMY, running_per_tenant=3),
+            "your organisation has 3 exports running or waiting; the limit is 3",
+            True,
+        ),
         (replace(ROOMY, exports_per_user=2), "you have 2 exports today; the limit is 2", False),
         (replace(ROOMY, exports_per_tenant=3), "your organisation has 3 exports today; the limit is 3", False),
         (replace(ROOMY, bytes_per_user=500), "you have 500 bytes of files today; the limit is 500", False),
@@ -78,6 +82,85 @@ def test_a_quota_that_is_reached_says_so(usage: Usage, tenant: str, limits: Limi
     assert (refused.value.retry_after == 30) is soon
     assert 0 < refused.value.retry_after <= 86_401
     usage.enter(uuid4().hex, "ada", uuid4().hex, limits)
+
+
+def test_a_few_run_and_the_others_take_turns(usage: Usage, tenant: str) -> None:
+    """Those of whoever has fewest running first, then those that wait longest; each gets its turn once."""
+    two = replace(ROOMY, at_once=2)
+    entered = [usage.enter(tenant, name[:3], name, two) for name in ("ada-1", "ada-2", "ada-3", "ada-4", "max-1")]
+    assert entered == [True, True, False, False, False]
+    assert usage.enter(tenant, "ada", "ada-1", two)
+    assert not usage.enter(tenant, "ada", "ada-3", two)
+    assert usage.next_turns(tenant, two) == Turns((), ("ada-3", "ada-4", "max-1"))
+    usage.leave(tenant, "ada-1")
+    assert usage.next_turns(tenant, two) == Turns(("max-1",), ("ada-3", "ada-4"))
+    usage.leave(tenant, "ada-4")
+    usage.leave(tenant, "max-1")
+    usage.leave(tenant, "ada-2")
+    assert usage.next_turns(tenant, two) == Turns(("ada-3",), ())
+    assert {export.export_id: export.runs for export in usage.live() if export.tenant == tenant} == {"ada-3": True}
+    assert usage.enter(uuid4().hex, "bea", uuid4().hex, two)
+
+
+def test_turns_are_given_once_however_many_give_them(storage_settings: Settings, usage: Usage, tenant: str) -> None:
+    """Eight ends at once in four processes, eight free places: eight turns, nobody's twice."""
+    processes = [usage, *(Usage(table_service(storage_settings, "activity")) for _ in range(3))]
+    eight = replace(ROOMY, at_once=8)
+    for n in range(24):
+        usage.enter(tenant, "ada", f"export-{n}", eight)
+
+    def end(n: int) -> tuple[str, ...]:
+        processes[n % 4].leave(tenant, f"export-{n}")
+        return processes[n % 4].next_turns(tenant, eight).chosen
+
+    with ThreadPoolExecutor(8) as pool:
+        chosen = [export_id for turns in pool.map(end, range(8)) for export_id in turns]
+    assert sorted(chosen) == sorted(f"export-{n}" for n in range(8, 16))
+
+
+def test_bytes_of_a_day_are_exact(storage_settings: Settings, usage: Usage, tenant: str) -> None:
+    """Forty files of 100 bytes at once with room for 1,050: ten are published, and what was lost is given back."""
+    processes = [usage, *(Usage(table_service(storage_settings, "activity")) for _ in range(3))]
+    vast = replace(ROOMY, bytes_per_tenant=10_000)
+    limits = replace(ROOMY, bytes_per_tenant=1_050)
+    for n in range(40):
+        usage.enter(tenant, f"user-{n % 3}", f"file-{n}", vast)
+
+    def publish(n: int) -> bool:
+        try:
+            processes[n % 4].charge(tenant, f"file-{n}", 100, limits)
+        except FileOverQuota:
+            return False
+        return True
+
+    with ThreadPoolExecutor(40) as pool:
+        published = [n for n, done in enumerate(pool.map(publish, range(40))) if done]
+    assert len(published) == 10
+    refusal = "your organisation has 1,000 bytes of files today, and this file has 51; the limit is 1,050; retry the"
+    usage.enter(tenant, "max", "another", vast)
+    with pytest.raises(FileOverQuota, match=refusal):
+        usage.charge(tenant, "another", 51, limits)
+    usage.charge(tenant, "another", 50, limits)
+    usage.charge(tenant, "another", 50, limits)
+    usage.leave(tenant, "another")  # it was cancelled in the last moment
+    assert publish(next(n for n in range(40) if n not in published)) is False
+    usage.leave(tenant, f"file-{published[0]}")
+    usage.leave(tenant, f"file-{published[1]}", 100)
+    usage.leave(tenant, f"file-{published[1]}", 100)
+    rest = [n for n in range(40) if n not in published]
+    assert [publish(rest[0]), publish(rest[1])] == [True, False]
+
+
+def test_a_file_over_midnight_counts_once(usage: Usage, tenant: str, storage_settings: Settings) -> None:
+    """Charged yesterday, left today: today has nothing of it."""
+    usage.enter(tenant, "ada", "late", ROOMY)
+    usage.charge(tenant, "late", 900, ROOMY)
+    table = table_service(storage_settings, "activity").get_table_client("SluiceUsage")
+    table.update_entity({"PartitionKey": tenant, "RowKey": "", "day": "2020-01-01"})
+    usage.charge(tenant, "late", 900, ROOMY)
+    usage.leave(tenant, "late", 900)
+    usage.enter(tenant, "ada", "early", ROOMY)
+    usage.charge(tenant, "early", 1_000, ROOMY)
 
 
 def test_an_export_counts_once(usage: Usage, tenant: str) -> None:

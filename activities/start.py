@@ -1,0 +1,61 @@
+"""Start: let exports run whose turn has come. A tenant has few that run at a time, so that all tenants get on."""
+
+import asyncio
+from typing import Any
+
+import azure.durable_functions as df
+
+from activities.outcome import Payload, failure_of
+from shared.app_log import logger
+from shared.errors import SluiceError
+from shared.models import ExportRef, ExportStart
+from shared.records import ExportRecord
+from shared.services import Services, services
+from shared.settings import Settings
+from shared.storage.names import export_instance
+from shared.transitions import Status
+from shared.usage import Turns
+
+bp = df.Blueprint()
+
+
+@bp.activity_trigger(input_name="ref")
+@bp.durable_client_input(client_name="client")
+async def next_turns(ref: Payload, client: df.DurableOrchestrationClient) -> dict[str, Any]:
+    try:
+        context = await asyncio.to_thread(services, "activity")
+        turns = await start_waiting(ExportRef.from_json(ref).tenant, context, client)
+    except SluiceError as error:
+        return failure_of(error)
+    return {"value": {"started": len(turns.chosen), "waiting": len(turns.waiting)}}
+
+
+async def start_waiting(tenant: str, context: Services, client: df.DurableOrchestrationClient) -> Turns:
+    """Give as many of the tenant's waiting exports their turn as there is room for, and start them.
+
+    What is lost in between, the watchdog starts, or the next look at the export. Raises ``StorageUnavailable``.
+    """
+    turns = await asyncio.to_thread(context.usage.next_turns, tenant, context.limits)
+    for export_id in turns.chosen:
+        record = await asyncio.to_thread(context.records.get, tenant, export_id)
+        if record is not None and record.status == Status.PENDING:  # else its request starts it, or it has ended
+            await begin(record, context.settings, client)
+    return turns
+
+
+async def begin(record: ExportRecord, settings: Settings, client: df.DurableOrchestrationClient) -> None:
+    """Start the orchestration. Its id is the export's, so that the engine lets only one of many starts through."""
+    ref = ExportStart(
+        record.tenant,
+        record.id,
+        settings.parts_in_flight,
+        settings.part_attempts,
+        settings.retry_first_seconds,
+        record.attempt,
+        record.request_id,
+    )
+    try:
+        await client.start_new("export", export_instance(record.id, record.attempt), ref.to_json())
+    except Exception as error:  # noqa: BLE001 - all that the SDK raises, when somebody else was faster too
+        extra = {"action": "start-delayed", "export_id": record.id, "tenant": record.tenant}
+        logger.warning("export %s was not started now: %s", record.id, error, extra=extra)
