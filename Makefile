@@ -6,7 +6,7 @@ STAMP := $(VENV)/.installed
 BENCH_VENV := .venv-bench
 BENCH_STAMP := $(BENCH_VENV)/.installed
 
-.PHONY: demo run test test-crash test-large test-api check format bench clean
+.PHONY: demo run test test-crash test-large test-api messages check format bench clean
 
 demo: $(STAMP) ## one export from request to file, and a mail (SOURCE=postgresql for a real PostgreSQL)
 	@$(BIN)/python -m demo.run
@@ -25,6 +25,11 @@ test-large: $(STAMP) ## a workbook of five million rows, over five sheets
 
 test-api: $(STAMP) ## schemathesis for minutes on the API, as each kind of caller; SCHEMATHESIS_SECONDS=... for another time
 	@SCHEMATHESIS_SECONDS=$${SCHEMATHESIS_SECONDS:-180} $(BIN)/python -m pytest tests/service/test_openapi.py
+
+messages: $(STAMP) ## bring the catalogues up to date with the templates; then translate what is empty
+	@$(BIN)/pybabel -q extract -F babel.cfg --no-location --project Sluice --version 1 --msgid-bugs-address "" --last-translator "" -o .sluice.pot .
+	@$(BIN)/pybabel -q update -D sluice -d shared/notices/locales -i .sluice.pot --no-fuzzy-matching --ignore-obsolete -w 120
+	@rm .sluice.pot
 
 check: $(STAMP) ## formatting, lint and types
 	@$(BIN)/ruff format --check .

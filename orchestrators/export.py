@@ -1,5 +1,6 @@
 """An export, from its plan to its file."""
 
+from contextlib import suppress
 from typing import Any
 
 import azure.durable_functions as df
@@ -27,7 +28,8 @@ def export(context: df.DurableOrchestrationContext) -> Step:
     4. Publish: the record is Completed.
     5. Start the notification, which waits by itself; remove the partial blobs.
 
-    A failure that cannot pass, or that did not pass in time, is written to the record; then the orchestration fails.
+    A failure that cannot pass, or that did not pass in time, is written to the record and told; then the orchestration
+    fails.
     Somebody who cancels the export writes that to its record first, and then raises the event ``cancel``: activities
     look at the record, pauses end with the event, and everything is removed once nothing runs any more.
     """
@@ -51,6 +53,8 @@ def export(context: df.DurableOrchestrationContext) -> Step:
         if failed.cancelled or (yield from _fail(context, start, failed.failure)) == "Cancelled":
             yield from step(context, "remove_cancelled", ref, _FAILING_ATTEMPTS, start.retry_first_seconds)
             return {"exportId": start.export_id, "status": "Cancelled"}
+        with suppress(StepFailed):  # the record says that the export failed
+            yield from step(context, "start_notification", ref, start.attempts, start.retry_first_seconds)
         raise
     _show(context, "done", plan.parts, plan, plan.rows)
     for activity in ("start_notification", "remove_parts"):

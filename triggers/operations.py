@@ -13,6 +13,7 @@ from shared.records import ExportRecord
 from shared.transitions import Status
 from triggers.exports import current_resource, poll_headers, visible_record
 from triggers.http import caller_of, endpoint, in_thread, json_response, request_services
+from triggers.seen import note_seen
 
 bp = df.Blueprint()
 
@@ -27,6 +28,8 @@ async def operation(req: func.HttpRequest, client: df.DurableOrchestrationClient
     context = await request_services()
     record = await in_thread(visible_record, context, caller, req.route_params["id"])
     body = monitor(record, await current_resource(record, client, context.settings))
+    if req.method == "GET":
+        await note_seen(record, caller, context, client)
     return json_response(body, headers=poll_headers(record))
 
 

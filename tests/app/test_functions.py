@@ -29,10 +29,16 @@ HTTP = [
     ("cancel_export", ["POST"], "exports/{id}/cancel", True),
     ("retry_export", ["POST"], "exports/{id}/retry", True),
     ("delete_export", ["DELETE"], "exports/{id}", True),
+    ("revoke_links", ["POST"], "exports/{id}/revoke-links", False),
     ("operation", ["GET", "HEAD"], "operations/{id}", True),
     ("download_export", ["GET", "HEAD"], "exports/{id}/download", True),
     ("landing_page", ["GET", "HEAD"], "d/{token}", False),
     ("landing_download", ["POST"], "d/{token}", True),
+    ("unsubscribe", ["GET", "HEAD", "POST"], "unsubscribe/{token}", False),
+    ("list_notifications", ["GET", "HEAD"], "notifications", False),
+    ("read_notification", ["POST"], "notifications/{id}/read", True),
+    ("preferences", ["GET", "HEAD"], "preferences", False),
+    ("change_preferences", ["PUT"], "preferences", False),
     ("export_types", ["GET", "HEAD"], "export-types", False),
     ("service_token_for", ["POST"], "service/token", False),
     ("health", ["GET", "HEAD"], "health", False),
@@ -42,6 +48,8 @@ HTTP = [
     ("elsewhere", None, "{*path}", False),
     ("dev_token_for", ["POST"], "dev/token", False),
     ("dev_users", ["GET", "HEAD"], "dev/users", False),
+    ("mail_previews", ["GET", "HEAD"], "dev/mails", False),
+    ("mail_preview", ["GET", "HEAD"], "dev/mails/{kind}", False),
     ("dev_outbox", ["GET", "HEAD", "DELETE"], "dev/outbox", False),
 ]
 FUNCTION_KEY = {"service_token_for"}
@@ -162,6 +170,7 @@ def test_importing_the_app_does_nothing() -> None:
 _ALLOWED_IMPORTS = {
     "collections",
     "collections.abc",
+    "contextlib",
     "datetime",
     "random",
     "typing",
