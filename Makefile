@@ -6,7 +6,7 @@ STAMP := $(VENV)/.installed
 BENCH_VENV := .venv-bench
 BENCH_STAMP := $(BENCH_VENV)/.installed
 
-.PHONY: demo run test test-crash test-large test-api messages check format bench clean
+.PHONY: demo run test test-crash test-large test-delivery test-api messages check format bench clean
 
 demo: $(STAMP) ## one export from request to file, and a mail (SOURCE=postgresql for a real PostgreSQL)
 	@$(BIN)/python -m demo.run
@@ -22,6 +22,9 @@ test-crash: $(STAMP) ## kill -9 at twenty points of an export; CRASH_KILLS=... f
 
 test-large: $(STAMP) ## a workbook of five million rows, over five sheets
 	@$(BIN)/python -m pytest --timeout 1200 tests/formats/large_xlsx.py
+
+test-delivery: $(STAMP) ## two hundred exports at once, every second one downloaded; DELIVERY_EXPORTS=... for another number
+	@DELIVERY_EXPORTS=$${DELIVERY_EXPORTS:-200} $(BIN)/python -m pytest tests/service/test_delivery.py
 
 test-api: $(STAMP) ## schemathesis for minutes on the API, as each kind of caller; SCHEMATHESIS_SECONDS=... for another time
 	@SCHEMATHESIS_SECONDS=$${SCHEMATHESIS_SECONDS:-180} $(BIN)/python -m pytest tests/service/test_openapi.py
