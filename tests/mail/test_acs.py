@@ -118,6 +118,9 @@ def test_a_service_that_never_answers(server: FakeAcs, monkeypatch: pytest.Monke
     with pytest.raises(MailNotAccepted, match="does not answer"):
         service.send(MESSAGE, tried_before=False)
     assert len(server.posts) == 1
+    service.send(MESSAGE, tried_before=True)
+    assert server.asked == [MESSAGE.operation_id]
+    assert [operation for operation, _ in server.posts] == [MESSAGE.operation_id] * 2
 
 
 def test_a_service_that_is_away() -> None:
