@@ -6,7 +6,7 @@ STAMP := $(VENV)/.installed
 BENCH_VENV := .venv-bench
 BENCH_STAMP := $(BENCH_VENV)/.installed
 
-.PHONY: demo run test test-crash test-large test-delivery test-api messages check format bench clean
+.PHONY: demo run test test-crash test-large test-delivery test-pages test-api messages check format bench clean
 
 demo: $(STAMP) ## one export from request to file, and a mail (SOURCE=postgresql for a real PostgreSQL)
 	@$(BIN)/python -m demo.run
@@ -25,6 +25,9 @@ test-large: $(STAMP) ## a workbook of five million rows, over five sheets
 
 test-delivery: $(STAMP) ## two hundred exports at once, every second one downloaded; DELIVERY_EXPORTS=... for another number
 	@DELIVERY_EXPORTS=$${DELIVERY_EXPORTS:-200} $(BIN)/python -m pytest tests/service/test_delivery.py
+
+test-pages: $(STAMP) ## mails and pages in Chromium (CHROMIUM=... for its path), with axe; pictures in .sluice/pages
+	@$(BIN)/python -m pytest tests/notices/pages_in_a_browser.py
 
 test-api: $(STAMP) ## schemathesis for minutes on the API, as each kind of caller; SCHEMATHESIS_SECONDS=... for another time
 	@SCHEMATHESIS_SECONDS=$${SCHEMATHESIS_SECONDS:-180} $(BIN)/python -m pytest tests/service/test_openapi.py
