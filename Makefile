@@ -6,7 +6,7 @@ STAMP := $(VENV)/.installed
 BENCH_VENV := .venv-bench
 BENCH_STAMP := $(BENCH_VENV)/.installed
 
-.PHONY: demo run test test-crash test-large test-api check format bench clean
+.PHONY: demo run test test-crash test-large test-delivery test-pages test-api messages check format bench clean
 
 demo: $(STAMP) ## one export from request to file, and a mail (SOURCE=postgresql for a real PostgreSQL)
 	@$(BIN)/python -m demo.run
@@ -23,8 +23,19 @@ test-crash: $(STAMP) ## kill -9 at twenty points of an export; CRASH_KILLS=... f
 test-large: $(STAMP) ## a workbook of five million rows, over five sheets
 	@$(BIN)/python -m pytest --timeout 1200 tests/formats/large_xlsx.py
 
+test-delivery: $(STAMP) ## two hundred exports at once, every second one downloaded; DELIVERY_EXPORTS=... for another number
+	@DELIVERY_EXPORTS=$${DELIVERY_EXPORTS:-200} $(BIN)/python -m pytest tests/service/test_delivery.py
+
+test-pages: $(STAMP) ## mails and pages in Chromium (CHROMIUM=... for its path), with axe; pictures in .sluice/pages
+	@$(BIN)/python -m pytest tests/notices/pages_in_a_browser.py tests/service/links_in_a_browser.py
+
 test-api: $(STAMP) ## schemathesis for minutes on the API, as each kind of caller; SCHEMATHESIS_SECONDS=... for another time
 	@SCHEMATHESIS_SECONDS=$${SCHEMATHESIS_SECONDS:-180} $(BIN)/python -m pytest tests/service/test_openapi.py
+
+messages: $(STAMP) ## bring the catalogues up to date with the templates; then translate what is empty
+	@$(BIN)/pybabel -q extract -F babel.cfg --no-location --project Sluice --version 1 --msgid-bugs-address "" --last-translator "" -o .sluice.pot .
+	@$(BIN)/pybabel -q update -D sluice -d shared/notices/locales -i .sluice.pot --no-fuzzy-matching --ignore-obsolete -w 120
+	@rm .sluice.pot
 
 check: $(STAMP) ## formatting, lint and types
 	@$(BIN)/ruff format --check .

@@ -73,7 +73,8 @@ def forget(record: ExportRecord, context: Services) -> None:
     """Delete all that is left of an export: blobs, log lines, mail rows, and the record last."""
     context.blobs.delete_folder(folder(record.tenant, record.id))
     context.log.delete(record.id)
-    context.mail.forget(record.id)
+    context.delivery.forget(record.id)
+    context.notifications.forget(record.tenant, record.created_by, record.id)
     if claim := record.request.get("claim"):
         context.claims.forget(record.tenant, claim, record.id)
     context.usage.leave(record.tenant, record.id)

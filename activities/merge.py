@@ -83,5 +83,4 @@ def _segments(plan: ExportPlan, parts: list[StoredPart]) -> Iterator[Segment]:
     if plan.call:
         whole = parts[0].encoded
         return assembled([(PartBytes(0), numbers_in(whole.facts))], plan.spec)
-
     return get_format(plan.format).assemble([p.encoded for p in parts], plan.spec)

@@ -1,4 +1,4 @@
-"""Notify: decide whether a mail is worth sending, start the wait for it, and send it."""
+"""Notify: decide who is told through which channels, start the wait for those that wait, and tell them."""
 
 import asyncio
 from dataclasses import dataclass
@@ -8,19 +8,22 @@ from typing import Any
 import azure.durable_functions as df
 
 from activities.outcome import Payload, failure_of, outcome
-from shared.app_log import about
-from shared.catalogue import export_type_named
-from shared.errors import SluiceError
-from shared.links import landing_url
-from shared.mail import messages
+from shared.app_log import about, logger
+from shared.channels.base import Channel, Message
+from shared.clock import utc_now
+from shared.errors import PermanentError, SluiceError, TransientError
+from shared.identity import Caller
 from shared.models import ExportRef, NotificationStart, SkippedMail
+from shared.notices.messages import message
+from shared.policy import Kind
 from shared.records import ExportRecord, from_iso, iso
-from shared.requests import ExportRequest
 from shared.services import Services, services
 from shared.storage.names import notification_instance
 from shared.transitions import Status
 
 bp = df.Blueprint()
+
+_STATUS: dict[Kind, Status] = {"completed": Status.COMPLETED, "failed": Status.FAILED}
 
 
 @dataclass(frozen=True)
@@ -38,78 +41,173 @@ class Decision:
 @bp.durable_client_input(client_name="client")
 async def start_notification(ref: Payload, client: df.DurableOrchestrationClient) -> dict[str, Any]:
     try:
-        export = ExportRef.from_json(ref)
         context = await asyncio.to_thread(services, "activity")
+        export = ExportRef.from_json(ref)
         with about(tenant=export.tenant, export_id=export.export_id, request_id=export.request_id):
-            start = await asyncio.to_thread(plan_notification, export, context)
+            decision = await announce(export, context, client)
     except SluiceError as error:
         return failure_of(error)
-    if isinstance(start, Decision):
-        return {"value": start.to_json()}
-    instance = notification_instance(export.export_id)
-    existing = await client.get_status(instance)
-    if existing is None or existing.runtime_status is None:
-        await client.start_new("notification", instance, start.to_json())
-    return {"value": Decision("waits", f"until {start.wait_until}").to_json()}
+    return {"value": decision.to_json()}
 
 
 @bp.activity_trigger(input_name="start")
 def send_notification(start: Payload) -> dict[str, Any]:
-    begun = NotificationStart.from_json(start)
-    return outcome(lambda: send(ExportRef(begun.tenant, begun.export_id), services("activity")), start)
+    return outcome(lambda: send(NotificationStart.from_json(start), services("activity")), start)
 
 
 @bp.activity_trigger(input_name="skipped")
 def skip_notification(skipped: Payload) -> dict[str, Any]:
-    given = SkippedMail.from_json(skipped)
-    ref = ExportRef(given.tenant, given.export_id)
-    return outcome(lambda: skip(ref, given.reason, services("activity")), skipped)
+    return outcome(lambda: skip(SkippedMail.from_json(skipped), services("activity")), skipped)
+
+
+async def announce(ref: ExportRef, context: Services, client: df.DurableOrchestrationClient) -> Decision:
+    """Tell that an export has ended: through some channels at once, through others unless it is no news by then."""
+    start = await asyncio.to_thread(plan_notification, ref, context)
+    if isinstance(start, Decision):
+        return start
+    instance = notification_instance(start.export_id, start.attempt)
+    existing = await client.get_status(instance)
+    if existing is None or existing.runtime_status is None:
+        await client.start_new("notification", instance, start.to_json())
+    return Decision("waits", f"until {start.wait_until}")
 
 
 def plan_notification(ref: ExportRef, context: Services) -> NotificationStart | Decision:
-    """What to do about a completed export: wait until a time, or nothing for a reason that is logged."""
+    """Tell what is told at once; give what waits, or why nothing does. Each decision is logged with its reason."""
     record = context.record(ref)
-    wanted = ExportRequest.model_validate_json(record.request["body"]).notify.email
-    if wanted is False:
-        return skip(ref, "the request switched it off", context)
-    if not record.caller["email"]:
-        return skip(ref, "no address is known of who asked", context)
-    took = from_iso(record.completed_at) - from_iso(record.created_at)
-    limit = notify_after(record, context)
-    if wanted is None and took < limit:
-        reason = f"the export took {took.total_seconds():.0f} s, quicker than {limit.total_seconds():.0f} s"
-        return skip(ref, reason, context)
-    until = from_iso(record.completed_at) + timedelta(seconds=context.settings.notify_grace_seconds)
-    message = f"The mail waits until {iso(until)} for a download."
-    context.log.add(ref.tenant, ref.export_id, "mail-waits", message)
+    kind = next((k for k, status in _STATUS.items() if status == record.status), None)
+    if kind is None:
+        return Decision("skipped", f"the export is {record.status} by now")
+    policy = context.policy(record)
+    waiting: list[str] = []
+    decision = Decision("skipped", "there is no channel")
+    for name, channel in sorted(context.delivery.channels.items(), key=lambda item: item[1].waits):
+        told = _message(record, kind, name, channel, context)
+        reason = policy.against(kind, name) or ("" if told.recipient else "no address is known of who asked")
+        if channel.waits and not reason:
+            reason = policy.too_quick(record, name) or no_news(record)
+        if reason:
+            decision = _skipped(record, channel, reason, context)
+        elif channel.waits:
+            waiting.append(name)
+        else:
+            try:
+                decision = _deliver(record, name, channel, told, context)
+            except TransientError:
+                waiting.append(name)
+    if record.seen_at or record.downloaded_at:
+        context.notifications.read(record.tenant, record.created_by, record.id, record.seen_at or record.downloaded_at)
+    if not waiting:
+        return decision
+    until = iso(from_iso(record.completed_at) + policy.grace)
+    for name in waiting:
+        channel = context.delivery.channels[name]
+        sentence = f"The {channel.title} waits until {until} for a download."
+        context.log.add(ref.tenant, ref.export_id, _action(channel, "waits"), sentence)
     pace = context.settings
     return NotificationStart(
-        ref.tenant, ref.export_id, iso(until), pace.part_attempts, pace.retry_first_seconds, ref.request_id
+        ref.tenant,
+        ref.export_id,
+        until,
+        pace.part_attempts,
+        pace.retry_first_seconds,
+        ref.request_id,
+        kind,
+        record.attempt,
+        tuple(waiting),
     )
 
 
-def notify_after(record: ExportRecord, context: Services) -> timedelta:
-    """An export of this type that is quicker sends no mail unless it is asked to."""
-    own = export_type_named(record.export_type).notify_after
-    return timedelta(seconds=context.settings.notify_after_seconds) if own is None else own
-
-
-def send(ref: ExportRef, context: Services) -> Decision:
-    """Send the mail unless it is no news any more. Raises ``TransientError`` (try again) or ``PermanentError``."""
-    record = context.record(ref)
+def no_news(record: ExportRecord) -> str:
+    """The reason why who asked knows already; empty when they do not."""
     if record.downloaded_at:
-        return skip(ref, "the file was downloaded", context)
-    if record.status != Status.COMPLETED:
-        return skip(ref, f"the export is {record.status} by now", context)
-    title = export_type_named(record.export_type).title
-    message = messages.completed(record, title, landing_url(record, context.settings))
-    receipt = context.mail.send(ref.export_id, "completed", message)
+        return "the file was downloaded"
+    return "who asked has seen it" if record.seen_at else ""
+
+
+def send(start: NotificationStart, context: Services) -> Decision:
+    """Tell through the channels that waited, unless it is no news any more.
+
+    A channel that fails does not keep the others. Raises ``TransientError`` when trying again may help.
+    """
+    record = context.record(ExportRef(start.tenant, start.export_id))
+    kind: Kind = "failed" if start.kind == "failed" else "completed"
+    news = record.status == _STATUS[kind] and record.attempt == start.attempt
+    stale = no_news(record) or ("" if news else f"the export is {record.status} by now")
+    policy = context.policy(record)
+    decision = Decision("skipped", "there is no channel")
+    failure: TransientError | None = None
+    for name in start.channels:
+        channel = context.delivery.channels[name]
+        if reason := stale or policy.against(kind, name):
+            decision = _skipped(record, channel, reason, context)
+            continue
+        try:
+            decision = _deliver(record, name, channel, _message(record, kind, name, channel, context), context)
+        except TransientError as error:
+            failure = error
+    if failure:
+        raise failure
+    return decision
+
+
+def skip(skipped: SkippedMail, context: Services) -> Decision:
+    """Log why those who were not told are not."""
+    record = context.record(ExportRef(skipped.tenant, skipped.export_id))
+    kind: Kind = "failed" if record.status == Status.FAILED else "completed"
+    for name in skipped.channels:
+        channel = context.delivery.channels[name]
+        if not context.delivery.accepted(_message(record, kind, name, channel, context)):
+            _skipped(record, channel, skipped.reason, context)
+    return Decision("skipped", skipped.reason)
+
+
+def remind(context: Services) -> None:
+    """Tell those who have not fetched a file that it goes soon; each once. One that fails does not keep the others."""
+    now, notice = utc_now(), timedelta(hours=context.settings.expiry_notice_hours)
+    for record in context.records.expiring(iso(now), iso(now + notice)):
+        lived = from_iso(record.expires_at) - from_iso(record.completed_at)
+        if record.reminded_at or lived < 2 * notice:
+            continue  # a file that is kept for less was told of only now
+        try:
+            _remind(record, context)
+        except Exception:
+            logger.exception("nobody was reminded of export %s", record.id, extra={"action": "reminder-failed"})
+
+
+def _remind(record: ExportRecord, context: Services) -> None:
+    policy = context.policy(record)
+    for name, channel in context.delivery.channels.items():
+        told = _message(record, "expiring", name, channel, context)
+        reason = policy.against("expiring", name) or ("" if told.recipient else "no address is known of who asked")
+        if channel.waits and not reason:
+            reason = policy.too_quick(record, name)
+        if reason:
+            _skipped(record, channel, reason, context)
+        else:
+            _deliver(record, name, channel, told, context)
+    context.records.change(record.tenant, record.id, "remind", reminded_at=iso(utc_now()))
+
+
+def _message(record: ExportRecord, kind: Kind, name: str, channel: Channel, context: Services) -> Message:
+    return message(record, kind, name, channel.address(Caller.from_json(record.caller)), context.settings)
+
+
+def _deliver(record: ExportRecord, name: str, channel: Channel, told: Message, context: Services) -> Decision:
+    try:
+        receipt = context.delivery.send(name, told)
+    except PermanentError as error:
+        return _skipped(record, channel, f"it could not be sent: {error}", context)
     if receipt == "sent":
-        context.log.add(ref.tenant, ref.export_id, "mail-sent", f"Sent the mail to {message.recipient}.")
+        sentence = f"Sent the {channel.title} to {told.recipient}."
+        context.log.add(record.tenant, record.id, _action(channel, "sent"), sentence)
     return Decision("sent", receipt)
 
 
-def skip(ref: ExportRef, reason: str, context: Services) -> Decision:
-    """Log why no mail goes out."""
-    context.log.add(ref.tenant, ref.export_id, "mail-skipped", f"No mail: {reason}.")
+def _skipped(record: ExportRecord, channel: Channel, reason: str, context: Services) -> Decision:
+    context.log.add(record.tenant, record.id, _action(channel, "skipped"), f"No {channel.title}: {reason}.")
     return Decision("skipped", reason)
+
+
+def _action(channel: Channel, what: str) -> str:
+    return f"{channel.title.replace(' ', '-')}-{what}"

@@ -28,7 +28,8 @@ def export(context: df.DurableOrchestrationContext) -> Step:
     4. Publish: the record is Completed.
     5. Let an export run that waits for its turn; start the notification, which waits by itself; remove the parts.
 
-    A failure that cannot pass, or that did not pass in time, is written to the record; then the orchestration fails.
+    A failure that cannot pass, or that did not pass in time, is written to the record and told; then the orchestration
+    fails.
     Somebody who cancels the export writes that to its record first, and then raises the event ``cancel``: activities
     look at the record, pauses end with the event, and everything is removed once nothing runs any more.
     """
@@ -56,6 +57,8 @@ def export(context: df.DurableOrchestrationContext) -> Step:
             yield from step(context, "next_turns", ref, 1, start.retry_first_seconds)
         if cancelled:
             return {"exportId": start.export_id, "status": "Cancelled"}
+        with suppress(StepFailed):  # the record says that the export failed
+            yield from step(context, "start_notification", ref, start.attempts, start.retry_first_seconds)
         raise
     show(context, "done", plan.parts, plan.parts, plan.rows, plan.rows)
     for activity in ("next_turns", "start_notification", "remove_parts"):

@@ -1,4 +1,4 @@
-"""The notification of a completed export: wait a while, and send the mail only if it is still news."""
+"""The notification of an export that has ended: wait a while, and tell only if it is still news."""
 
 import azure.durable_functions as df
 
@@ -8,28 +8,37 @@ from shared.records import from_iso
 
 bp = df.Blueprint()
 
+_SENDING_ATTEMPTS = 60
+"""A mail is tried for about an hour, and longer where its service asks for patience."""
+
+_NO_NEWS = {"downloaded": "the file was downloaded", "seen": "who asked has seen it"}
+"""The events that make the message unnecessary, each with its reason."""
+
 
 @bp.orchestration_trigger(context_name="context")
 def notification(context: df.DurableOrchestrationContext) -> Step:
-    """Instance id: ``notification_instance(export id)``. Input: ``NotificationStart``. Output: what became of the mail.
+    """Instance id: ``notification_instance(export id)``. Input: ``NotificationStart``. Output: what became of it.
 
-    1. Wait until the grace time is over, or for the event ``downloaded``.
-    2. Downloaded first: log that no mail goes out, and end.
-    3. Otherwise send the mail; the activity looks at the record once more before it does.
+    1. Wait until the grace time is over, or for one of the events ``downloaded`` and ``seen``.
+    2. An event first: log that nothing is sent, and end.
+    3. Otherwise send; the activity looks at the record and the person's preferences once more before it does.
     """
     start = NotificationStart.from_json(context.get_input())
-    grace = context.create_timer(from_iso(start.wait_until).replace(tzinfo=context.current_utc_datetime.tzinfo))
-    downloaded = context.wait_for_external_event("downloaded")
-    first = yield context.task_any([grace, downloaded])
-    if first is downloaded:
-        grace.cancel()
-        skipped = SkippedMail(start.tenant, start.export_id, "the file was downloaded", start.request_id).to_json()
+
+    def skip(reason: str) -> Step:
+        skipped = SkippedMail(start.tenant, start.export_id, reason, start.request_id, tuple(start.channels)).to_json()
         return (yield from step(context, "skip_notification", skipped, start.attempts, start.retry_first_seconds))
+
+    grace = context.create_timer(from_iso(start.wait_until).replace(tzinfo=context.current_utc_datetime.tzinfo))
+    events = [(context.wait_for_external_event(name), reason) for name, reason in _NO_NEWS.items()]
+    first = yield context.task_any([grace, *(event for event, _ in events)])
+    for event, reason in events:
+        if first is event:
+            grace.cancel()
+            return (yield from skip(reason))
     try:
         return (
-            yield from step(context, "send_notification", start.to_json(), start.attempts, start.retry_first_seconds)
+            yield from step(context, "send_notification", start.to_json(), _SENDING_ATTEMPTS, start.retry_first_seconds)
         )
     except StepFailed as failed:
-        reason = f"it could not be sent: {failed.failure.message}"
-        skipped = SkippedMail(start.tenant, start.export_id, reason, start.request_id).to_json()
-        return (yield from step(context, "skip_notification", skipped, start.attempts, start.retry_first_seconds))
+        return (yield from skip(f"it could not be sent: {failed.failure.message}"))

@@ -39,24 +39,34 @@ def failure_in(result: Any) -> Failure | None:
     return Failure.from_json(given) if given else None
 
 
-def pause(context: df.DurableOrchestrationContext, step: str, attempt: int, first_seconds: float) -> Any:
+def pause(
+    context: df.DurableOrchestrationContext, step: str, attempt: int, first_seconds: float, at_least: float = 0
+) -> Any:
     """A timer task: ``first_seconds``, doubled for every attempt, a minute at most, and up to a fifth more.
 
-    The jitter comes from the instance's id, so that every replay waits for the same time and two exports do not.
+    ``at_least`` is how long whoever refused the step asked to be left alone. The jitter comes from the instance's id,
+    so that every replay waits for the same time and two exports do not.
     """
-    seconds = min(first_seconds * 2 ** (attempt - 1), _LONGEST_PAUSE)
+    seconds = max(min(first_seconds * 2 ** (attempt - 1), _LONGEST_PAUSE), at_least)
     jitter = random.Random(f"{context.instance_id}/{step}/{attempt}").random()  # noqa: S311 - spreads load, hides nothing
     return context.create_timer(context.current_utc_datetime + timedelta(seconds=seconds * (1 + jitter / 5)))
 
 
-def rest(context: df.DurableOrchestrationContext, step: str, attempt: int, first_seconds: float, cancel: Any) -> Step:
+def rest(
+    context: df.DurableOrchestrationContext,
+    step: str,
+    attempt: int,
+    first_seconds: float,
+    cancel: Any,
+    at_least: float = 0,
+) -> Step:
     """A pause that the event ``cancel`` ends: then ``StepFailed`` is raised. Use with ``yield from``.
 
     ``cancel`` is the instance's one task that waits for the event, or None.
     """
     if cancel is not None and cancel.is_completed:
         raise StepFailed(_CANCELLED)
-    timer = pause(context, step, attempt, first_seconds)
+    timer = pause(context, step, attempt, first_seconds, at_least)
     if cancel is None:
         yield timer
         return
@@ -88,7 +98,7 @@ def step(
             return result["value"]
         if not failure.transient or attempt == attempts:
             raise StepFailed(failure)
-        yield from rest(context, activity, attempt, first_seconds, cancel)
+        yield from rest(context, activity, attempt, first_seconds, cancel, failure.retry_after)
     raise AssertionError("attempts is at least 1")
 
 

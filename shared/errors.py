@@ -161,9 +161,10 @@ class SettingsError(SluiceError):
 
 
 class TransientError(SluiceError):
-    """Trying again later may help."""
+    """Trying again later may help; before ``retry_after`` seconds it cannot."""
 
     code = "transient-error"
+    retry_after = 0.0
 
 
 class SourceUnavailable(TransientError):

@@ -62,6 +62,10 @@ class ExportType:
     retention_days: int | None = None
     dedup_window: timedelta | None = None
     notify_after: timedelta | None = None
+    notify_grace: timedelta | None = None
+    notify_channels: tuple[str, ...] = ("email", "in_app")
+    notify_on_failure: bool = True
+    notify_before_expiry: bool = True
     max_rows: int | None = None
     max_bytes: int | None = None
     titles: Mapping[str, str] = field(default_factory=dict)

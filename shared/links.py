@@ -1,40 +1,59 @@
-"""Links that go into mails: signed, good as long as the file, and without effect until a person presses the button."""
+"""Links that go into mails: signed, and without effect until a person presses the button.
+
+The landing page's link is good as long as its file: what it leads to is decided by the export's record.
+"""
+
+from collections.abc import Mapping
+from typing import Any
 
 import jwt
 
-from shared.errors import Gone, NotFound
+from shared.errors import NotFound
 from shared.models import ExportRef
-from shared.records import ExportRecord, from_iso
+from shared.records import ExportRecord
 from shared.settings import Settings
 
-_AUDIENCE = "sluice-landing"
+_LANDING, _UNSUBSCRIBE = "sluice-landing", "sluice-unsubscribe"
 _ALGORITHM = "HS256"
 
 
 def landing_url(record: ExportRecord, settings: Settings) -> str:
-    """The landing page of a completed export, for the mail."""
-    claims = {
-        "sub": record.id,
-        "tenant": record.tenant,
-        "aud": _AUDIENCE,
-        "exp": from_iso(record.expires_at),
-    }
-    token = jwt.encode(claims, settings.link_signing_key, algorithm=_ALGORITHM)
-    return f"{settings.public_url.rstrip('/')}/api/d/{token}"
+    """The landing page of an export, for the mail."""
+    claims = {"sub": record.id, "tenant": record.tenant, "links": record.links}
+    return _url("d", _LANDING, claims, settings)
 
 
-def landing_ref(token: str, settings: Settings) -> ExportRef:
-    """The export that a landing page's token names. Raises ``Gone`` when expired, ``NotFound`` when forged."""
+def landing_ref(token: str, settings: Settings) -> tuple[ExportRef, int]:
+    """The export that a landing page's token names, and the generation of its links. Raises ``NotFound``."""
+    claims = _claims(token, _LANDING, settings)
+    return ExportRef(claims["tenant"], claims["sub"]), int(claims.get("links", 1))
+
+
+def unsubscribe_url(tenant: str, user: str, settings: Settings) -> str:
+    """Where a person switches mail off (RFC 8058); good for ever, as mails are kept for ever."""
+    return _url("unsubscribe", _UNSUBSCRIBE, {"sub": user, "tenant": tenant}, settings)
+
+
+def unsubscribe_ref(token: str, settings: Settings) -> tuple[str, str]:
+    """The tenant and the user that an unsubscribe link names. Raises ``NotFound`` when it is forged."""
+    claims = _claims(token, _UNSUBSCRIBE, settings)
+    return str(claims["tenant"]), str(claims["sub"])
+
+
+def _url(path: str, audience: str, claims: Mapping[str, Any], settings: Settings) -> str:
+    token = jwt.encode({**claims, "aud": audience}, settings.link_signing_key, algorithm=_ALGORITHM)
+    return f"{settings.public_url.rstrip('/')}/api/{path}/{token}"
+
+
+def _claims(token: str, audience: str, settings: Settings) -> Mapping[str, Any]:
     try:
-        claims = jwt.decode(
+        claims: Mapping[str, Any] = jwt.decode(
             token,
             settings.link_signing_key,
             algorithms=[_ALGORITHM],
-            audience=_AUDIENCE,
-            options={"require": ["exp", "aud", "sub"], "enforce_minimum_key_length": True},
+            audience=audience,
+            options={"require": ["aud", "sub", "tenant"], "enforce_minimum_key_length": True},
         )
-    except jwt.ExpiredSignatureError:
-        raise Gone("the link has expired together with its file; ask for the export again") from None
     except jwt.InvalidTokenError:
         raise NotFound("this link is not one of ours, or it was cut short; copy all of it from the mail") from None
-    return ExportRef(claims["tenant"], claims["sub"])
+    return claims

@@ -152,16 +152,20 @@ OUT_OF_MEMORY = "out-of-memory"
 
 @dataclass(frozen=True)
 class Failure(_Record):
-    """Why a step failed. ``transient``: trying again later may help."""
+    """Why a step failed. ``transient``: trying again may help, though not before ``retry_after`` seconds."""
 
     code: str
     message: str
     transient: bool = False
+    retry_after: float = 0
 
     @classmethod
     def of(cls, error: SluiceError) -> Self:
         """The failure that this error means to an orchestration."""
-        return cls(error.code, str(error)[:_MESSAGE_LIMIT], isinstance(error, TransientError))
+        message = str(error)[:_MESSAGE_LIMIT]
+        if isinstance(error, TransientError):
+            return cls(error.code, message, transient=True, retry_after=error.retry_after)
+        return cls(error.code, message)
 
 
 @dataclass(frozen=True)
@@ -177,7 +181,10 @@ class FailedExport(_Record):
 
 @dataclass(frozen=True)
 class NotificationStart(_Record):
-    """The input of a notification's orchestration: wait until then (ISO-8601 UTC), unless the file is downloaded."""
+    """The input of a notification's orchestration: wait until then (ISO-8601 UTC), unless it is no news any more.
+
+    ``kind`` is ``completed`` or ``failed``, and ``channels`` are those that wait.
+    """
 
     tenant: str
     export_id: str
@@ -185,13 +192,17 @@ class NotificationStart(_Record):
     attempts: int
     retry_first_seconds: float
     request_id: str = ""
+    kind: str = "completed"
+    attempt: int = 1
+    channels: tuple[str, ...] = ("email",)
 
 
 @dataclass(frozen=True)
 class SkippedMail(_Record):
-    """A mail that is not sent, and why."""
+    """Messages that are not sent, and why."""
 
     tenant: str
     export_id: str
     reason: str
     request_id: str = ""
+    channels: tuple[str, ...] = ("email",)

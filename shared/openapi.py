@@ -30,6 +30,7 @@ class Access(StrEnum):
     CALLER = "anybody with a good token"
     EXPORTER = "SuperAdmin, Admin or Manager"
     OWNER = "who asked for the export, an Admin of the tenant, or a SuperAdmin"
+    RECIPIENT = "whom the notification is for"
     FUNCTION_KEY = "a service with a function key"
 
 
@@ -81,7 +82,7 @@ class Call:
             found.add(401)
         if self.access in (Access.EXPORTER, Access.OWNER):
             found.add(403)
-        if self.access is Access.OWNER:
+        if self.access in (Access.OWNER, Access.RECIPIENT):
             found.add(404)
         if self.body:
             found |= {400, 413}

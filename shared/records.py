@@ -51,6 +51,9 @@ class ExportRecord:
     completed_at: str = ""
     expires_at: str = ""
     downloaded_at: str = ""
+    seen_at: str = ""
+    reminded_at: str = ""
+    links: int = 1
     total_rows: int = 0
     total_parts: int = 0
     file_name: str = ""
@@ -256,6 +259,16 @@ class ExportRecords:
             f"(({completed} or {ended}) and expires_at gt '' and expires_at le '{now}')"
             f" or ({expired} and expires_at le '{records_before}')"
             f" or ({ended} and expires_at eq '' and completed_at le '{records_before}')"
+        )
+        with storage_errors():
+            for entity in self._exports.query_entities(where):
+                yield ExportRecord.from_entity(entity)
+
+    def expiring(self, now: str, until: str) -> Iterator[ExportRecord]:
+        """Completed exports whose files nobody has fetched, and which expire after ``now`` and by ``until``."""
+        where = (
+            f"status eq '{Status.COMPLETED}' and downloaded_at eq ''"
+            f" and expires_at gt '{now}' and expires_at le '{until}'"
         )
         with storage_errors():
             for entity in self._exports.query_entities(where):

@@ -6,7 +6,7 @@ import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import date, datetime, time
 from decimal import Decimal
-from typing import Annotated, Any, TypeVar
+from typing import TYPE_CHECKING, Annotated, Any, TypeVar
 from uuid import UUID
 from zoneinfo import ZoneInfo, available_timezones
 
@@ -21,10 +21,12 @@ from pydantic import (
     TypeAdapter,
     ValidationError,
     WithJsonSchema,
+    create_model,
 )
 from pydantic.alias_generators import to_camel
 from pydantic.fields import FieldInfo
 
+from shared.channels import CHANNELS
 from shared.errors import BodyTooLarge, FieldError, NotAllowed, RequestError, ValidationFailed, unknown
 from shared.export_types import ExportType, Filter, SqlExport
 from shared.formats import FORMATS, get_format
@@ -67,10 +69,28 @@ class DateRange(Body):
     to: Day | None = None
 
 
-class Notify(Body):
-    """Which channels may tell the caller that the export is ready; null: as the export type says."""
+Wait = Annotated[int, Field(ge=0, le=86_400)]
 
-    email: bool | None = None
+
+class NotifyBase(Body):
+    """How somebody wants to be told about exports, beside a switch for each channel; null: as it is otherwise."""
+
+    grace_seconds: Wait | None = Field(default=None, description="How long after its end a mail waits for a download.")
+    after_seconds: Wait | None = Field(default=None, description="An export quicker than this sends no mail.")
+    on_failure: bool | None = Field(default=None, description="Whether a failure is told, too.")
+    before_expiry: bool | None = Field(default=None, description="Whether it is told that a file will go soon.")
+
+    def wants(self, channel: str) -> bool | None:
+        """What is said of a channel, by its name in ``CHANNELS``."""
+        wanted: bool | None = getattr(self, channel)
+        return wanted
+
+
+if TYPE_CHECKING:
+    Notify = NotifyBase
+else:
+    _switches = {name: (bool | None, Field(default=None)) for name in CHANNELS}
+    Notify = create_model("Notify", __base__=NotifyBase, __doc__=NotifyBase.__doc__, **_switches)
 
 
 class ExportRequest(Body):

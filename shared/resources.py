@@ -272,3 +272,30 @@ class Mails(Resource):
     """The local outbox."""
 
     items: list[Mail]
+
+
+class NotificationLinks(Resource):
+    """Where to go on from a notification."""
+
+    export: str
+
+
+class Notification(Resource):
+    """What somebody was told in the app."""
+
+    id: str
+    kind: Literal["completed", "failed", "expiring"]
+    export_id: str
+    subject: str
+    summary: str
+    created_at: datetime
+    read_at: datetime | None
+    links: NotificationLinks
+
+
+class NotificationPage(Resource):
+    """A page of notifications, newest first."""
+
+    items: list[Notification]
+    next_cursor: str | None = Field(description="The cursor of the next page; null at the end.")
+    unread: Annotated[int, Field(ge=0)] = Field(description="How many are unread in all.")

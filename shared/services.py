@@ -7,14 +7,19 @@ from functools import cache, lru_cache
 
 from shared import plan as plans
 from shared.catalogue import export_type_named
-from shared.channels.email import EmailChannel
+from shared.channels import CHANNELS
+from shared.channels.delivery import Delivery
 from shared.claims import Claims
 from shared.errors import ExportCancelled, PermanentError
 from shared.export_log import ExportLog
 from shared.limits import max_bytes
 from shared.models import ExportRef
+from shared.notifications import Notifications
 from shared.plan import ExportPlan
+from shared.policy import Policy
+from shared.preferences import Preferences
 from shared.records import ExportRecord, ExportRecords
+from shared.requests import ExportRequest
 from shared.settings import Settings, settings
 from shared.storage.accounts import Patience, blob_service, table_service
 from shared.storage.blobs import BlobStore
@@ -32,7 +37,9 @@ class Services:
     blobs: BlobStore
     records: ExportRecords
     log: ExportLog
-    mail: EmailChannel
+    delivery: Delivery
+    notifications: Notifications
+    preferences: Preferences
     claims: Claims
     usage: Usage
 
@@ -58,6 +65,12 @@ class Services:
         """How long after its completion an export of this type answers the same request again."""
         own = export_type_named(export_type).dedup_window
         return timedelta(seconds=self.settings.dedup_window_seconds) if own is None else own
+
+    def policy(self, record: ExportRecord) -> Policy:
+        """Who is told of this export, and how."""
+        chosen = self.preferences.get(record.tenant, record.created_by)
+        request = ExportRequest.model_validate_json(record.request["body"])
+        return Policy(export_type_named(record.export_type), chosen, request.notify, self.settings)
 
     def retention(self, export_type: str) -> timedelta:
         """How long the files of an export of this type are kept, from its end on."""
@@ -95,7 +108,9 @@ def services(patience: Patience) -> Services:
         BlobStore(blob_service(current, patience)),
         ExportRecords(tables),
         ExportLog(tables),
-        EmailChannel(current, sent),
+        Delivery({name: make(current, tables) for name, make in CHANNELS.items()}, sent),
+        Notifications(tables),
+        Preferences(tables),
         Claims(tables),
         Usage(tables),
     )
@@ -104,6 +119,8 @@ def services(patience: Patience) -> Services:
     built.log.prepare()
     built.claims.prepare()
     built.usage.prepare()
+    built.notifications.prepare()
+    built.preferences.prepare()
     sent.prepare()
     return built
 

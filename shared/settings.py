@@ -94,6 +94,9 @@ class Settings(BaseModel):
     notify_grace_seconds: Seconds = Field(
         default=120, description="How long after completion the mail waits for a download."
     )
+    expiry_notice_hours: Annotated[float, Field(ge=0, le=8760)] = Field(
+        default=24, description="How long before its end a file that nobody fetched is told to expire; 0: never."
+    )
     dedup_window_seconds: Seconds = Field(
         default=600,
         description="How long after its completion an export answers the same request of the same user again.",
@@ -146,12 +149,24 @@ class Settings(BaseModel):
     retry_first_seconds: Annotated[float, Field(gt=0)] = Field(
         default=2, description="The pause before the first retry of a step; it doubles up to a minute."
     )
-    mail_transport: Literal["acs", "outbox"] = Field(
-        default="outbox", description="How mail leaves: Azure Communication Services, or .eml files in a local folder."
+    mail_transport: Literal["acs", "smtp", "outbox"] = Field(
+        default="outbox",
+        description="How mail leaves: Azure Communication Services, a mail server, or .eml files in a local folder.",
     )
     mail_from: str = Field(default="exports@example.com", description="The sender of every mail.")
     mail_outbox_dir: str = Field(default=".sluice/outbox", description="Folder of the local outbox.")
     acs_connection_string: str = Field(default="", description="Connection string of Azure Communication Services.")
+    acs_mails_per_minute: Annotated[int, Field(ge=1)] = Field(
+        default=30, description="How many mails a minute Azure Communication Services takes; others wait."
+    )
+    acs_mails_per_hour: Annotated[int, Field(ge=1)] = Field(
+        default=100, description="How many mails an hour Azure Communication Services takes; others wait."
+    )
+    smtp_url: str = Field(
+        default="",
+        description="The mail server: smtps://user:password@host:465, smtp+starttls://user:password@host:587, or "
+        "smtp://host:25 without encryption and password.",
+    )
 
     @model_validator(mode="after")
     def _consistent(self) -> Self:
@@ -176,12 +191,26 @@ class Settings(BaseModel):
             self._check_issuer()
         if self.mail_transport == "acs" and not self.acs_connection_string:
             raise ValueError("ACS_CONNECTION_STRING is not set, and MAIL_TRANSPORT=acs needs it")
+        if self.mail_transport == "smtp":
+            self._check_mail_server()
         return self
 
     @property
     def directories(self) -> frozenset[str]:
         """The directories of an issuer that has several."""
         return frozenset(filter(None, self.jwt_directories.replace(" ", "").split(",")))
+
+    def _check_mail_server(self) -> None:
+        wanted = "smtps://user:password@host:465, smtp+starttls://user:password@host:587 or smtp://host:25"
+        parts = urlsplit(self.smtp_url)
+        try:
+            known = parts.scheme in ("smtps", "smtp+starttls", "smtp") and parts.hostname and parts.port != 0
+        except ValueError:
+            known = False
+        if not known or parts.path.strip("/") or parts.query or parts.fragment:
+            raise ValueError(f"SMTP_URL is not set or not the address of a mail server; give {wanted}")
+        if parts.scheme == "smtp" and parts.username:
+            raise ValueError("SMTP_URL would send a password without encryption; use smtps or smtp+starttls")
 
     def _check_issuer(self) -> None:
         if (DIRECTORY in self.jwt_issuer) != bool(self.directories):

@@ -1,6 +1,4 @@
-"""Words for people: log lines, mails and pages."""
-
-from datetime import datetime
+"""Words for people: log lines. Those of mails and pages are in ``shared/notices/``."""
 
 
 def count(number: int, noun: str) -> str:
@@ -10,24 +8,3 @@ def count(number: int, noun: str) -> str:
     ('1 part', '1,200 parts')
     """
     return f"{number:,} {noun}" if number == 1 else f"{number:,} {noun}s"
-
-
-def size(count: int) -> str:
-    """A number of bytes, in the unit that suits it.
-
-    >>> size(999), size(831_674)
-    ('999 bytes', '831.7 KB')
-    """
-    if count < 1000:
-        return f"{count} bytes"
-    amount = count / 1000
-    for unit in ("KB", "MB", "GB"):
-        if amount < 999.95:
-            return f"{amount:.1f} {unit}"
-        amount /= 1000
-    return f"{amount:.1f} TB"
-
-
-def moment(time: datetime) -> str:
-    """A time stamp in UTC, to the minute."""
-    return f"{time:%d %B %Y, %H:%M} UTC"

@@ -10,11 +10,13 @@ from typing import Any
 from exports import EXPORT_TYPES
 from shared import resources as r
 from shared.formats import FORMATS
+from shared.notices.catalogues import LANGUAGES
 from shared.openapi import Access, Answer, Call, Parameter
-from shared.requests import ExportRequest
+from shared.requests import ExportRequest, Notify
 from shared.settings import Settings
 from shared.transitions import Status
 from triggers.dev import DevTokenRequest
+from triggers.mail_preview import KINDS
 from triggers.service_tokens import ServiceTokenRequest
 from triggers.swagger_ui import FILES
 
@@ -125,6 +127,15 @@ _WRITTEN: tuple[Call, ...] = (
         refuses=(409,),
     ),
     Call(
+        "revoke_links",
+        "POST",
+        "exports/{id}/revoke-links",
+        "Make the links in mails worthless",
+        Access.OWNER,
+        {204: Answer("Those that are out lead to a page that says so; a mail that goes out later has a new one.")},
+        (_ID,),
+    ),
+    Call(
         "operation",
         "GET",
         "operations/{id}",
@@ -195,6 +206,64 @@ _WRITTEN: tuple[Call, ...] = (
         (_TOKEN,),
         tag="mail",
     ),
+    *(
+        Call(
+            "unsubscribe",
+            method,
+            "unsubscribe/{token}",
+            summary,
+            Access.PUBLIC,
+            {
+                200: Answer("A page.", media_type="text/html"),
+                **{s: Answer("A page that says so.", media_type="text/html") for s in refused},
+            },
+            (_TOKEN,),
+            tag="mail",
+        )
+        for method, summary, refused in (
+            ("GET", "Where a mail's List-Unsubscribe leads a person", (404,)),
+            ("POST", "No more mails (RFC 8058)", (400, 404)),
+        )
+    ),
+    Call(
+        "list_notifications",
+        "GET",
+        "notifications",
+        "What the caller was told in the app",
+        Access.CALLER,
+        {200: Answer("A page.", r.NotificationPage)},
+        (Parameter("unread", "true: only those that are unread.", _one_of(("true", "false"))), _limit(50), _CURSOR),
+        tag="notifications",
+    ),
+    Call(
+        "read_notification",
+        "POST",
+        "notifications/{id}/read",
+        "Mark a notification as read",
+        Access.RECIPIENT,
+        {200: Answer("It.", r.Notification)},
+        (Parameter("id", "The notification's id.", {"type": "string"}, required=True),),
+        tag="notifications",
+    ),
+    Call(
+        "preferences",
+        "GET",
+        "preferences",
+        "How the caller wants to be told",
+        Access.CALLER,
+        {200: Answer("It.", Notify)},
+        tag="notifications",
+    ),
+    Call(
+        "change_preferences",
+        "PUT",
+        "preferences",
+        "Say how the caller wants to be told",
+        Access.CALLER,
+        {200: Answer("As it is now.", Notify)},
+        body=Notify,
+        tag="notifications",
+    ),
     Call(
         "health",
         "GET",
@@ -256,6 +325,29 @@ _WRITTEN: tuple[Call, ...] = (
     ),
     Call(
         "dev_users", "GET", "dev/users", "The demo users", Access.PUBLIC, {200: Answer("They.", r.DemoUsers)}, tag="dev"
+    ),
+    Call(
+        "mail_previews",
+        "GET",
+        "dev/mails",
+        "Every mail as it looks",
+        Access.PUBLIC,
+        {200: Answer("A page that lists them.", media_type="text/html")},
+        tag="dev",
+    ),
+    Call(
+        "mail_preview",
+        "GET",
+        "dev/mails/{kind}",
+        "A mail as it looks",
+        Access.PUBLIC,
+        {200: Answer("It.", media_type="text/html")},
+        (
+            Parameter("kind", "What it tells.", _one_of(KINDS), required=True),
+            Parameter("locale", "Its language.", _one_of(LANGUAGES)),
+        ),
+        refuses=(404,),
+        tag="dev",
     ),
     Call(
         "dev_outbox",

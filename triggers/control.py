@@ -67,7 +67,7 @@ async def delete_export(req: func.HttpRequest, client: df.DurableOrchestrationCl
         raise Conflict(f"the export is {record.status}; cancel it first")
     if not await _has_ended(export_instance(record.id, record.attempt), client):
         raise Conflict(f"the export is {record.status} and about to end; try again in a few seconds")
-    waiting = notification_instance(record.id)
+    waiting = notification_instance(record.id, record.attempt)
     if not await _has_ended(waiting, client, looks=1):
         await client.terminate(waiting, "the export was deleted")
         await _has_ended(waiting, client)
@@ -120,6 +120,7 @@ def retry(record: ExportRecord, caller: Caller, context: Services) -> ExportReco
             started_at="",
             completed_at="",
             expires_at="",
+            seen_at="",
             error_code="",
             error_message="",
             request_id=current_request(),

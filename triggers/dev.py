@@ -24,7 +24,7 @@ class DevTokenRequest(Body):
 @bp.route(route="dev/token", methods=["POST"])
 @endpoint
 async def dev_token_for(req: func.HttpRequest) -> func.HttpResponse:
-    current = _dev_settings()
+    current = dev_settings()
     wanted = parse_body(DevTokenRequest, req.get_body(), '{"user": "ada"}')
     return json_response({"token": dev_token(wanted.user, current)})
 
@@ -32,7 +32,7 @@ async def dev_token_for(req: func.HttpRequest) -> func.HttpResponse:
 @bp.route(route="dev/users", methods=["GET", "HEAD"])
 @endpoint
 async def dev_users(req: func.HttpRequest) -> func.HttpResponse:
-    _dev_settings()
+    dev_settings()
     callers = [demo_caller(user) for user in DEMO_USERS]
     items = [{"user": c.user, "name": c.name, "email": c.email, "tenant": c.tenant, "roles": c.roles} for c in callers]
     return json_response({"items": items})
@@ -41,7 +41,7 @@ async def dev_users(req: func.HttpRequest) -> func.HttpResponse:
 @bp.route(route="dev/outbox", methods=["GET", "HEAD", "DELETE"])
 @endpoint
 async def dev_outbox(req: func.HttpRequest) -> func.HttpResponse:
-    current = _dev_settings()
+    current = dev_settings()
     outbox = Outbox(current.mail_outbox_dir, current.mail_from)
     if req.method == "DELETE":
         await in_thread(outbox.clear)
@@ -49,7 +49,8 @@ async def dev_outbox(req: func.HttpRequest) -> func.HttpResponse:
     return json_response({"items": await in_thread(outbox.mails)})
 
 
-def _dev_settings() -> Settings:
+def dev_settings() -> Settings:
+    """The settings in dev mode. Raises ``NotFound`` in any other."""
     current = settings()
     if current.auth_mode != "dev":
         raise NotFound("there is nothing here")

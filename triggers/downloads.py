@@ -9,10 +9,10 @@ from shared.clock import utc_now
 from shared.errors import Conflict, FieldError, Gone, ValidationFailed
 from shared.records import ExportRecord, from_iso, iso
 from shared.services import Services
-from shared.storage.names import notification_instance
 from shared.transitions import Status
 from triggers.exports import visible_record
 from triggers.http import caller_of, endpoint, in_thread, json_response, request_services
+from triggers.seen import no_news
 
 bp = df.Blueprint()
 
@@ -59,13 +59,7 @@ async def note_download(
     await in_thread(
         context.records.change, record.tenant, record.id, f"download-{record.attempt}", downloaded_at=iso(utc_now())
     )
-    waiting = notification_instance(record.id)
-    status = await client.get_status(waiting)
-    if status and status.runtime_status in (
-        df.OrchestrationRuntimeStatus.Pending,
-        df.OrchestrationRuntimeStatus.Running,
-    ):
-        await client.raise_event(waiting, "downloaded")
+    await no_news(record, "downloaded", context, client)
 
 
 def _redirect(text: str | None) -> bool:

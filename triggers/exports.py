@@ -27,6 +27,7 @@ from triggers.estimates import check_limits
 from triggers.http import caller_of, endpoint, in_thread, json_response, request_services
 from triggers.manners import REVALIDATE
 from triggers.progress import look_ahead, progress_of
+from triggers.seen import note_seen
 from triggers.starts import start, start_in_turn
 
 bp = df.Blueprint()
@@ -126,6 +127,8 @@ async def export_status(req: func.HttpRequest, client: df.DurableOrchestrationCl
     caller = await caller_of(req)
     context = await request_services()
     record, body = await current(req.route_params["id"], caller, context, client)
+    if req.method == "GET":
+        await note_seen(record, caller, context, client)
     return json_response(body, headers=poll_headers(record))
 
 
@@ -155,8 +158,8 @@ async def export_logs(req: func.HttpRequest) -> func.HttpResponse:
     caller = await caller_of(req)
     context = await request_services()
     record = await in_thread(visible_record, context, caller, req.route_params["id"])
-    limit = _limit(req.params.get("limit"), 100)
-    after = _cursor(req.params.get("cursor"))
+    limit = limit_of(req.params.get("limit"), 100)
+    after = cursor_of(req.params.get("cursor"))
     lines, cursor = await in_thread(context.log.page, record.id, limit, after)
     items = [
         {"time": line.time, "level": line.level, "action": line.action, "message": line.message}
@@ -301,11 +304,11 @@ def list_query(params: Any, caller: Caller) -> ListQuery:
                 errors.append(FieldError(name, f"takes a time such as 2026-01-31T12:00:00Z, got '{value[:80]}'"))
     limit, after = 50, ""
     try:
-        limit = _limit(params.get("limit"), 50)
+        limit = limit_of(params.get("limit"), 50)
     except ValidationFailed as failed:
         errors += failed.errors
     try:
-        after = _cursor(params.get("cursor"))
+        after = cursor_of(params.get("cursor"))
     except ValidationFailed as failed:
         errors += failed.errors
     if errors:
@@ -320,7 +323,8 @@ def _instant(text: str) -> datetime:
     return moment.astimezone(UTC)
 
 
-def _limit(text: str | None, default: int) -> int:
+def limit_of(text: str | None, default: int) -> int:
+    """The parameter ``limit`` of a listing. Raises ``ValidationFailed``."""
     if text is None:
         return default
     if not text.isdecimal() or not text.isascii() or not 1 <= int(text) <= 200:
@@ -331,7 +335,8 @@ def _limit(text: str | None, default: int) -> int:
 _CURSOR_LIMIT = 1_000
 
 
-def _cursor(text: str | None) -> str:
+def cursor_of(text: str | None) -> str:
+    """The parameter ``cursor`` of a listing. Raises ``ValidationFailed``."""
     if text and not (text.replace("-", "").isalnum() and text.isascii() and len(text) <= _CURSOR_LIMIT):
         raise _wrong_cursor()
     return text or ""

@@ -1,76 +1,118 @@
-"""``/d/{token}``: where the link in a mail leads. Looking changes nothing; the button starts the download."""
+"""``/d/{token}``: where the button of a mail leads. Looking changes nothing; the page's button starts the download."""
 
-from html import escape
+from dataclasses import dataclass
+from typing import Any
 
 import azure.durable_functions as df
 import azure.functions as func
 
 from shared.catalogue import export_type_named
-from shared.errors import Conflict, Gone, NotFound, RequestError
+from shared.clock import utc_now
+from shared.errors import NotFound, StorageUnavailable
 from shared.links import landing_ref
+from shared.notices.messages import locale_of, time_zone_of, title_in
+from shared.notices.pages import page, preferred_locale
 from shared.records import ExportRecord, from_iso
 from shared.services import Services
-from shared.words import moment, size
+from shared.settings import settings
+from shared.transitions import Status
 from triggers.downloads import file_url, note_download
 from triggers.http import endpoint, in_thread, request_services
 
 bp = df.Blueprint()
 
-_STYLE = (
-    ":root{color-scheme:light dark}"
-    "body{font:1.1rem/1.5 sans-serif;max-width:36rem;margin:4rem auto;padding:0 1rem;overflow-wrap:anywhere}"
-    "button{font:inherit;padding:.6em 1.2em;border:0;border-radius:4px;background:#0b57d0;color:#fff;cursor:pointer}"
-)
+HEADERS = {
+    "Cache-Control": "no-store",
+    "Content-Security-Policy": "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; frame-ancestors 'none'",
+    "Referrer-Policy": "no-referrer",
+    "X-Content-Type-Options": "nosniff",
+}
+
+_STATUS = {"unknown": 404, "failed": 409, "running": 409, "busy": 503}
+"""Of the page that says why there is no file; 410 for all other reasons."""
+
+
+@dataclass(frozen=True)
+class Found:
+    """What a link leads to. ``reason``: why there is no file, empty when there is one."""
+
+    reason: str
+    record: ExportRecord | None = None
 
 
 @bp.route(route="d/{token}", methods=["GET", "HEAD"])
 @endpoint
 async def landing_page(req: func.HttpRequest) -> func.HttpResponse:
-    context = await request_services()
-    try:
-        record = await in_thread(_record, req.route_params["token"], context)
-        await in_thread(file_url, record, context)
-    except (Conflict, Gone, NotFound) as error:
-        return _page(error.status, error.title, f"<p>{escape(str(error))}</p>")
-    title = export_type_named(record.export_type).title
-    facts = f"{escape(record.file_name)}, {record.file_rows:,} rows, {size(record.file_bytes)}"
-    until = moment(from_iso(record.expires_at))
-    button = '<form method="post"><button autofocus>Download</button></form>'
-    return _page(200, title, f"<p>{facts}</p>{button}<p>It can be downloaded until {until}.</p>")
+    found = await _find(req)
+    if found.reason or found.record is None:
+        return _no_file(found, req)
+    record = found.record
+    values = _about(record) | {"file_name": record.file_name, "rows": record.file_rows, "bytes": record.file_bytes}
+    return html_response(200, page("landing", values, locale_of(record)))
 
 
 @bp.route(route="d/{token}", methods=["POST"])
 @bp.durable_client_input(client_name="client")
 @endpoint
 async def landing_download(req: func.HttpRequest, client: df.DurableOrchestrationClient) -> func.HttpResponse:
-    context = await request_services()
+    found = await _find(req)
+    if found.reason or found.record is None:
+        return _no_file(found, req)
     try:
-        record = await in_thread(_record, req.route_params["token"], context)
-        url, _ = await in_thread(file_url, record, context)
-    except RequestError as error:
-        return _page(error.status, error.title, f"<p>{escape(str(error))}</p>")
-    await note_download(record, context, client, "Somebody with the link from the mail")
+        context = await request_services()
+        url, _ = await in_thread(file_url, found.record, context)
+        await note_download(found.record, context, client, "Somebody with the link from the mail")
+    except StorageUnavailable:
+        return _no_file(Found("busy"), req)
     return func.HttpResponse(status_code=303, headers={"Location": url, "Cache-Control": "no-store"})
 
 
-def _record(token: str, context: Services) -> ExportRecord:
-    ref = landing_ref(token, context.settings)
-    record = context.records.get(ref.tenant, ref.export_id)
+async def _find(req: func.HttpRequest) -> Found:
+    try:
+        ref, generation = landing_ref(req.route_params["token"], settings())
+        context = await request_services()
+        return await in_thread(_look, ref.tenant, ref.export_id, generation, context)
+    except NotFound:
+        return Found("unknown")
+    except StorageUnavailable:
+        return Found("busy")
+
+
+def _look(tenant: str, export_id: str, generation: int, context: Services) -> Found:
+    record = context.records.get(tenant, export_id)
     if record is None:
-        raise Gone("the export was deleted; ask for it again")
-    return record
+        return Found("deleted")
+    if record.links != generation:
+        return Found("revoked", record)
+    if record.status == Status.COMPLETED:
+        return Found("expired" if from_iso(record.expires_at) <= utc_now() else "", record)
+    return Found(_REASONS[Status(record.status)], record)
 
 
-def _page(status: int, title: str, content: str) -> func.HttpResponse:
-    text = (
-        '<!doctype html><html lang="en"><meta charset="utf-8"><meta name="viewport" content="width=device-width">'
-        f'<meta name="robots" content="noindex"><title>{escape(title)}</title><style>{_STYLE}</style>'
-        f"<body><main><h1>{escape(title)}</h1>{content}</main></body></html>"
-    )
-    headers = {
-        "Cache-Control": "no-store",
-        "Content-Security-Policy": "default-src 'none'; style-src 'unsafe-inline'; frame-ancestors 'none'",
-        "Referrer-Policy": "no-referrer",
-        "X-Content-Type-Options": "nosniff",
-    }
-    return func.HttpResponse(text, status_code=status, headers=headers, mimetype="text/html", charset="utf-8")
+_REASONS = {
+    Status.PENDING: "running",
+    Status.PROCESSING: "running",
+    Status.FAILED: "failed",
+    Status.CANCELLED: "cancelled",
+    Status.EXPIRED: "expired",
+}
+
+
+def _about(record: ExportRecord) -> dict[str, Any]:
+    title = title_in(export_type_named(record.export_type), locale_of(record))
+    expires_at = from_iso(record.expires_at) if record.expires_at else None
+    return {"title": title, "expires_at": expires_at, "time_zone": time_zone_of(record)}
+
+
+def _no_file(found: Found, req: func.HttpRequest) -> func.HttpResponse:
+    values: dict[str, Any] = {"reason": found.reason}
+    locale = preferred_locale(req.headers.get("Accept-Language", ""))
+    if found.record:
+        values |= _about(found.record) | {"error": found.record.error_message.rstrip(".")}
+        locale = locale_of(found.record)
+    return html_response(_STATUS.get(found.reason, 410), page("no-file", values, locale))
+
+
+def html_response(status: int, text: str) -> func.HttpResponse:
+    """A page that no cache keeps, that runs nothing and that no other page may frame."""
+    return func.HttpResponse(text, status_code=status, headers=HEADERS, mimetype="text/html", charset="utf-8")

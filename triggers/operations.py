@@ -13,6 +13,7 @@ from shared.records import ExportRecord
 from shared.transitions import Status
 from triggers.exports import current, poll_headers
 from triggers.http import caller_of, endpoint, json_response, request_services
+from triggers.seen import note_seen
 
 bp = df.Blueprint()
 
@@ -26,6 +27,8 @@ async def operation(req: func.HttpRequest, client: df.DurableOrchestrationClient
     caller = await caller_of(req)
     context = await request_services()
     record, body = await current(req.route_params["id"], caller, context, client)
+    if req.method == "GET":
+        await note_seen(record, caller, context, client)
     return json_response(monitor(record, body), headers=poll_headers(record))
 
 

@@ -7,6 +7,7 @@ import azure.durable_functions as df
 import azure.functions as func
 
 from activities import clean_up
+from activities.notify import remind
 from orchestrators.export import group_instances
 from shared.app_log import about, logger
 from shared.records import ExportRecord
@@ -21,6 +22,7 @@ bp = df.Blueprint()
 async def retention(timer: func.TimerRequest, client: df.DurableOrchestrationClient) -> None:
     context = await asyncio.to_thread(services, "activity")
     await sweep(context, client)
+    await asyncio.to_thread(remind, context)
 
 
 async def sweep(context: Services, client: df.DurableOrchestrationClient) -> None:
@@ -54,9 +56,9 @@ async def purge(record: ExportRecord, client: df.DurableOrchestrationClient) -> 
 
 
 def instances(record: ExportRecord) -> Iterator[str]:
-    """Every orchestration that an export has or had: that of each attempt with its groups, and the notification."""
+    """Every orchestration that an export has or had: those of each attempt, its groups and its notification."""
     for attempt in range(1, record.attempt + 1):
         instance = export_instance(record.id, attempt)
         yield instance
         yield from group_instances(instance, record.total_parts)
-    yield notification_instance(record.id)
+        yield notification_instance(record.id, attempt)

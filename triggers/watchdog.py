@@ -10,11 +10,12 @@ import azure.durable_functions as df
 import azure.functions as func
 
 from activities.fail import fail
+from activities.notify import announce
 from activities.start import begin, start_waiting
 from shared.app_log import about, logger
 from shared.clock import utc_now
 from shared.errors import StorageUnavailable
-from shared.models import FailedExport, Failure
+from shared.models import ExportRef, FailedExport, Failure
 from shared.services import Services, services
 from shared.storage.names import export_instance
 from shared.transitions import FINAL
@@ -71,5 +72,6 @@ async def look_after(export: LiveExport, context: Services, client: df.DurableOr
             failure = Failure("orchestration-ended", "the export was ended from outside; retry it")
             failed = FailedExport(record.tenant, record.id, failure.to_json(), record.attempt)
             await asyncio.to_thread(fail, failed, context)
+            await announce(ExportRef(record.tenant, record.id), context, client)
         return
     await asyncio.to_thread(context.usage.leave, export.tenant, export.export_id, record.file_bytes)

@@ -1,30 +1,30 @@
-"""E-mail: sent at most once for each operation id, through the transport that the settings name."""
+"""E-mail, through the transport that the settings name."""
 
-from shared.channels.base import Message, Receipt
-from shared.mail import transport_for
+from azure.data.tables import TableServiceClient
+
+from shared import mail
+from shared.channels.base import Message
+from shared.identity import Caller
+from shared.mail.pace import Pace
 from shared.settings import Settings
-from shared.storage.sent_mail import SentMail
 
 
 class EmailChannel:
-    """Remembers what was accepted, so that an activity that runs twice sends one mail."""
+    """A mail waits until the grace time is over: who has fetched the file needs none."""
 
-    name = "email"
+    title = "mail"
+    waits = True
 
-    def __init__(self, settings: Settings, sent: SentMail) -> None:
+    def __init__(self, settings: Settings, tables: TableServiceClient) -> None:
         self._settings = settings
-        self._sent = sent
+        self._pace = Pace(tables, settings.acs_mails_per_minute, settings.acs_mails_per_hour)
 
-    def send(self, export_id: str, kind: str, message: Message) -> Receipt:
+    def address(self, person: Caller) -> str:
+        """See ``Channel.address``."""
+        return person.email
+
+    def send(self, message: Message, *, tried_before: bool) -> None:
         """See ``Channel.send``."""
-        if self._sent.accepted(export_id, message.operation_id):
-            return "already sent"
-        transport_for(self._settings).send(
-            message, tried_before=self._sent.begin(export_id, message.operation_id, kind)
-        )
-        self._sent.accept(export_id, message.operation_id)
-        return "sent"
-
-    def forget(self, export_id: str) -> None:
-        """Forget what was sent for an export."""
-        self._sent.delete(export_id)
+        if self._settings.mail_transport == "acs":
+            self._pace.take()
+        mail.transport_for(self._settings).send(message, tried_before=tried_before)

@@ -4,6 +4,8 @@ https://learn.microsoft.com/rest/api/communication/email/email/send: POST /email
 Operation-Id as given; GET /emails/operations/{id} tells whether an operation is known.
 """
 
+from collections.abc import Mapping
+
 from azure.communication.email import EmailClient
 from azure.core.exceptions import (
     AzureError,
@@ -14,6 +16,7 @@ from azure.core.rest import HttpRequest
 
 from shared.channels.base import Message
 from shared.mail.base import MailNotAccepted, MailRefused
+from shared.mail.mime import headers_of
 
 _READ_TIMEOUT = 30
 _CONNECT_TIMEOUT = 10
@@ -38,7 +41,8 @@ class AzureCommunicationServices:
             self._client.begin_send(_payload(message, self._sender), operation_id=message.operation_id, polling=False)
         except HttpResponseError as error:
             if error.status_code in _MAY_PASS:
-                raise MailNotAccepted(f"the mail service answers {error.status_code}") from error
+                wait = _retry_after(getattr(error.response, "headers", {}))
+                raise MailNotAccepted(f"the mail service answers {error.status_code}", wait) from error
             raise MailRefused(f"the mail service refuses the message with {error.status_code}") from error
         except AzureError as error:
             raise MailNotAccepted("the mail service cannot be reached or does not answer") from error
@@ -55,11 +59,19 @@ class AzureCommunicationServices:
         return True
 
 
+def _retry_after(headers: Mapping[str, str]) -> float:
+    """Seconds that the service asks for (RFC 9110, section 10.2.3, and its own headers); 0 when it does not."""
+    for name, unit in (("retry-after-ms", 0.001), ("x-ms-retry-after-ms", 0.001), ("Retry-After", 1.0)):
+        if headers.get(name, "").isdecimal():
+            return int(headers[name]) * unit
+    return 0
+
+
 def _payload(message: Message, sender: str) -> dict[str, object]:
     return {
         "senderAddress": sender,
         "recipients": {"to": [{"address": message.recipient, "displayName": message.recipient_name}]},
         "content": {"subject": message.subject, "plainText": message.text, "html": message.html},
-        "headers": {"Auto-Submitted": "auto-generated"},
+        "headers": headers_of(message),
         "userEngagementTrackingDisabled": True,
     }

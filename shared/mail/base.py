@@ -5,11 +5,18 @@ from typing import Protocol
 from shared.channels.base import Message
 from shared.errors import PermanentError, TransientError
 
+_LONGEST_WAIT = 3600.0
+"""Seconds that a mail service is left alone when it asks for more."""
+
 
 class MailNotAccepted(TransientError):
-    """The mail service did not accept the message this time."""
+    """The mail service did not accept the message this time, and wants none before ``retry_after`` seconds."""
 
     code = "mail-not-accepted"
+
+    def __init__(self, message: str, retry_after: float = 0) -> None:
+        super().__init__(message)
+        self.retry_after = min(max(retry_after, 0.0), _LONGEST_WAIT)
 
 
 class MailRefused(PermanentError):

@@ -1,16 +1,13 @@
 """The local outbox: each mail is an ``.eml`` file in a folder, for development and tests."""
 
 from collections.abc import Iterator
-from datetime import UTC, datetime
+from datetime import UTC
 from email import message_from_bytes, policy
-from email.headerregistry import Address
-from email.message import EmailMessage
-from email.utils import format_datetime
 from pathlib import Path
 from typing import Any
 
 from shared.channels.base import Message
-from shared.mail.base import MailRefused
+from shared.mail.mime import mail_of
 
 
 class Outbox:
@@ -22,27 +19,11 @@ class Outbox:
 
     def send(self, message: Message, *, tried_before: bool) -> None:
         """See ``Transport.send``."""
-        try:
-            mail = self._mail(message)
-        except (ValueError, IndexError) as error:
-            raise MailRefused(f"a mail cannot be made: {error}") from error
+        mail = mail_of(message, self._sender)
         self._folder.mkdir(parents=True, exist_ok=True)
         unfinished = self._folder / f"{message.operation_id}.part"
         unfinished.write_bytes(bytes(mail))
         unfinished.replace(self._folder / f"{message.operation_id}.eml")
-
-    def _mail(self, message: Message) -> EmailMessage:
-        """Raises ``ValueError`` for a line break in a header, and for what is not one address."""
-        mail = EmailMessage(policy=policy.SMTP)
-        mail["From"] = self._sender
-        mail["To"] = Address(addr_spec=message.recipient)
-        mail["Subject"] = message.subject
-        mail["Date"] = format_datetime(datetime.now(UTC))
-        mail["Auto-Submitted"] = "auto-generated"
-        mail["X-Operation-Id"] = message.operation_id
-        mail.set_content(message.text)
-        mail.add_alternative(message.html, subtype="html")
-        return mail
 
     def mails(self) -> list[dict[str, Any]]:
         """What ``GET /dev/outbox`` lists, oldest first: to, subject, operationId, time, text, html."""

@@ -10,6 +10,8 @@ LOGS_TABLE = "SluiceLogs"
 MAIL_TABLE = "SluiceMail"
 CLAIMS_TABLE = "SluiceClaims"
 USAGE_TABLE = "SluiceUsage"
+NOTIFICATIONS_TABLE = "SluiceNotifications"
+PREFERENCES_TABLE = "SluicePreferences"
 
 
 def folder(tenant: str, export_id: str) -> str:
@@ -38,9 +40,9 @@ def export_instance(export_id: str, attempt: int) -> str:
     return export_id if attempt == 1 else f"{export_id}-{attempt}"
 
 
-def notification_instance(export_id: str) -> str:
-    """The instance id of the orchestration that waits before it sends the mail."""
-    return f"{export_id}-notify"
+def notification_instance(export_id: str, attempt: int = 1) -> str:
+    """The instance id of the orchestration that waits before it sends the mail about an attempt."""
+    return f"{export_instance(export_id, attempt)}-notify"
 
 
 _NOT_IN_FILE_NAMES = re.compile(

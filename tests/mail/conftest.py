@@ -8,9 +8,15 @@ from shared.storage.sent_mail import SentMail
 
 
 @pytest.fixture
-def sent_mail(azurite: Azurite) -> SentMail:
+def tables(azurite: Azurite) -> TableServiceClient:
+    """The module's tables."""
+    return TableServiceClient.from_connection_string(azurite.connection_string)
+
+
+@pytest.fixture
+def sent_mail(tables: TableServiceClient) -> SentMail:
     """What was begun and accepted; empty for the export of these tests."""
-    sent = SentMail(TableServiceClient.from_connection_string(azurite.connection_string))
+    sent = SentMail(tables)
     sent.prepare()
     sent.delete("0001")
     return sent

@@ -2,11 +2,14 @@
 
 import uuid
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from azure.data.tables import TableServiceClient
 
 from shared.channels.base import Message, operation_id
+from shared.channels.delivery import Delivery
 from shared.channels.email import EmailChannel
 from shared.mail import acs
 from shared.mail.acs import AzureCommunicationServices
@@ -22,6 +25,7 @@ MESSAGE = Message(
     subject="Your export 'Sessions' is ready",
     text="Hello Ada",
     html="<p>Hello Ada</p>",
+    unsubscribe="https://exports.acme.example/api/unsubscribe/x",
 )
 
 
@@ -58,7 +62,11 @@ def test_a_message_as_the_service_gets_it(server: FakeAcs, service: AzureCommuni
                 "senderAddress": "exports@acme.example",
                 "recipients": {"to": [{"address": "ada@acme.example", "displayName": "Ada Lovelace"}]},
                 "content": {"subject": MESSAGE.subject, "plainText": "Hello Ada", "html": "<p>Hello Ada</p>"},
-                "headers": {"Auto-Submitted": "auto-generated"},
+                "headers": {
+                    "Auto-Submitted": "auto-generated",
+                    "List-Unsubscribe": "<https://exports.acme.example/api/unsubscribe/x>",
+                    "List-Unsubscribe-Post": "List-Unsubscribe=One-Click",
+                },
                 "userEngagementTrackingDisabled": True,
             },
         )
@@ -66,15 +74,24 @@ def test_a_message_as_the_service_gets_it(server: FakeAcs, service: AzureCommuni
     assert server.asked == []
 
 
-@pytest.mark.parametrize(
-    "answer", [401, 408, 429, (429, {"Retry-After": "1"}), (429, {"retry-after-ms": "50"}), 500, 502, 503, 504, "drop"]
-)
+_PATIENT: list[Answer] = [
+    (429, {"Retry-After": "1"}),
+    (429, {"retry-after-ms": "50"}),
+    (429, {"Retry-After": "1000000"}),
+    (429, {"Retry-After": "soon"}),
+]
+_ASKED_FOR = dict(zip((str(a[1]) for a in _PATIENT if isinstance(a, tuple)), (1, 0.05, 3600, 0), strict=True))
+"""How long we leave the service alone: an hour at most."""
+
+
+@pytest.mark.parametrize("answer", [401, 408, 429, *_PATIENT, 500, 502, 503, 504, "drop"])
 def test_what_may_pass_is_one_post(server: FakeAcs, service: AzureCommunicationServices, answer: Answer) -> None:
     """The SDK would repeat the POST by itself; we ask first, in the next try."""
     server.answers = [answer]
-    with pytest.raises(MailNotAccepted, match="the mail service"):
+    with pytest.raises(MailNotAccepted, match="the mail service") as failed:
         service.send(MESSAGE, tried_before=False)
     assert len(server.posts) == 1
+    assert failed.value.retry_after == (_ASKED_FOR[str(answer[1])] if isinstance(answer, tuple) else 0)
 
     service.send(MESSAGE, tried_before=True)
     assert server.asked == [MESSAGE.operation_id]
@@ -101,6 +118,9 @@ def test_a_service_that_never_answers(server: FakeAcs, monkeypatch: pytest.Monke
     with pytest.raises(MailNotAccepted, match="does not answer"):
         service.send(MESSAGE, tried_before=False)
     assert len(server.posts) == 1
+    service.send(MESSAGE, tried_before=True)
+    assert server.asked == [MESSAGE.operation_id]
+    assert [operation for operation, _ in server.posts] == [MESSAGE.operation_id] * 2
 
 
 def test_a_service_that_is_away() -> None:
@@ -125,17 +145,20 @@ def settings_for(server: FakeAcs) -> Settings:
 
 
 @pytest.mark.parametrize("failures", [[], ["drop"], [503], [429, 503, 401], [503, "drop"]], ids=str)
-def test_a_channel_remembers_what_was_accepted(server: FakeAcs, sent_mail: SentMail, failures: list[Answer]) -> None:
+def test_a_channel_remembers_what_was_accepted(
+    server: FakeAcs, tables: TableServiceClient, sent_mail: SentMail, failures: list[Answer]
+) -> None:
     """However often the activity runs: accepted once, and no POST after that."""
     server.answers = list(failures)
-    channel = EmailChannel(settings_for(server), sent_mail)
+    message = replace(MESSAGE, export_id="0001", kind="completed")
+    delivery = Delivery({"email": EmailChannel(settings_for(server), tables)}, sent_mail)
     for _ in failures:
         with pytest.raises(MailNotAccepted):
-            channel.send("0001", "completed", MESSAGE)
-    assert channel.send("0001", "completed", MESSAGE) == "sent"
+            delivery.send("email", message)
+    assert delivery.send("email", message) == "sent"
     posts = len(server.posts)
     assert posts == len(failures) + (0 if "drop" in failures else 1)
 
-    assert channel.send("0001", "completed", MESSAGE) == "already sent"
+    assert delivery.send("email", message) == "already sent"
     assert len(server.posts) == posts
     assert {operation for operation, _ in server.posts} == {MESSAGE.operation_id}

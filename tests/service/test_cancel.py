@@ -276,7 +276,7 @@ def test_a_deleted_export_is_as_if_it_had_never_been(service: Fragile, blobs: Ca
     """File, record and durable history, while its mail waits; 404 afterwards."""
     client = service.client("sam")
     export_id, url = begin(client, exportType="analytics", notify={"email": True})
-    client.wait(export_id)
+    service.client("ada").wait(export_id)
     client.wait_for_log(export_id, "mail-waits")
     answer = client.call("DELETE", f"/exports/{export_id}")
     assert (answer.status_code, answer.content) == (204, b"")

@@ -66,17 +66,17 @@ def test_a_killed_host_goes_on_where_it_was(
 ) -> None:
     """All 20 parts, the same sha256, one mail; the kills are spread over the life of an export and of its mail."""
     wanted, seconds = undisturbed
-    client = Client(f"{mortal.base_url}/api", "ada")
+    client, other = Client(f"{mortal.base_url}/api", "ada"), Client(f"{mortal.base_url}/api", "sam")
     name = f"killed-{number}"
     export_id = client.start(exportType="sessions", fileName=name, notify={"email": True})
     whole = seconds + GRACE_SECONDS
     moment = (number + random.random()) / KILLS * whole
-    before = watched(client, export_id, moment)
+    before = watched(other, export_id, moment)
     mortal.kill()
     mortal.start()
 
     told = f"killed {moment:.2f} s into {whole:.2f} s, at {before.get('status')}, {before.get('progress')}"
-    status = client.wait(export_id, seconds=90)
+    status = other.wait(export_id, seconds=90)
     assert (status["status"], status.get("error")) == ("Completed", None), told
     assert (status["progress"]["parts"], status["file"]["rows"]) == (20, 20_000), told
     assert status["file"]["sha256"] == wanted["file"]["sha256"], told

@@ -29,6 +29,7 @@ WHO_MAY: Mapping[tuple[str, str], Access] = {
     ("DELETE", "exports/{id}"): OWNER,
     ("POST", "exports/{id}/cancel"): OWNER,
     ("POST", "exports/{id}/retry"): OWNER,
+    ("POST", "exports/{id}/revoke-links"): OWNER,
     ("GET", "exports/{id}/logs"): OWNER,
     ("HEAD", "exports/{id}/logs"): OWNER,
     ("GET", "operations/{id}"): OWNER,
@@ -40,6 +41,10 @@ WHO_MAY: Mapping[tuple[str, str], Access] = {
     ("GET", "d/{token}"): PUBLIC,
     ("HEAD", "d/{token}"): PUBLIC,
     ("POST", "d/{token}"): PUBLIC,
+    **{(method, "unsubscribe/{token}"): PUBLIC for method in ("GET", "HEAD", "POST")},
+    **{(method, "notifications"): CALLER for method in ("GET", "HEAD")},
+    ("POST", "notifications/{id}/read"): Access.RECIPIENT,
+    **{(method, "preferences"): CALLER for method in ("GET", "HEAD", "PUT")},
     ("GET", "health"): PUBLIC,
     ("HEAD", "health"): PUBLIC,
     ("GET", "openapi.json"): PUBLIC,
@@ -52,6 +57,8 @@ WHO_MAY: Mapping[tuple[str, str], Access] = {
     ("POST", "dev/token"): PUBLIC,
     ("GET", "dev/users"): PUBLIC,
     ("HEAD", "dev/users"): PUBLIC,
+    **{(method, "dev/mails"): PUBLIC for method in ("GET", "HEAD")},
+    **{(method, "dev/mails/{kind}"): PUBLIC for method in ("GET", "HEAD")},
     ("GET", "dev/outbox"): PUBLIC,
     ("HEAD", "dev/outbox"): PUBLIC,
     ("DELETE", "dev/outbox"): PUBLIC,
@@ -91,11 +98,16 @@ def owned(jwt_service: Service, issuer: Issuer) -> str:
 def call(service: Service, method: str, route: str, export_id: str, token: str | None) -> requests.Response:
     """The request, with an empty object for a body."""
     headers = {} if token is None else {"Authorization": f"Bearer {token}"}
-    path = route.replace("{id}", export_id).replace("{token}", "x").replace("{file}", "start.js")
+    path = (
+        route.replace("{id}", export_id)
+        .replace("{token}", "x")
+        .replace("{file}", "start.js")
+        .replace("{kind}", "failed")
+    )
     return requests.request(
         method,
         f"{service.api}/{path}",
-        json={} if method == "POST" else None,
+        json={} if method in ("POST", "PUT") else None,
         headers=headers,
         timeout=30,
         allow_redirects=False,
@@ -128,7 +140,7 @@ def test_who_must_not_get_in_does_not(
         "expired": "not-authenticated",
         "wrong audience": "not-authenticated",
         "too low role": "not-allowed" if access in (EXPORTER, OWNER) else "",
-    }.get(stranger, "not-found" if access is OWNER else "")
+    }.get(stranger) or ("not-found" if access in (OWNER, Access.RECIPIENT) else "")
     if route.startswith(("dev/", "service/")):
         assert answer.status_code == 404
         assert method == "HEAD" or answer.json()["detail"] == "there is nothing here"
@@ -158,11 +170,14 @@ def test_the_owner_gets_in(jwt_service: Service, issuer: Issuer, owned: str) -> 
             ("POST", "exports/estimate"): 400,
             ("POST", "exports/{id}/cancel"): 409,
             ("POST", "exports/{id}/retry"): 409,
+            ("POST", "exports/{id}/revoke-links"): 204,
             **{(method, "exports"): 200 for method in ("GET", "HEAD")},
             **{(method, "exports/{id}"): 200 for method in ("GET", "HEAD")},
             **{(method, "exports/{id}/logs"): 200 for method in ("GET", "HEAD")},
             **{(method, "operations/{id}"): 200 for method in ("GET", "HEAD")},
             **{(method, "export-types"): 200 for method in ("GET", "HEAD")},
+            **{(method, "notifications"): 200 for method in ("GET", "HEAD")},
+            **{(method, "preferences"): 200 for method in ("GET", "HEAD", "PUT")},
             ("GET", "exports/{id}/download"): 302,
             ("HEAD", "exports/{id}/download"): 302,
         }

@@ -2,7 +2,9 @@
 
 import hashlib
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from email import message_from_bytes, policy
 from typing import Any
 
 import jwt
@@ -10,7 +12,12 @@ import pytest
 import requests
 
 from demo.stack import Stack
+from shared.links import landing_url
+from shared.records import ExportRecords
+from shared.settings import settings_from
+from shared.storage.accounts import table_service
 from tests.service.conftest import People
+from tests.service.problems import assert_problem
 
 Export = Callable[..., dict[str, Any]]
 
@@ -26,18 +33,28 @@ def mails_about(people: People, status: dict[str, Any]) -> list[dict[str, Any]]:
     return [mail for mail in items if status["file"]["name"] in mail["text"]]
 
 
+@pytest.fixture
+def export(people: People) -> Export:
+    """Ask for an export as a user (ada) and wait for its end without that user's looking; gives the status resource."""
+
+    def run(user: str = "ada", **body: Any) -> dict[str, Any]:
+        return people.sam.wait(people[user].start(**body), seconds=60, every=0.05)
+
+    return run
+
+
 @pytest.fixture(scope="module")
 def mailed(people: People) -> dict[str, Any]:
     """The status of an export that nobody downloaded, and whose mail is out."""
-    body = {"exportType": "analytics", "fileName": "Mailed ü", "notify": {"email": True}}
-    status = people.ada.wait(people.ada.start(**body))
+    body = {"exportType": "analytics", "fileName": "Mailed ü", "notify": {"email": True, "graceSeconds": 0}}
+    status = people.sam.wait(people.ada.start(**body))
     assert ending(people, status["id"])["action"] == "mail-sent"
     return status
 
 
 def link_in(mail: dict[str, Any]) -> str:
     """The landing link, the same in both halves of the mail."""
-    (link,) = re.findall(r"http\S+", mail["text"])
+    (link,) = re.findall(r"http\S+/d/\S+", mail["text"])
     assert f'href="{link}"' in mail["html"]
     return link
 
@@ -54,7 +71,7 @@ def test_a_downloaded_export_sends_no_mail(people: People, export: Export) -> No
 
 def test_a_look_with_head_does_not_call_the_mail_off(people: People, export: Export) -> None:
     """Only a download does."""
-    status = export(exportType="analytics", fileName="only looked at", notify={"email": True})
+    status = export(exportType="analytics", fileName="only looked at", notify={"email": True, "graceSeconds": 1})
     people.ada.call("HEAD", f"/exports/{status['id']}/download")
     assert ending(people, status["id"])["action"] == "mail-sent"
     assert len(mails_about(people, status)) == 1
@@ -84,7 +101,7 @@ def test_looking_at_the_landing_page_changes_nothing(people: People, mailed: dic
         assert page.headers["Referrer-Policy"] == "no-referrer"
         assert '<form method="post">' in page.text
         assert "Mailed ü.csv" in page.text
-        assert re.search(r"until \d\d \w+ \d{4}, \d\d:\d\d UTC", page.text)
+        assert re.search(r"until \w+ \d+, \d{4}, \d\d:\d\d \(UTC\)", page.text)
         assert "sig=" not in page.text
     assert requests.head(link, timeout=30).status_code == 200
     assert people.ada.logs(mailed["id"]) == before
@@ -93,7 +110,7 @@ def test_looking_at_the_landing_page_changes_nothing(people: People, mailed: dic
 
 def test_the_button_of_the_landing_page_leads_to_the_file(people: People, export: Export) -> None:
     """POST redirects to the file with GET, and marks the export as downloaded."""
-    status = export(exportType="analytics", fileName="by the button", notify={"email": True})
+    status = export(exportType="analytics", fileName="by the button", notify={"email": True, "graceSeconds": 0})
     ending(people, status["id"])
     link = link_in(mails_about(people, status)[0])
     answer = requests.post(link, timeout=30, allow_redirects=False)
@@ -115,18 +132,8 @@ def test_a_link_that_is_not_ours_is_a_friendly_404(people: People, mailed: dict[
         for method in ("GET", "POST"):
             page = requests.request(method, wrong, timeout=30, allow_redirects=False)
             assert page.status_code == 404
-            assert "this link is not one of ours" in page.text
+            assert "This link is not one of ours" in page.text
             assert "<script>" not in page.text
-
-
-def test_a_link_outlives_its_export_politely(people: People, service: Stack) -> None:
-    """410: the export is gone, or the link is too old."""
-    key = (service.home / "signing-key").read_text()
-    for claims in ({"sub": "nobody", "exp": 2**33}, {"sub": "nobody", "exp": 1}):
-        token = jwt.encode({**claims, "tenant": "acme", "aud": "sluice-landing"}, key, algorithm="HS256")
-        page = requests.get(f"{people.api}/d/{token}", timeout=30)
-        assert page.status_code == 410
-        assert "ask for" in page.text
 
 
 def test_a_quick_export_sends_no_mail(people: People, export: Export) -> None:
@@ -148,12 +155,268 @@ def test_a_mail_that_is_switched_off_is_not_sent(people: People, export: Export)
 def test_a_title_cannot_smuggle_a_header_into_a_mail(people: People, export: Export) -> None:
     """Line breaks in a file's name end in the text, as an underscore."""
     name = "x\r\nBcc: everybody@example.com\r\n\r\n<b>hello</b>"
-    status = export(exportType="analytics", fileName=name, notify={"email": True})
+    status = export(exportType="analytics", fileName=name, notify={"email": True, "graceSeconds": 0})
     ending(people, status["id"])
     (mail,) = mails_about(people, status)
     assert mail["to"] == "ada@acme.example"
     assert "x_Bcc_ everybody@example.com_b_hello_" in mail["text"]
     assert "<b>" not in mail["html"]
+
+
+SEEN = "No mail: who asked has seen it."
+
+
+@pytest.mark.parametrize("path", ["/exports/{}", "/operations/{}"])
+def test_who_looks_at_the_status_needs_no_mail(people: People, export: Export, path: str) -> None:
+    """A look by who asked, once the export has ended; the waiting mail is called off at once."""
+    status = export(exportType="analytics", fileName="seen", notify={"email": True, "graceSeconds": 3600})
+    people.ada.wait_for_log(status["id"], "mail-waits")
+    assert people.ada.call("GET", path.format(status["id"])).status_code == 200
+    assert ending(people, status["id"])["message"] == SEEN
+    assert mails_about(people, status) == []
+
+
+def test_a_look_before_the_mail_is_planned_counts_too(people: People) -> None:
+    """Who polls until the end is there when it comes."""
+    status = people.ada.wait(people.ada.start(exportType="analytics", notify={"email": True}), every=0.01)
+    assert ending(people, status["id"])["message"] == SEEN
+
+
+def test_others_and_programs_that_ask_for_headers_do_not_see_it_for_you(people: People, export: Export) -> None:
+    """Neither an Admin's look at somebody's export nor HEAD calls the mail off."""
+    status = export("max", exportType="employees", fileName="not seen", notify={"email": True, "graceSeconds": 1})
+    people.ada.call("GET", f"/exports/{status['id']}")
+    people.max.call("HEAD", f"/exports/{status['id']}")
+    assert ending(people, status["id"])["action"] == "mail-sent"
+
+
+def test_a_mail_in_the_language_and_time_zone_of_who_asked(people: People, export: Export) -> None:
+    """Max reads French; the request says where he is."""
+    body = {"fileName": "Employés", "timeZone": "Europe/Paris", "notify": {"email": True, "graceSeconds": 0}}
+    status = export("max", exportType="employees", **body)
+    ending(people, status["id"])
+    (mail,) = mails_about(people, status)
+    assert mail["subject"] == "Votre export « Employés » est prêt"
+    assert re.search(r"jusqu’au \d+ \w+ \d{4}, \d\d:\d\d \(Europe/Paris\)", mail["text"])
+    page = requests.get(link_in(mail), timeout=30)
+    assert '<html lang="fr">' in page.text
+    assert "Télécharger" in page.text
+
+
+@pytest.fixture
+def own_preferences(people: People) -> Iterator[Callable[..., None]]:
+    """Change what bea prefers; as it was afterwards."""
+
+    def prefer(**choices: Any) -> None:
+        assert people.bea.call("PUT", "/preferences", json=choices).status_code == 200
+
+    yield prefer
+    prefer()
+
+
+Prefer = Callable[..., None]
+
+
+def test_preferences_are_what_was_put(people: People, own_preferences: Prefer) -> None:
+    """All of them; null where the export type decides. Everybody has their own, and they come with an entity tag."""
+    nothing = dict.fromkeys(["email", "inApp", "graceSeconds", "afterSeconds", "onFailure", "beforeExpiry"])
+    assert people.bea.call("GET", "/preferences").json() == nothing
+    own_preferences(graceSeconds=7, onFailure=False)
+    answer = people.bea.call("GET", "/preferences")
+    assert answer.json() == nothing | {"graceSeconds": 7, "onFailure": False}
+    assert people.ada.call("GET", "/preferences").json() == nothing
+    again = people.bea.call("GET", "/preferences", headers={"If-None-Match": answer.headers["ETag"]})
+    assert again.status_code == 304
+
+
+def test_wrong_preferences_are_named(people: People) -> None:
+    """What was received and what is valid."""
+    body = {"email": "yes", "graceSeconds": -1, "fax": True}
+    assert_problem(
+        people.bea.call("PUT", "/preferences", json=body),
+        "validation-failed",
+        email="valid boolean",
+        graceSeconds="greater than or equal to 0, got -1",
+        fax="unknown field 'fax'",
+    )
+
+
+@pytest.mark.parametrize(
+    ("preferred", "asked", "message"),
+    [
+        ({"email": False}, {"email": True}, "No mail: the user switched it off."),
+        ({"email": True}, {"email": False}, "No mail: the request switched it off."),
+        ({"afterSeconds": 0, "graceSeconds": 0}, {}, "Sent the mail to bea@globex.example."),
+        ({"afterSeconds": 0, "graceSeconds": 3600}, {"graceSeconds": 0}, "Sent the mail to bea@globex.example."),
+        ({"afterSeconds": 0}, {"afterSeconds": 3600, "graceSeconds": 0}, "quicker than 3600 s."),
+    ],
+    ids=str,
+)
+def test_the_request_goes_before_the_preferences_and_a_no_before_all(
+    people: People, export: Export, own_preferences: Prefer, preferred: Any, asked: Any, message: str
+) -> None:
+    """The export type's word comes last."""
+    own_preferences(**preferred)
+    status = export("bea", exportType="users", columns=["id"], notify=asked)
+    line = people.bea.wait_for_log(status["id"], "mail-sent", "mail-skipped")
+    assert line["message"].endswith(message)
+
+
+def headers_of(service: Stack, mail: dict[str, Any]) -> Any:
+    """The headers of a mail in the outbox, as a mail program reads them."""
+    data = (service.home / "outbox" / f"{mail['operationId']}.eml").read_bytes()
+    return message_from_bytes(data, policy=policy.default)
+
+
+@pytest.mark.parametrize("form", ["urlencoded", "multipart"])
+def test_list_unsubscribe_works_and_only_with_a_click(
+    people: People, export: Export, service: Stack, own_preferences: Prefer, form: str
+) -> None:
+    """RFC 8058: looking changes nothing; one POST, by whatever mail program, and the next export brings no mail."""
+    own_preferences(afterSeconds=0, graceSeconds=0)
+    status = export("bea", exportType="users", fileName=f"unsubscribe {form}", notify={"inApp": True})
+    people.bea.wait_for_log(status["id"], "mail-sent")
+    (mail,) = mails_about(people, status)
+    headers = headers_of(service, mail)
+    url = headers["List-Unsubscribe"].removeprefix("<").removesuffix(">")
+    assert headers["List-Unsubscribe-Post"] == "List-Unsubscribe=One-Click"
+    assert url in mail["text"]
+    assert url in mail["html"]
+
+    for method in ("GET", "GET", "HEAD", "POST"):
+        page = requests.request(method, url, headers={"Sec-Purpose": "prefetch"}, timeout=30)
+        assert page.status_code == (400 if method == "POST" else 200)
+        assert method == "HEAD" or 'value="One-Click"' in page.text
+    assert people.bea.call("GET", "/preferences").json()["email"] is None
+    assert requests.post(url[:-4], data={"List-Unsubscribe": "One-Click"}, timeout=30).status_code == 404
+
+    data = {"List-Unsubscribe": "One-Click"}
+    sent: Any = {"data": data} if form == "urlencoded" else {"files": {n: (None, v) for n, v in data.items()}}
+    page = requests.post(url, timeout=30, allow_redirects=False, **sent)
+    assert (page.status_code, "no more mails" in page.text) == (200, True)
+    assert people.bea.call("GET", "/preferences").json() | {"email": False, "afterSeconds": 0} == (
+        people.bea.call("GET", "/preferences").json()
+    )
+    status = export("bea", exportType="users", fileName="after it", notify={"email": True})
+    line = people.bea.wait_for_log(status["id"], "mail-sent", "mail-skipped")
+    assert line["message"] == "No mail: the user switched it off."
+
+
+def test_who_unsubscribes_while_a_mail_waits_does_not_get_it(
+    people: People, export: Export, own_preferences: Prefer
+) -> None:
+    """What holds is looked up again when the mail would go out."""
+    status = export("bea", exportType="users", notify={"email": True, "graceSeconds": 2})
+    people.bea.wait_for_log(status["id"], "mail-waits")
+    own_preferences(email=False)
+    line = people.bea.wait_for_log(status["id"], "mail-sent", "mail-skipped")
+    assert line["message"] == "No mail: the user switched it off."
+
+
+def as_a_scanner(link: str) -> None:
+    """What programs do that look at the links in mails before people do."""
+    for headers in ({}, {}, {"Range": "bytes=0-99"}, {"Sec-Purpose": "prefetch;prerender"}, {"Purpose": "preview"}):
+        assert requests.get(link, headers=headers, timeout=30, allow_redirects=False).status_code == 200
+    assert requests.head(link, timeout=30, allow_redirects=False).status_code == 200
+    assert requests.options(link, timeout=30, allow_redirects=False).status_code == 204
+
+
+def test_scanners_change_nothing(people: People, export: Export) -> None:
+    """Every link, every way; there is nothing to run on the page; then the link still works for the person."""
+    status = export(exportType="analytics", fileName="scanned", notify={"email": True, "graceSeconds": 0})
+    ending(people, status["id"])
+    mail = mails_about(people, status)[0]
+    before = (people.sam.call("GET", f"/exports/{status['id']}").json(), people.ada.logs(status["id"]))
+    notifications = people.ada.call("GET", "/notifications?limit=5").json()
+    for link in re.findall(r'href="([^"]+)"', mail["html"]):
+        as_a_scanner(link)
+        page = requests.get(link, timeout=30)
+        assert not re.search(r"<script|\son\w+=|javascript:|http-equiv|<iframe|<img", page.text, re.IGNORECASE)
+        assert "default-src 'none'" in page.headers["Content-Security-Policy"]
+    assert before == (people.sam.call("GET", f"/exports/{status['id']}").json(), people.ada.logs(status["id"]))
+    assert people.ada.call("GET", "/notifications?limit=5").json() == notifications
+    assert people.ada.call("GET", "/preferences").json()["email"] is None
+    assert requests.post(link_in(mail), timeout=30, allow_redirects=False).status_code == 303
+
+
+def test_a_link_is_renewed_as_long_as_the_file_is_there(people: People, mailed: dict[str, Any]) -> None:
+    """Each press gives a new URL, which can be read from the middle on."""
+    link = link_in(mails_about(people, mailed)[0])
+    urls = [requests.post(link, timeout=30, allow_redirects=False).headers["Location"] for _ in range(2)]
+    whole = requests.get(urls[0], timeout=30).content
+    rest = requests.get(urls[1], headers={"Range": f"bytes={len(whole) - 10}-"}, timeout=30)
+    assert (rest.status_code, rest.content) == (206, whole[-10:])
+    assert hashlib.sha256(whole).hexdigest() == mailed["file"]["sha256"]
+
+
+@pytest.mark.parametrize(
+    ("changes", "status", "words"),
+    [
+        ({"status": "Expired"}, 410, "could be downloaded until"),
+        ({"expires_at": "2026-01-01T00:00:00.000Z"}, 410, "until January 1, 2026, 00:00 (UTC)"),
+        ({"status": "Cancelled", "expires_at": ""}, 410, "was cancelled"),
+        ({"links": 2}, 410, "was revoked"),
+        ({"status": "Failed", "error_message": "no <b>space</b>."}, 409, "failed: no &lt;b&gt;space&lt;/b&gt;. Let"),
+        ({"status": "Processing"}, 409, "is running"),
+        (None, 410, "was deleted"),
+    ],
+    ids=str,
+)
+def test_the_landing_page_says_what_is_wrong(
+    people: People, mailed: dict[str, Any], service: Stack, changes: dict[str, str] | None, status: int, words: str
+) -> None:
+    """To look and to press alike; and it leads nowhere."""
+    settings = settings_from(
+        {
+            "AzureWebJobsStorage": service.storage,
+            "SOURCE_URL": "sqlite:///none",
+            "LINK_SIGNING_KEY": (service.home / "signing-key").read_text(),
+            "PUBLIC_URL": service.base_url,
+        }
+    )
+    records = ExportRecords(table_service(settings, "activity"))
+    record = records.get("acme", mailed["id"])
+    assert record is not None
+    other = replace(record, id="0" * 34, **(changes or {}))
+    link = landing_url(replace(other, links=1), settings)
+    if changes is not None:
+        records.create(other)
+    try:
+        for method in ("GET", "HEAD", "POST"):
+            page = requests.request(method, link, timeout=30, allow_redirects=False)
+            assert page.status_code == status
+            assert method == "HEAD" or words in page.text
+    finally:
+        records.delete(other)
+
+
+def test_a_link_can_be_revoked(people: People, export: Export) -> None:
+    """By who asked; the log tells, and nobody else can do it."""
+    status = export(exportType="analytics", fileName="revoked", notify={"email": True, "graceSeconds": 0})
+    ending(people, status["id"])
+    link = link_in(mails_about(people, status)[0])
+    assert_problem(people.max.call("POST", f"/exports/{status['id']}/revoke-links"), "not-found")
+    assert requests.get(link, timeout=30).status_code == 200
+    assert people.ada.call("POST", f"/exports/{status['id']}/revoke-links").status_code == 204
+    assert requests.get(link, timeout=30).status_code == 410
+    assert people.ada.logs(status["id"])[-1]["message"] == "Ada Lindqvist revoked the links to the file."
+    assert people.ada.call("GET", f"/exports/{status['id']}/download").status_code == 302
+
+
+def test_the_mails_can_be_looked_at(people: People) -> None:
+    """Every one in every language, from one page."""
+    index = requests.get(f"{people.api}/dev/mails", timeout=30)
+    links = re.findall(r'href="([^"]+)"', index.text)
+    assert len(links) == 12
+    for link in links:
+        page = requests.get(f"{people.api}/dev/{link}", timeout=30)
+        assert page.status_code == 200
+        assert f'<html lang="{link[-2:]}">' in page.text
+    assert_problem(
+        requests.get(f"{people.api}/dev/mails/faild", timeout=30), "not-found", detail="did you mean 'failed'"
+    )
+    answer = requests.get(f"{people.api}/dev/mails/failed?locale=xx", timeout=30)
+    assert_problem(answer, "validation-failed", locale="unknown locale 'xx'; known: en, de, es, fr")
 
 
 def test_the_outbox_can_be_emptied(people: People, mailed: dict[str, Any]) -> None:

@@ -98,7 +98,8 @@ def test_the_log_tells_the_story_in_order(people: People, export: Export) -> Non
     status = export(exportType="employees")
     people.ada.wait_for_log(status["id"], "mail-skipped")
     lines = people.ada.logs(status["id"])
-    assert [line["action"] for line in lines] == ["requested", "planned", "merged", "published", "mail-skipped"]
+    actions = [line["action"] for line in lines]
+    assert actions == ["requested", "planned", "merged", "published", "in-app-notification-sent", "mail-skipped"]
     assert {line["level"] for line in lines} == {"info"}
     assert [line["time"] for line in lines] == sorted(line["time"] for line in lines)
     assert lines[0]["message"] == "Ada Lindqvist asked for 'Employees' as csv."

@@ -1,0 +1,1 @@
+"""What people read: mails and pages, from templates (``templates/``) and catalogues (``locales/``)."""

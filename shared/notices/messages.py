@@ -1,0 +1,79 @@
+"""The message about an export for one channel, made of its record."""
+
+from datetime import timedelta
+
+from shared.catalogue import export_type_named
+from shared.channels.base import Message, operation_id
+from shared.export_types import ExportType
+from shared.identity import Caller
+from shared.links import landing_url, unsubscribe_url
+from shared.locales import canonical
+from shared.notices.mails import Facts, words
+from shared.policy import Kind
+from shared.records import ExportRecord, from_iso, iso
+from shared.requests import ExportRequest
+from shared.settings import Settings
+
+
+def message(record: ExportRecord, kind: Kind, channel: str, address: str, settings: Settings) -> Message:
+    """What a channel tells of an export. It holds no data rows, and a link without a key to the file."""
+    person = Caller.from_json(record.caller)
+    told = words(kind, facts(record, kind, settings), locale_of(record))
+    about = kind if kind != "failed" or record.attempt == 1 else f"failed-{record.attempt}"
+    recipient = address if channel == "email" else f"{channel}:{address}"
+    return Message(
+        operation_id=operation_id(record.id, recipient, about),
+        recipient=address,
+        recipient_name=person.name,
+        subject=told.subject,
+        text=told.text,
+        html=told.html,
+        summary=told.summary,
+        link=landing_url(record, settings),
+        unsubscribe=unsubscribe_url(record.tenant, record.created_by, settings),
+        tenant=record.tenant,
+        user=record.created_by,
+        export_id=record.id,
+        kind=kind,
+        at=_happened(record, kind, settings),
+    )
+
+
+def facts(record: ExportRecord, kind: Kind, settings: Settings) -> Facts:
+    """What a template may say of an export."""
+    failed = kind == "failed"
+    return Facts(
+        name=str(record.caller["name"]),
+        title=title_in(export_type_named(record.export_type), locale_of(record)),
+        link=landing_url(record, settings),
+        unsubscribe=unsubscribe_url(record.tenant, record.created_by, settings),
+        time_zone=time_zone_of(record),
+        file_name="" if failed else record.file_name,
+        rows=record.file_rows,
+        bytes=record.file_bytes,
+        expires_at=None if failed else from_iso(record.expires_at),
+        error=record.error_message,
+    )
+
+
+def locale_of(record: ExportRecord) -> str:
+    """The language that the request asked for, else that of who asked."""
+    return ExportRequest.model_validate_json(record.request["body"]).locale or str(record.caller["locale"])
+
+
+def time_zone_of(record: ExportRecord) -> str:
+    """The time zone of the request."""
+    return ExportRequest.model_validate_json(record.request["body"]).time_zone
+
+
+def title_in(export_type: ExportType, locale: str) -> str:
+    """The type's title in a locale, else the plain one."""
+    language, region = canonical(locale)
+    titles = export_type.titles
+    return titles.get(f"{language}-{region}") or titles.get(language) or export_type.title
+
+
+def _happened(record: ExportRecord, kind: Kind, settings: Settings) -> str:
+    if kind == "expiring":
+        return iso(from_iso(record.expires_at) - timedelta(hours=settings.expiry_notice_hours))
+    return record.completed_at

@@ -1,0 +1,45 @@
+"""``/dev/mails``: every mail as it looks, in every language. Answers 404 outside dev mode."""
+
+from typing import get_args
+
+import azure.durable_functions as df
+import azure.functions as func
+
+from shared.errors import FieldError, NotFound, ValidationFailed, unknown
+from shared.notices.catalogues import LANGUAGES
+from shared.notices.mails import FAILED_SAMPLE, SAMPLE, words
+from shared.policy import Kind
+from triggers.dev import dev_settings
+from triggers.http import endpoint
+from triggers.landing import html_response
+
+bp = df.Blueprint()
+
+KINDS: tuple[Kind, ...] = get_args(Kind)
+
+
+@bp.route(route="dev/mails", methods=["GET", "HEAD"])
+@endpoint
+async def mail_previews(req: func.HttpRequest) -> func.HttpResponse:
+    dev_settings()
+    entries = "".join(
+        f"<li>{kind}: {', '.join(_link(kind, language) for language in LANGUAGES)}</li>" for kind in KINDS
+    )
+    return html_response(200, f'<!doctype html><html lang="en"><title>Mails</title><h1>Mails</h1><ul>{entries}</ul>')
+
+
+@bp.route(route="dev/mails/{kind}", methods=["GET", "HEAD"])
+@endpoint
+async def mail_preview(req: func.HttpRequest) -> func.HttpResponse:
+    dev_settings()
+    kind = next((k for k in KINDS if k == req.route_params["kind"]), None)
+    if kind is None:
+        raise NotFound(unknown("mail", req.route_params["kind"][:40], KINDS))
+    language = req.params.get("locale", LANGUAGES[0])
+    if language not in LANGUAGES:
+        raise ValidationFailed([FieldError("locale", unknown("locale", language[:40], LANGUAGES))])
+    return html_response(200, words(kind, FAILED_SAMPLE if kind == "failed" else SAMPLE, language).html)
+
+
+def _link(kind: str, language: str) -> str:
+    return f'<a href="mails/{kind}?locale={language}">{language}</a>'

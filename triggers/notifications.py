@@ -1,0 +1,99 @@
+"""``/notifications``: what the caller was told in the app. Poll it with its entity tag."""
+
+from typing import Any
+
+import azure.durable_functions as df
+import azure.functions as func
+
+from shared.clock import utc_now
+from shared.errors import FieldError, NotFound, ValidationFailed, unknown
+from shared.identity import Caller
+from shared.notifications import Notification
+from shared.records import iso
+from shared.services import Services
+from shared.settings import Settings
+from triggers.exports import cursor_of, limit_of, links
+from triggers.http import caller_of, endpoint, in_thread, json_response, request_services
+from triggers.manners import REVALIDATE
+from triggers.seen import note_seen
+
+bp = df.Blueprint()
+
+_PARAMETERS = ("unread", "limit", "cursor")
+_MISSING = "you have no notification of this id"
+
+
+@bp.route(route="notifications", methods=["GET", "HEAD"])
+@endpoint
+async def list_notifications(req: func.HttpRequest) -> func.HttpResponse:
+    caller = await caller_of(req)
+    unread, limit, after = _query(req.params)
+    context = await request_services()
+    body = await in_thread(_page, caller, unread, limit, after, context)
+    return json_response(body, headers={"Cache-Control": REVALIDATE})
+
+
+@bp.route(route="notifications/{id}/read", methods=["POST"])
+@bp.durable_client_input(client_name="client")
+@endpoint
+async def read_notification(req: func.HttpRequest, client: df.DurableOrchestrationClient) -> func.HttpResponse:
+    caller = await caller_of(req)
+    context = await request_services()
+    told = await in_thread(_read, caller, req.route_params["id"], context)
+    record = await in_thread(context.records.get, caller.tenant, told.export_id)
+    if record:
+        await note_seen(record, caller, context, client)
+    return json_response(resource(told, context.settings))
+
+
+def resource(told: Notification, settings: Settings) -> dict[str, Any]:
+    """A notification as the API shows it."""
+    return {
+        "id": told.id,
+        "kind": told.kind,
+        "exportId": told.export_id,
+        "subject": told.subject,
+        "summary": told.summary,
+        "createdAt": told.created_at,
+        "readAt": told.read_at or None,
+        "links": {"export": links(told.export_id, settings)["self"]},
+    }
+
+
+def _page(caller: Caller, unread: bool, limit: int, after: str, context: Services) -> dict[str, Any]:
+    items, cursor = context.notifications.page(caller, limit, after, unread=unread)
+    return {
+        "items": [resource(told, context.settings) for told in items],
+        "nextCursor": cursor or None,
+        "unread": context.notifications.unread(caller),
+    }
+
+
+def _read(caller: Caller, notification: str, context: Services) -> Notification:
+    if not (notification.replace("-", "").isalnum() and notification.isascii() and len(notification) <= 64):
+        raise NotFound(_MISSING)
+    told = context.notifications.get(caller, notification)
+    if told is None:
+        raise NotFound(_MISSING)
+    if told.read_at:
+        return told
+    context.notifications.read_one(caller, notification, iso(utc_now()))
+    return context.notifications.get(caller, notification) or told
+
+
+def _query(params: Any) -> tuple[bool, int, str]:
+    errors = [FieldError(n, unknown("parameter", n, _PARAMETERS)) for n in params if n not in _PARAMETERS]
+    limit, after = 50, ""
+    if (unread := params.get("unread", "false")) not in ("true", "false"):
+        errors.append(FieldError("unread", f"takes true or false, got '{unread[:20]}'"))
+    try:
+        limit = limit_of(params.get("limit"), 50)
+    except ValidationFailed as failed:
+        errors += failed.errors
+    try:
+        after = cursor_of(params.get("cursor"))
+    except ValidationFailed as failed:
+        errors += failed.errors
+    if errors:
+        raise ValidationFailed(errors)
+    return unread == "true", limit, after

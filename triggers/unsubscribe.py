@@ -1,0 +1,43 @@
+"""``/unsubscribe/{token}``: no more mails (RFC 8058). Looking changes nothing, and exports go on as before."""
+
+from urllib.parse import parse_qs
+
+import azure.durable_functions as df
+import azure.functions as func
+
+from shared.errors import NotFound
+from shared.links import unsubscribe_ref
+from shared.notices.pages import page, preferred_locale
+from shared.settings import settings
+from triggers.http import endpoint, in_thread, request_services
+from triggers.landing import html_response
+
+bp = df.Blueprint()
+
+_ONE_CLICK = ("List-Unsubscribe", "One-Click")
+
+
+@bp.route(route="unsubscribe/{token}", methods=["GET", "HEAD", "POST"])
+@endpoint
+async def unsubscribe(req: func.HttpRequest) -> func.HttpResponse:
+    locale = preferred_locale(req.headers.get("Accept-Language", ""))
+    try:
+        tenant, user = unsubscribe_ref(req.route_params["token"], settings())
+    except NotFound:
+        return html_response(404, page("unsubscribe", {"step": "unknown"}, locale))
+    if req.method != "POST":
+        return html_response(200, page("unsubscribe", {"step": "asked"}, locale))
+    if not _is_one_click(req):
+        return html_response(400, page("unsubscribe", {"step": "asked"}, locale))
+    context = await request_services()
+    await in_thread(context.preferences.switch_mail_off, tenant, user)
+    return html_response(200, page("unsubscribe", {"step": "done"}, locale))
+
+
+def _is_one_click(req: func.HttpRequest) -> bool:
+    """RFC 8058, section 3.2: the pair comes as a form, in either of its encodings."""
+    name, value = _ONE_CLICK
+    body = req.get_body()[:10_000].decode(errors="replace")
+    if req.headers.get("Content-Type", "").lower().startswith("multipart/form-data"):
+        return f'name="{name}"' in body and value in body
+    return parse_qs(body.strip()).get(name) == [value]
