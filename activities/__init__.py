@@ -1,5 +1,18 @@
-"""The verbs: plan, encode a part, merge, publish, fail, notify, clean up. Each may run twice and gives the same."""
+"""The verbs: plan, encode a part, merge, publish, fail, notify, announce, deliver, clean up.
 
-from activities import clean_up, encode_part, fail, merge, notify, plan, publish
+Each may run twice and gives the same.
+"""
 
-BLUEPRINTS = (plan.bp, encode_part.bp, merge.bp, publish.bp, fail.bp, notify.bp, clean_up.bp)
+from activities import announce, clean_up, deliver, encode_part, fail, merge, notify, plan, publish
+
+BLUEPRINTS = (
+    plan.bp,
+    encode_part.bp,
+    merge.bp,
+    publish.bp,
+    fail.bp,
+    notify.bp,
+    announce.bp,
+    deliver.bp,
+    clean_up.bp,
+)

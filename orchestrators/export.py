@@ -25,7 +25,7 @@ def export(context: df.DurableOrchestrationContext) -> Step:
     2. Fan out: parts become partial blobs, in a sliding window; many parts, in sub-orchestrations.
     3. Merge: one file.
     4. Publish: the record is Completed.
-    5. Start the notification, which waits by itself; remove the partial blobs.
+    5. Start the notification, which waits by itself; announce what happened; remove the partial blobs.
 
     A failure that cannot pass, or that did not pass in time, is written to the record; then the orchestration fails.
     Somebody who cancels the export writes that to its record first, and then raises the event ``cancel``: activities
@@ -48,16 +48,18 @@ def export(context: df.DurableOrchestrationContext) -> Step:
         _show(context, "publishing", plan.parts, plan, plan.rows)
         output = yield from try_step("publish_export", {"ref": ref, "file": merged})
     except StepFailed as failed:
-        if failed.cancelled or (yield from _fail(context, start, failed.failure)) == "Cancelled":
+        cancelled = failed.cancelled or (yield from _fail(context, start, failed.failure)) == "Cancelled"
+        yield from _announce(context, start)
+        if cancelled:
             yield from step(context, "remove_cancelled", ref, _FAILING_ATTEMPTS, start.retry_first_seconds)
             return {"exportId": start.export_id, "status": "Cancelled"}
         raise
     _show(context, "done", plan.parts, plan, plan.rows)
-    for activity in ("start_notification", "remove_parts"):
+    for activity in ("start_notification", "announce_export", "remove_parts"):
         try:
             yield from try_step(activity, ref)
         except StepFailed:
-            continue  # the file is published; what was not removed, retention removes
+            continue  # the file is published; the timers do what was not done
     return Published.from_json(output).to_output()
 
 
@@ -98,6 +100,14 @@ def _fail(context: df.DurableOrchestrationContext, start: ExportStart, failure: 
     argument = FailedExport(start.tenant, start.export_id, failure.to_json(), start.attempt).to_json()
     recorded = yield from step(context, "fail_export", argument, _FAILING_ATTEMPTS, start.retry_first_seconds)
     return recorded["status"]
+
+
+def _announce(context: df.DurableOrchestrationContext, start: ExportStart) -> Step:
+    """Announce how the export has ended; what is not announced in time, the timer ``outbox`` announces."""
+    try:
+        yield from step(context, "announce_export", start.ref.to_json(), start.attempts, start.retry_first_seconds)
+    except StepFailed:
+        return
 
 
 def _show(

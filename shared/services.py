@@ -12,6 +12,7 @@ from shared.claims import Claims
 from shared.errors import ExportCancelled, PermanentError
 from shared.export_log import ExportLog
 from shared.models import ExportRef
+from shared.outbox import Outbox
 from shared.plan import ExportPlan
 from shared.records import ExportRecord, ExportRecords
 from shared.settings import Settings, settings
@@ -21,6 +22,9 @@ from shared.storage.names import plan_blob
 from shared.storage.sent_mail import SentMail
 from shared.transitions import Status
 from shared.usage import Limits, Usage
+from shared.webhooks.addresses import Rules
+from shared.webhooks.deliveries import Deliveries
+from shared.webhooks.endpoints import Endpoints
 
 
 @dataclass(frozen=True)
@@ -34,6 +38,14 @@ class Services:
     mail: EmailChannel
     claims: Claims
     usage: Usage
+    outbox: Outbox
+    endpoints: Endpoints
+    deliveries: Deliveries
+
+    @property
+    def webhook_rules(self) -> Rules:
+        """Where webhooks may go."""
+        return Rules(self.settings.local_origins)
 
     @property
     def limits(self) -> Limits:
@@ -92,12 +104,17 @@ def services(patience: Patience) -> Services:
         EmailChannel(current, sent),
         Claims(tables),
         Usage(tables),
+        Outbox(tables),
+        Endpoints(tables),
+        Deliveries(tables),
     )
     built.blobs.prepare()
     built.records.prepare()
     built.log.prepare()
     built.claims.prepare()
     built.usage.prepare()
+    built.endpoints.prepare()
+    built.deliveries.prepare()
     sent.prepare()
     return built
 

@@ -124,6 +124,12 @@ class Usage:
                 for export_id, (user, since) in _row(entity, "").live.items():
                     yield LiveExport(entity["PartitionKey"], export_id, user, datetime.fromtimestamp(since, UTC))
 
+    def tenants(self) -> Iterator[str]:
+        """Every tenant that has exported anything."""
+        with storage_errors():
+            for entity in self._table.list_entities(select=["PartitionKey"]):
+                yield str(entity["PartitionKey"])
+
     def _change(self, tenant: str, change: Callable[[_Day, datetime], bool]) -> None:
         mine = self._turn.acquire(timeout=_PATIENCE)
         try:

@@ -12,9 +12,12 @@ from triggers import (
     health,
     landing,
     operations,
+    outbox,
     service_tokens,
     timers,
     watchdog,
+    webhook_deliveries,
+    webhooks,
 )
 
 BLUEPRINTS = (
@@ -24,6 +27,8 @@ BLUEPRINTS = (
     operations.bp,
     downloads.bp,
     landing.bp,
+    webhooks.bp,
+    webhook_deliveries.bp,
     catalogue.bp,
     service_tokens.bp,
     health.bp,
@@ -32,4 +37,5 @@ BLUEPRINTS = (
     elsewhere.bp,
     timers.bp,
     watchdog.bp,
+    outbox.bp,
 )

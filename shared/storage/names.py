@@ -10,6 +10,8 @@ LOGS_TABLE = "SluiceLogs"
 MAIL_TABLE = "SluiceMail"
 CLAIMS_TABLE = "SluiceClaims"
 USAGE_TABLE = "SluiceUsage"
+WEBHOOKS_TABLE = "SluiceWebhooks"
+DELIVERIES_TABLE = "SluiceDeliveries"
 
 
 def folder(tenant: str, export_id: str) -> str:
@@ -41,6 +43,11 @@ def export_instance(export_id: str, attempt: int) -> str:
 def notification_instance(export_id: str) -> str:
     """The instance id of the orchestration that waits before it sends the mail."""
     return f"{export_id}-notify"
+
+
+def delivery_instance(endpoint_id: str, delivery_id: str, round_: int) -> str:
+    """The instance id of the orchestration that sends an event to an endpoint; ``round_`` counts redeliveries."""
+    return f"{endpoint_id}-{delivery_id}-{round_}"
 
 
 _NOT_IN_FILE_NAMES = re.compile(
