@@ -13,7 +13,7 @@ bp = df.Blueprint()
 _STEP_ATTEMPTS = 30
 """How often an attempt that could not even be made (storage is away) is begun again: for about half an hour."""
 
-_LONGEST_WAIT_FOR_OTHERS = 30.0
+_LONGEST_WAIT_FOR_OTHERS = 10.0
 
 
 @bp.orchestration_trigger(context_name="context")
@@ -48,7 +48,7 @@ def _attempt(context: df.DurableOrchestrationContext, job: DeliveryJob, retry_fi
         if not done.busy:
             return done
         waited += 1
-        yield from _wait(context, min(2.0**waited / 2, _LONGEST_WAIT_FOR_OTHERS), waited)
+        yield from _wait(context, min(waited / 2, _LONGEST_WAIT_FOR_OTHERS), waited)
 
 
 def _wait(context: df.DurableOrchestrationContext, seconds: float, number: int) -> Step:
