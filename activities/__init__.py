@@ -1,5 +1,19 @@
-"""The verbs: start, plan, encode a part, merge, publish, fail, notify, clean up. Each may run twice."""
+"""The verbs: start, plan, encode a part, merge, publish, fail, notify, announce, deliver, clean up.
 
-from activities import clean_up, encode_part, fail, merge, notify, plan, publish, start
+Each may run twice and gives the same.
+"""
 
-BLUEPRINTS = (start.bp, plan.bp, encode_part.bp, merge.bp, publish.bp, fail.bp, notify.bp, clean_up.bp)
+from activities import announce, clean_up, deliver, encode_part, fail, merge, notify, plan, publish, start
+
+BLUEPRINTS = (
+    start.bp,
+    plan.bp,
+    encode_part.bp,
+    merge.bp,
+    publish.bp,
+    fail.bp,
+    notify.bp,
+    announce.bp,
+    deliver.bp,
+    clean_up.bp,
+)

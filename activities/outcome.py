@@ -3,7 +3,7 @@
 An exception would cross the workflow as text; as data, the orchestrator knows whether trying again may help.
 """
 
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from typing import Any, Protocol, TypeAlias
 from uuid import uuid4
 
@@ -40,6 +40,21 @@ def _outcome(work: Callable[[], _Result]) -> dict[str, Any]:
         logger.exception("unexpected error %s", reference, extra={"action": "unexpected-error"})
         message = f"an unexpected error occurred; the operators find it in the log under {reference}"
         return {"failure": Failure("internal-error", message).to_json()}
+
+
+async def awaited(work: Awaitable[_Result], given: Payload) -> dict[str, Any]:
+    """``outcome`` of work that waits for others on the event loop."""
+    with about(**{name: given[name] for name in FIELDS if given.get(name)}):
+        try:
+            result = await work
+        except Exception as error:  # noqa: BLE001 - told apart below
+            caught = error
+
+            def again() -> _Result:
+                raise caught
+
+            return _outcome(again)
+        return _outcome(lambda: result)
 
 
 def failure_of(error: SluiceError) -> dict[str, Any]:

@@ -26,10 +26,12 @@ def export(context: df.DurableOrchestrationContext) -> Step:
     2. Fan out: parts become partial blobs, in a sliding window; many parts, in sub-orchestrations.
     3. Merge: one file.
     4. Publish: the record is Completed.
-    5. Let an export run that waits for its turn; start the notification, which waits by itself; remove the parts.
+    5. Let an export run that waits for its turn; start the notification, which waits by itself; announce what happened;
+       remove the parts.
 
     A failure that cannot pass, or that did not pass in time, is written to the record and told; then the orchestration
     fails.
+
     Somebody who cancels the export writes that to its record first, and then raises the event ``cancel``: activities
     look at the record, pauses end with the event, and everything is removed once nothing runs any more.
     """
@@ -51,6 +53,7 @@ def export(context: df.DurableOrchestrationContext) -> Step:
         output = yield from try_step("publish_export", {"ref": ref, "file": merged})
     except StepFailed as failed:
         cancelled = failed.cancelled or (yield from _fail(context, start, failed.failure)) == "Cancelled"
+        yield from _announce(context, start)
         if cancelled:
             yield from step(context, "remove_cancelled", ref, _FAILING_ATTEMPTS, start.retry_first_seconds)
         with suppress(StepFailed):  # the watchdog lets the next one run
@@ -61,7 +64,7 @@ def export(context: df.DurableOrchestrationContext) -> Step:
             yield from step(context, "start_notification", ref, start.attempts, start.retry_first_seconds)
         raise
     show(context, "done", plan.parts, plan.parts, plan.rows, plan.rows)
-    for activity in ("next_turns", "start_notification", "remove_parts"):
+    for activity in ("next_turns", "start_notification", "announce_export", "remove_parts"):
         try:
             yield from try_step(activity, ref)
         except StepFailed:
@@ -108,3 +111,9 @@ def _fail(context: df.DurableOrchestrationContext, start: ExportStart, failure: 
     argument = FailedExport(start.tenant, start.export_id, failure.to_json(), start.attempt, start.request_id).to_json()
     recorded = yield from step(context, "fail_export", argument, _FAILING_ATTEMPTS, start.retry_first_seconds)
     return recorded["status"]
+
+
+def _announce(context: df.DurableOrchestrationContext, start: ExportStart) -> Step:
+    """Announce how the export has ended; what is not announced in time, the timer ``outbox`` announces."""
+    with suppress(StepFailed):
+        yield from step(context, "announce_export", start.ref.to_json(), start.attempts, start.retry_first_seconds)

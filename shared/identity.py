@@ -71,6 +71,11 @@ class Caller:
         if not (self.administers or Role.MANAGER in self.roles):
             raise NotAllowed("a Viewer cannot ask for exports; an Admin of your organisation can change your role")
 
+    def require_administrator(self) -> None:
+        """Raise ``NotAllowed`` for those who may not change what the whole tenant has."""
+        if not self.administers:
+            raise NotAllowed("only an Admin of your organisation may do this")
+
     def to_json(self) -> dict[str, Any]:
         """As the export's record keeps it."""
         return asdict(self)

@@ -4,7 +4,7 @@ All are frozen, small and JSON-shaped; rows and bytes never travel here, only re
 default, because an orchestration may have been started by the release before.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any, Self
 
@@ -206,3 +206,43 @@ class SkippedMail(_Record):
     reason: str
     request_id: str = ""
     channels: tuple[str, ...] = ("email",)
+
+
+@dataclass(frozen=True)
+class DeliveryStart(_Record):
+    """The input of a delivery's orchestration: what goes where, and the pause before each attempt in seconds.
+
+    The pace travels along, as an export's does. ``round`` counts redeliveries from 1.
+    """
+
+    tenant: str
+    endpoint: str
+    delivery: str
+    round: int
+    pauses: Sequence[float]
+    retry_first_seconds: float
+
+
+@dataclass(frozen=True)
+class DeliveryJob(_Record):
+    """One attempt of a delivery; ``number`` counts from 1 in each round, ``last``: there will be no other."""
+
+    tenant: str
+    endpoint: str
+    delivery: str
+    round: int
+    number: int
+    last: bool
+
+
+@dataclass(frozen=True)
+class Attempted(_Record):
+    """What became of an attempt. ``ended``: the delivery has got through or never will.
+
+    ``busy``: nothing was sent, for enough is on its way already; ``retry_after``: what the receiver asked for, in
+    seconds.
+    """
+
+    ended: bool
+    busy: bool = False
+    retry_after: int = 0

@@ -15,8 +15,9 @@ from pydantic.json_schema import models_json_schema
 from shared.export_types import ExportType, Filter, SqlExport
 from shared.formats import get_format
 from shared.formats.options import Option
+from shared.outbox import EventType
 from shared.requests import ExportRequest
-from shared.resources import Problem
+from shared.resources import Event, Problem
 from shared.version import VERSION
 
 _SCHEMAS = "#/components/schemas/"
@@ -31,6 +32,7 @@ class Access(StrEnum):
     EXPORTER = "SuperAdmin, Admin or Manager"
     OWNER = "who asked for the export, an Admin of the tenant, or a SuperAdmin"
     RECIPIENT = "whom the notification is for"
+    ADMIN = "an Admin of the tenant, or a SuperAdmin"
     FUNCTION_KEY = "a service with a function key"
 
 
@@ -80,9 +82,11 @@ class Call:
         found = {503, *self.refuses}
         if self.access not in (Access.PUBLIC, Access.FUNCTION_KEY):
             found.add(401)
-        if self.access in (Access.EXPORTER, Access.OWNER):
+        if self.access in (Access.EXPORTER, Access.OWNER, Access.ADMIN):
             found.add(403)
         if self.access in (Access.OWNER, Access.RECIPIENT):
+            found.add(404)
+        if self.access is Access.ADMIN and any(p.required for p in self.parameters):
             found.add(404)
         if self.body:
             found |= {400, 413}
@@ -96,10 +100,10 @@ _REASONS = {
     401: "No token, or one that is not good.",
     403: "The caller's role does not allow it.",
     404: "There is nothing here that the caller may see; the same for a foreign id and for a missing one.",
-    409: "Not possible in the export's present state.",
+    409: "Not possible in the present state.",
     410: "The file is gone.",
     413: "The body is over 64 KiB.",
-    422: "More rows than the format or the export type takes, or an Idempotency-Key of another request.",
+    422: "More than a limit takes, which is named, or an Idempotency-Key of another request.",
     429: "A quota is reached; Retry-After tells when to come again.",
     503: "Storage, the database or the issuer of tokens cannot be reached; or a setting is wrong.",
 }
@@ -107,7 +111,7 @@ _REASONS = {
 
 def document(calls: Sequence[Call], export_types: Sequence[ExportType], base_url: str) -> dict[str, Any]:
     """The whole document, as plain JSON values."""
-    models: dict[type[BaseModel], None] = {Problem: None}
+    models: dict[type[BaseModel], None] = {Problem: None, Event: None}
     for call in calls:
         models |= {a.model: None for a in call.answers.values() if a.model}
         if call.body and call.body is not ExportRequest:
@@ -127,6 +131,7 @@ def document(calls: Sequence[Call], export_types: Sequence[ExportType], base_url
         },
         "servers": [{"url": base_url}],
         "paths": paths,
+        "webhooks": {event: {"post": _webhook(event)} for event in EventType},
         "components": {
             "schemas": {**whole["$defs"], **dict(_request_schemas(export_types))},
             "securitySchemes": {
@@ -138,7 +143,7 @@ def document(calls: Sequence[Call], export_types: Sequence[ExportType], base_url
 
 
 def _answers(calls: Sequence[Call]) -> tuple[type[BaseModel], ...]:
-    return (Problem, *(a.model for call in calls for a in call.answers.values() if a.model))
+    return (Problem, Event, *(a.model for call in calls for a in call.answers.values() if a.model))
 
 
 def _operation(call: Call) -> dict[str, Any]:
@@ -169,6 +174,35 @@ def _operation(call: Call) -> dict[str, Any]:
             answer["headers"] = {"WWW-Authenticate": {"required": True, "schema": {"const": "Bearer"}}}
         operation["responses"].setdefault(str(status), answer)
     return operation
+
+
+def _webhook(event: EventType) -> dict[str, Any]:
+    """What a receiver gets (Standard Webhooks); docs/webhooks.md says how it knows that it is from us."""
+    headers = {
+        "webhook-id": "The event's id: the same however often it is sent.",
+        "webhook-timestamp": "When it was sent, in seconds since 1970.",
+        "webhook-signature": "v1,<base64> for each secret that is good.",
+    }
+    narrowed = {"properties": {"type": {"const": str(event)}}}
+    return {
+        "operationId": event.replace(".", "_"),
+        "summary": f"The event {event}",
+        "tags": ["webhooks"],
+        "security": [],
+        "parameters": [
+            {"name": name, "in": "header", "required": True, "description": summary, "schema": {"type": "string"}}
+            for name, summary in headers.items()
+        ],
+        "requestBody": {
+            "required": True,
+            "content": {_JSON: {"schema": {"allOf": [{"$ref": f"{_SCHEMAS}Event"}, narrowed]}}},
+        },
+        "responses": {
+            "2XX": {"description": "It is received, and is not sent again."},
+            "410": {"description": "Nothing more is wanted: the webhook is disabled."},
+            "default": {"description": "It is sent again later; a redirect is not followed."},
+        },
+    }
 
 
 def _parameter(parameter: Parameter) -> dict[str, Any]:

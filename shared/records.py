@@ -17,9 +17,11 @@ from azure.core.exceptions import (
     ResourceNotFoundError,
     ServiceResponseError,
 )
-from azure.data.tables import TableServiceClient, UpdateMode
+from azure.data.tables import TableServiceClient, TableTransactionError, UpdateMode
 
+from shared.clock import utc_now
 from shared.errors import StorageUnavailable
+from shared.outbox import FIRST_ROW, Entry, EventType, event_id
 from shared.storage.accounts import storage_errors
 from shared.storage.names import EXPORTS_TABLE, TENANTS_TABLE
 from shared.storage.texts import join_text, split_text
@@ -30,6 +32,7 @@ _MILLISECOND = timedelta(milliseconds=1)
 _LAST_MILLISECOND = 2**48 - 1
 _RACES = 20
 """How often a change is tried again because somebody else changed the record, or the response was lost."""
+_CHANGED_MEANWHILE = 412
 
 
 @dataclass(frozen=True)
@@ -92,21 +95,59 @@ _LONG = ("total_rows", "total_parts", "file_bytes", "file_rows")
 """Kept as text: a table's plain integer has 32 bits."""
 
 
+_EVENTS = {
+    Status.COMPLETED: EventType.EXPORT_COMPLETED,
+    Status.FAILED: EventType.EXPORT_FAILED,
+    Status.CANCELLED: EventType.EXPORT_CANCELLED,
+    Status.EXPIRED: EventType.EXPORT_EXPIRED,
+}
+"""What is announced when a record gets this status."""
+
+
+def announcement(record: ExportRecord, at: str) -> Entry | None:
+    """What the status that a record got at this time means to others; None when they do not hear of it."""
+    event = _EVENTS.get(Status(record.status))
+    if event is None:
+        return None
+    data: dict[str, Any] = {
+        "id": record.id,
+        "exportType": record.export_type,
+        "format": record.format,
+        "status": record.status,
+        "attempt": record.attempt,
+        "createdBy": record.created_by,
+        "createdAt": record.created_at,
+        "completedAt": record.completed_at,
+    }
+    if record.file_name:
+        data["expiresAt"] = record.expires_at
+        data["file"] = {
+            "name": record.file_name,
+            "bytes": record.file_bytes,
+            "rows": record.file_rows,
+            "sha256": record.file_sha256,
+            "contentType": record.content_type,
+        }
+    if record.status == Status.FAILED:
+        data["error"] = {"code": record.error_code, "message": record.error_message}
+    return Entry(record.tenant, event_id(record.id, record.attempt, event), event, at, data)
+
+
 def new_export_id(now: datetime) -> str:
     """An id that sorts newest first and cannot be guessed: 48 bits of inverted milliseconds, 120 random bits.
 
     >>> len(new_export_id(datetime.now(UTC)))
     34
     """
-    return _time_part(now) + b32encode(secrets.token_bytes(15)).decode().lower()
+    return sorted_newest_first(now) + b32encode(secrets.token_bytes(15)).decode().lower()
 
 
-def ids_from(moment: datetime, *, later_by: int = 0) -> str:
-    """Where the ids of a millisecond, or of one ``later_by`` so many, begin; those of earlier times come after."""
-    return _time_part(moment, later_by)
+def sorted_newest_first(moment: datetime, *, later_by: int = 0) -> str:
+    """Ten characters, those of a millisecond or of one ``later_by`` so many, that sort before those of any earlier one.
 
-
-def _time_part(moment: datetime, later_by: int = 0) -> str:
+    >>> sorted_newest_first(datetime(2026, 1, 2, tzinfo=UTC)) < sorted_newest_first(datetime(2026, 1, 1, tzinfo=UTC))
+    True
+    """
     inverted = _LAST_MILLISECOND - ((moment - _EPOCH) // _MILLISECOND + later_by)
     inverted = min(max(inverted, 0), _LAST_MILLISECOND)
     return b32encode(bytes(2) + inverted.to_bytes(6, "big"))[3:13].decode().lower().translate(_SORTED)
@@ -197,6 +238,7 @@ class ExportRecords:
     def change(self, tenant: str, export_id: str, op_id: str, **changes: Any) -> ExportRecord:
         """Change a record once per ``op_id``, checking the status table, whoever else writes at the same time.
 
+        What a new status means to others is put into the outbox in the same transaction: both are written, or neither.
         The same ``op_id`` again (an activity that runs twice, a response that was lost) changes nothing more. Raises
         ``IllegalTransition`` when the new status may not follow the present one, and ``KeyError`` when there is no
         record.
@@ -210,20 +252,36 @@ class ExportRecords:
                 record = ExportRecord.from_entity(entity)
                 if record.last_op_id == op_id:
                     return record
+                changed = replace(record, **changes, last_op_id=op_id)
+                announced = None
                 if "status" in changes:
                     check_transition(Status(record.status), Status(changes["status"]))
-                changed = replace(record, **changes, last_op_id=op_id)
-                try:
-                    self._exports.update_entity(
-                        changed.to_entity(),
-                        mode=UpdateMode.REPLACE,
-                        etag=entity.metadata["etag"],
-                        match_condition=MatchConditions.IfNotModified,
-                    )
-                except (ResourceModifiedError, ServiceResponseError):
-                    continue
-                return changed
+                    announced = announcement(changed, iso(utc_now()))
+                if self._replace(changed, str(entity.metadata["etag"]), announced):
+                    return changed
         raise StorageUnavailable(f"the record of export {export_id} is being changed too often; try again")
+
+    def _replace(self, record: ExportRecord, etag: str, announced: Entry | None) -> bool:
+        """Write a record over the one with this entity tag; False when it has another by now, or nobody knows."""
+        only_this: dict[str, Any] = {
+            "mode": UpdateMode.REPLACE,
+            "etag": etag,
+            "match_condition": MatchConditions.IfNotModified,
+        }
+        try:
+            if announced is None:
+                self._exports.update_entity(record.to_entity(), **only_this)
+            else:
+                change = ("update", record.to_entity(), only_this)
+                self._exports.submit_transaction([change, ("upsert", announced.to_entity())])
+        except TableTransactionError as error:
+            if error.status_code != _CHANGED_MEANWHILE:
+                raise
+        except (ResourceModifiedError, ServiceResponseError):
+            pass
+        else:
+            return True
+        return False
 
     def page(self, tenant: str, listing: Listing, limit: int, cursor: str) -> tuple[list[ExportRecord], str]:
         """Up to ``limit`` records of a tenant, newest first, from a cursor on; and the next cursor, empty at the end.
@@ -291,7 +349,9 @@ _PLACE = "at-"
 def _range(tenant: str, listing: Listing, after: str) -> str:
     """The listing as an OData condition. Times are a range of keys, so that the service looks at no other row."""
     conditions = [f"PartitionKey eq '{_quoted(tenant)}'"]
-    first = ids_from(listing.until) if listing.until else ""
+    end = sorted_newest_first(listing.since, later_by=-1) if listing.since else FIRST_ROW
+    conditions.append(f"RowKey lt '{end}'")
+    first = sorted_newest_first(listing.until) if listing.until else ""
     if after >= first and after:
         conditions.append(f"RowKey gt '{_quoted(after)}'")
     elif first:
@@ -299,7 +359,6 @@ def _range(tenant: str, listing: Listing, after: str) -> str:
     if listing.until:
         conditions.append(f"created_at lt '{iso(listing.until)}'")
     if listing.since:
-        conditions.append(f"RowKey lt '{ids_from(listing.since, later_by=-1)}'")
         conditions.append(f"created_at ge '{iso(listing.since)}'")
     if listing.where:
         conditions.append(f"({listing.where})")

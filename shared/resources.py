@@ -7,7 +7,9 @@ from pydantic import BaseModel, ConfigDict, Field
 from pydantic.alias_generators import to_camel
 
 from shared.export_types import Role, Scope
+from shared.outbox import EventType
 from shared.transitions import Status
+from shared.webhooks.deliveries import DeliveryStatus
 
 
 class Resource(BaseModel):
@@ -299,3 +301,90 @@ class NotificationPage(Resource):
     items: list[Notification]
     next_cursor: str | None = Field(description="The cursor of the next page; null at the end.")
     unread: Annotated[int, Field(ge=0)] = Field(description="How many are unread in all.")
+
+
+class Webhook(Resource):
+    """An endpoint of the tenant, which gets its events."""
+
+    id: str
+    url: str
+    events: list[EventType]
+    description: str
+    enabled: bool
+    disabled_at: datetime | None
+    disabled_reason: str | None = Field(description="Why nothing is sent, for a person.")
+    failing_since: datetime | None = Field(description="The first failure since something got through.")
+    previous_secret_expires_at: datetime | None = Field(description="Until when the secret before this one is good.")
+    created_by: str
+    created_at: datetime
+
+
+class WebhookWithSecret(Webhook):
+    """A webhook with its signing secret, which is shown this once."""
+
+    secret: str = Field(pattern="^whsec_[A-Za-z0-9+/=]+$")
+
+
+class Webhooks(Resource):
+    """The webhooks of the tenant, oldest first."""
+
+    items: list[Webhook]
+
+
+class DeliveryAttempt(Resource):
+    """One POST to the endpoint."""
+
+    time: datetime
+    milliseconds: Annotated[int, Field(ge=0)]
+    status: int | None = Field(description="What the endpoint answered; null when it did not.")
+    error: str | None = Field(description="Why there was no answer.")
+
+
+class Delivery(Resource):
+    """An event on its way to an endpoint."""
+
+    id: str
+    event_id: str = Field(description="The header webhook-id of every attempt.")
+    type: EventType
+    status: DeliveryStatus
+    created_at: datetime
+    attempts: list[DeliveryAttempt]
+    error: str | None = Field(description="When Failed: why it was given up.")
+
+
+class DeliveryPage(Resource):
+    """A page of deliveries, newest first."""
+
+    items: list[Delivery]
+    next_cursor: str | None = Field(description="The cursor of the next page; null at the end.")
+
+
+class EventExport(Resource):
+    """The export that an event is about, as it was when it happened."""
+
+    id: str
+    export_type: str
+    format: str
+    status: Status
+    attempt: Annotated[int, Field(ge=1)]
+    created_by: str
+    created_at: datetime
+    completed_at: datetime
+    expires_at: datetime | None = Field(default=None, description="When there is a file, or was.")
+    file: File | None = Field(default=None, description="When there is a file, or was.")
+    error: ExportError | None = Field(default=None, description="When Failed.")
+    url: str = Field(description="The export in this API.")
+
+
+class EventPing(Resource):
+    """What a ping says."""
+
+    webhook: str = Field(description="The id of the webhook.")
+
+
+class Event(Resource):
+    """What is sent to a webhook."""
+
+    type: EventType
+    timestamp: datetime = Field(description="When it happened.")
+    data: EventExport | EventPing

@@ -15,6 +15,7 @@ from shared.export_log import ExportLog
 from shared.limits import max_bytes
 from shared.models import ExportRef
 from shared.notifications import Notifications
+from shared.outbox import Outbox
 from shared.plan import ExportPlan
 from shared.policy import Policy
 from shared.preferences import Preferences
@@ -27,6 +28,9 @@ from shared.storage.names import plan_blob
 from shared.storage.sent_mail import SentMail
 from shared.transitions import Status
 from shared.usage import Limits, Usage
+from shared.webhooks.addresses import Rules
+from shared.webhooks.deliveries import Deliveries
+from shared.webhooks.endpoints import Endpoints
 
 
 @dataclass(frozen=True)
@@ -42,6 +46,14 @@ class Services:
     preferences: Preferences
     claims: Claims
     usage: Usage
+    outbox: Outbox
+    endpoints: Endpoints
+    deliveries: Deliveries
+
+    @property
+    def webhook_rules(self) -> Rules:
+        """Where webhooks may go."""
+        return Rules(self.settings.local_origins)
 
     @property
     def limits(self) -> Limits:
@@ -113,6 +125,9 @@ def services(patience: Patience) -> Services:
         Preferences(tables),
         Claims(tables),
         Usage(tables),
+        Outbox(tables),
+        Endpoints(tables),
+        Deliveries(tables),
     )
     built.blobs.prepare()
     built.records.prepare()
@@ -121,6 +136,8 @@ def services(patience: Patience) -> Services:
     built.usage.prepare()
     built.notifications.prepare()
     built.preferences.prepare()
+    built.endpoints.prepare()
+    built.deliveries.prepare()
     sent.prepare()
     return built
 

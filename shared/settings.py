@@ -27,6 +27,10 @@ _ORIGIN = re.compile(r"https?://[A-Za-z0-9.-]+(:[0-9]{1,5})?")
 DIRECTORY = "{tenantid}"
 """Stands in the name of an issuer of several directories for one of them."""
 
+_LOCAL_ORIGIN = re.compile(r"https?://(127\.0\.0\.1|localhost|\[::1\]):[0-9]{1,5}")
+_RETRIES_LIMIT = 20
+_LONGEST_PAUSE = 86_400
+
 Seconds = Annotated[int, Field(ge=0)]
 Quota = Annotated[int, Field(ge=1)]
 
@@ -167,6 +171,25 @@ class Settings(BaseModel):
         description="The mail server: smtps://user:password@host:465, smtp+starttls://user:password@host:587, or "
         "smtp://host:25 without encryption and password.",
     )
+    webhook_retry_seconds: str = Field(
+        default="0, 5, 300, 1800, 7200, 18000, 36000, 50400, 72000, 86400",
+        description="The pause before each attempt of a webhook's delivery, with commas; up to 20.",
+    )
+    webhook_timeout_seconds: Annotated[int, Field(ge=1, le=30)] = Field(
+        default=20, description="How long an attempt of a webhook's delivery may take."
+    )
+    webhook_disable_after_days: Annotated[float, Field(gt=0, le=365)] = Field(
+        default=5, description="A webhook to which nothing has got through for so long is disabled."
+    )
+    webhook_secret_overlap_seconds: Seconds = Field(
+        default=86_400, description="How long a webhook's secret stays good beside the one that replaces it."
+    )
+    webhook_local_origins: str = Field(
+        default="",
+        description="Origins on this machine to which webhooks may go, for local development, with commas, such as "
+        "http://127.0.0.1:9000; refused on Azure.",
+    )
+    max_webhooks_per_tenant: Quota = Field(default=20, description="How many webhooks a tenant may have.")
 
     @model_validator(mode="after")
     def _consistent(self) -> Self:
@@ -187,6 +210,12 @@ class Settings(BaseModel):
         for origin in filter(None, self.cors_origins.replace(" ", "").split(",")):
             if not _ORIGIN.fullmatch(origin):
                 raise ValueError(f"CORS_ORIGINS names '{origin[:80]}'; an origin looks like https://app.example.com")
+        for origin in self.local_origins:
+            if not _LOCAL_ORIGIN.fullmatch(origin):
+                raise ValueError(
+                    f"WEBHOOK_LOCAL_ORIGINS names '{origin[:80]}'; a local origin looks like http://127.0.0.1:9000"
+                )
+        self._check_webhook_pauses()
         if self.auth_mode == "jwt":
             self._check_issuer()
         if self.mail_transport == "acs" and not self.acs_connection_string:
@@ -211,6 +240,27 @@ class Settings(BaseModel):
             raise ValueError(f"SMTP_URL is not set or not the address of a mail server; give {wanted}")
         if parts.scheme == "smtp" and parts.username:
             raise ValueError("SMTP_URL would send a password without encryption; use smtps or smtp+starttls")
+
+    @property
+    def local_origins(self) -> frozenset[str]:
+        """``WEBHOOK_LOCAL_ORIGINS``, one by one."""
+        return frozenset(filter(None, self.webhook_local_origins.replace(" ", "").split(",")))
+
+    @property
+    def webhook_pauses(self) -> tuple[float, ...]:
+        """``WEBHOOK_RETRY_SECONDS``, one by one."""
+        return tuple(float(pause) for pause in self.webhook_retry_seconds.split(","))
+
+    def _check_webhook_pauses(self) -> None:
+        try:
+            good = all(0 <= pause <= _LONGEST_PAUSE for pause in self.webhook_pauses)
+        except ValueError:
+            good = False
+        if not good or len(self.webhook_pauses) > _RETRIES_LIMIT:
+            raise ValueError(
+                f"WEBHOOK_RETRY_SECONDS takes 1 to {_RETRIES_LIMIT} numbers of seconds up to {_LONGEST_PAUSE:,} with "
+                f"commas, got '{self.webhook_retry_seconds[:80]}'"
+            )
 
     def _check_issuer(self) -> None:
         if (DIRECTORY in self.jwt_issuer) != bool(self.directories):
@@ -241,6 +291,8 @@ def settings_from(environment: Mapping[str, str]) -> Settings:
             "AUTH_MODE=easyauth believes a header that anybody can send unless App Service authentication is on "
             f"({_APP_SERVICE_AUTHENTICATION} is not true); switch it on, or choose jwt"
         )
+    if settings.local_origins and _ON_AZURE in environment:
+        raise SettingsError("WEBHOOK_LOCAL_ORIGINS is for development on one machine, and refused on Azure")
     if settings.service_tokens and settings.auth_mode != "dev" and _ON_AZURE not in environment:
         raise SettingsError(
             "SERVICE_TOKENS needs a host that asks for function keys: Azure, or AUTH_MODE=dev to try it"

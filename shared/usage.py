@@ -193,6 +193,12 @@ class Usage:
                     since = datetime.fromtimestamp(entry.since, UTC)
                     yield LiveExport(entity["PartitionKey"], export_id, entry.user, since, entry.runs)
 
+    def tenants(self) -> Iterator[str]:
+        """Every tenant that has exported anything."""
+        with storage_errors():
+            for entity in self._table.list_entities(select=["PartitionKey"]):
+                yield str(entity["PartitionKey"])
+
     def _change(self, tenant: str, change: Callable[[_Day, datetime], bool]) -> None:
         mine = self._turn.acquire(timeout=_PATIENCE)
         try:

@@ -14,12 +14,15 @@ from triggers import (
     mail_preview,
     notifications,
     operations,
+    outbox,
     preferences,
     revoke_links,
     service_tokens,
     timers,
     unsubscribe,
     watchdog,
+    webhook_deliveries,
+    webhooks,
 )
 
 BLUEPRINTS = (
@@ -33,6 +36,8 @@ BLUEPRINTS = (
     unsubscribe.bp,
     notifications.bp,
     preferences.bp,
+    webhooks.bp,
+    webhook_deliveries.bp,
     catalogue.bp,
     service_tokens.bp,
     health.bp,
@@ -42,4 +47,5 @@ BLUEPRINTS = (
     elsewhere.bp,
     timers.bp,
     watchdog.bp,
+    outbox.bp,
 )

@@ -19,9 +19,12 @@ from triggers.dev import DevTokenRequest
 from triggers.mail_preview import KINDS
 from triggers.service_tokens import ServiceTokenRequest
 from triggers.swagger_ui import FILES
+from triggers.webhooks import WebhookChange, WebhookRequest
 
 _ID = Parameter("id", "The export's id.", {"type": "string"}, required=True)
 _TOKEN = Parameter("token", "The token in a mail's link.", {"type": "string"}, required=True)
+_WEBHOOK = Parameter("id", "The webhook's id.", {"type": "string"}, required=True)
+_DELIVERY = Parameter("delivery", "The delivery's id.", {"type": "string"}, required=True)
 _CURSOR = Parameter(
     "cursor",
     "Where a page ended.",
@@ -58,6 +61,14 @@ _NEXT = {
     "download": "download_export",
     "cancel": "cancel_export",
     "logs": "export_logs",
+}
+
+_NEXT_OF_WEBHOOK = {
+    "webhook": "webhook",
+    "change": "change_webhook",
+    "ping": "ping_webhook",
+    "deliveries": "webhook_deliveries",
+    "remove": "delete_webhook",
 }
 
 _WRITTEN: tuple[Call, ...] = (
@@ -263,6 +274,100 @@ _WRITTEN: tuple[Call, ...] = (
         {200: Answer("As it is now.", Notify)},
         body=Notify,
         tag="notifications",
+    ),
+    Call(
+        "create_webhook",
+        "POST",
+        "webhooks",
+        "Add a webhook",
+        Access.ADMIN,
+        {201: Answer("It, with its secret.", r.WebhookWithSecret, headers=_PLACE, links=_NEXT_OF_WEBHOOK)},
+        body=WebhookRequest,
+        refuses=(422,),
+        tag="webhooks",
+    ),
+    Call(
+        "list_webhooks",
+        "GET",
+        "webhooks",
+        "List the webhooks of the tenant",
+        Access.ADMIN,
+        {200: Answer("They.", r.Webhooks)},
+        tag="webhooks",
+    ),
+    Call(
+        "webhook",
+        "GET",
+        "webhooks/{id}",
+        "A webhook",
+        Access.ADMIN,
+        {200: Answer("It.", r.Webhook)},
+        (_WEBHOOK,),
+        tag="webhooks",
+    ),
+    Call(
+        "change_webhook",
+        "PATCH",
+        "webhooks/{id}",
+        "Change, disable or enable a webhook",
+        Access.ADMIN,
+        {200: Answer("It, as it is now.", r.Webhook)},
+        (_WEBHOOK,),
+        body=WebhookChange,
+        tag="webhooks",
+    ),
+    Call(
+        "delete_webhook",
+        "DELETE",
+        "webhooks/{id}",
+        "Remove a webhook with its deliveries",
+        Access.ADMIN,
+        {204: Answer("It is gone.")},
+        (_WEBHOOK,),
+        tag="webhooks",
+    ),
+    Call(
+        "rotate_webhook_secret",
+        "POST",
+        "webhooks/{id}/rotate",
+        "Give a webhook a new secret, beside which the old one stays good for a while",
+        Access.ADMIN,
+        {200: Answer("It, with its new secret.", r.WebhookWithSecret)},
+        (_WEBHOOK,),
+        refuses=(409,),
+        tag="webhooks",
+    ),
+    Call(
+        "ping_webhook",
+        "POST",
+        "webhooks/{id}/ping",
+        "Send a webhook an event to try it",
+        Access.ADMIN,
+        {202: Answer("It is on its way.", r.Delivery)},
+        (_WEBHOOK,),
+        refuses=(409,),
+        tag="webhooks",
+    ),
+    Call(
+        "webhook_deliveries",
+        "GET",
+        "webhooks/{id}/deliveries",
+        "What was sent to a webhook, and what became of it",
+        Access.ADMIN,
+        {200: Answer("A page.", r.DeliveryPage)},
+        (_WEBHOOK, _limit(50), _CURSOR),
+        tag="webhooks",
+    ),
+    Call(
+        "redeliver",
+        "POST",
+        "webhooks/{id}/deliveries/{delivery}/redeliver",
+        "Send an event again, with the same id",
+        Access.ADMIN,
+        {202: Answer("It is on its way.", r.Delivery)},
+        (_WEBHOOK, _DELIVERY),
+        refuses=(409,),
+        tag="webhooks",
     ),
     Call(
         "health",

@@ -12,6 +12,8 @@ CLAIMS_TABLE = "SluiceClaims"
 USAGE_TABLE = "SluiceUsage"
 NOTIFICATIONS_TABLE = "SluiceNotifications"
 PREFERENCES_TABLE = "SluicePreferences"
+WEBHOOKS_TABLE = "SluiceWebhooks"
+DELIVERIES_TABLE = "SluiceDeliveries"
 
 
 def folder(tenant: str, export_id: str) -> str:
@@ -43,6 +45,11 @@ def export_instance(export_id: str, attempt: int) -> str:
 def notification_instance(export_id: str, attempt: int = 1) -> str:
     """The instance id of the orchestration that waits before it sends the mail about an attempt."""
     return f"{export_instance(export_id, attempt)}-notify"
+
+
+def delivery_instance(endpoint_id: str, delivery_id: str, round_: int) -> str:
+    """The instance id of the orchestration that sends an event to an endpoint; ``round_`` counts redeliveries."""
+    return f"{endpoint_id}-{delivery_id}-{round_}"
 
 
 _NOT_IN_FILE_NAMES = re.compile(

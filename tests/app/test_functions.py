@@ -39,6 +39,15 @@ HTTP = [
     ("read_notification", ["POST"], "notifications/{id}/read", True),
     ("preferences", ["GET", "HEAD"], "preferences", False),
     ("change_preferences", ["PUT"], "preferences", False),
+    ("create_webhook", ["POST"], "webhooks", False),
+    ("list_webhooks", ["GET", "HEAD"], "webhooks", False),
+    ("webhook", ["GET", "HEAD"], "webhooks/{id}", False),
+    ("change_webhook", ["PATCH"], "webhooks/{id}", False),
+    ("delete_webhook", ["DELETE"], "webhooks/{id}", False),
+    ("rotate_webhook_secret", ["POST"], "webhooks/{id}/rotate", False),
+    ("ping_webhook", ["POST"], "webhooks/{id}/ping", True),
+    ("webhook_deliveries", ["GET", "HEAD"], "webhooks/{id}/deliveries", False),
+    ("redeliver", ["POST"], "webhooks/{id}/deliveries/{delivery}/redeliver", True),
     ("export_types", ["GET", "HEAD"], "export-types", False),
     ("service_token_for", ["POST"], "service/token", False),
     ("health", ["GET", "HEAD"], "health", False),
@@ -57,8 +66,10 @@ FUNCTION_KEY = {"service_token_for"}
 TIMERS = [
     ("retention", "timer", "%RETENTION_SCHEDULE%"),
     ("watchdog", "timer", "%WATCHDOG_SCHEDULE%"),
+    ("outbox", "timer", "%WATCHDOG_SCHEDULE%"),
+    ("delivery_retention", "timer", "%RETENTION_SCHEDULE%"),
 ]
-ORCHESTRATORS = ["export", "export_parts", "notification"]
+ORCHESTRATORS = ["export", "export_parts", "notification", "webhook_delivery"]
 ACTIVITIES = [
     ("next_turns", "ref", True),
     ("plan_export", "ref", False),
@@ -69,6 +80,8 @@ ACTIVITIES = [
     ("start_notification", "ref", True),
     ("send_notification", "start", False),
     ("skip_notification", "skipped", False),
+    ("announce_export", "ref", True),
+    ("deliver_webhook", "job", False),
     ("remove_parts", "ref", False),
     ("remove_cancelled", "ref", False),
 ]

@@ -42,6 +42,13 @@ def test_three_settings_are_enough() -> None:
     assert (settings.auth_mode, settings.mail_transport, settings.retention_days) == ("dev", "outbox", 7)
 
 
+def test_the_pauses_of_a_delivery_are_those_of_standard_webhooks() -> None:
+    """Ten attempts over three days; and spaces do not count."""
+    settings = settings_from(RIGHT | {"WEBHOOK_LOCAL_ORIGINS": "http://127.0.0.1:9000, http://[::1]:80"})
+    assert settings.webhook_pauses == (0, 5, 300, 1_800, 7_200, 18_000, 36_000, 50_400, 72_000, 86_400)
+    assert settings.local_origins == {"http://127.0.0.1:9000", "http://[::1]:80"}
+
+
 def test_a_managed_identity_needs_no_connection_string() -> None:
     """The service URIs stand in for it."""
     uris = {
@@ -84,6 +91,21 @@ def test_a_managed_identity_needs_no_connection_string() -> None:
         (JWT | {"SERVICE_TOKENS": "true"}, "SERVICE_TOKENS needs a host that asks for function keys"),
         ({"CORS_ORIGINS": "https://a.example, *"}, "CORS_ORIGINS names '*'; an origin looks like https://"),
         ({"CORS_ORIGINS": "https://a.example/"}, "CORS_ORIGINS names 'https://a.example/'"),
+        ({"WEBHOOK_RETRY_SECONDS": "soon"}, "WEBHOOK_RETRY_SECONDS takes 1 to 20 numbers of seconds up to 86,400 with"),
+        ({"WEBHOOK_RETRY_SECONDS": "0,,5"}, "with commas, got '0,,5'"),
+        ({"WEBHOOK_RETRY_SECONDS": "0,-1"}, "with commas, got '0,-1'"),
+        ({"WEBHOOK_RETRY_SECONDS": "0,nan"}, "with commas, got '0,nan'"),
+        ({"WEBHOOK_RETRY_SECONDS": "86401"}, "with commas, got '86401'"),
+        ({"WEBHOOK_RETRY_SECONDS": ",".join("0" * 21)}, "WEBHOOK_RETRY_SECONDS takes 1 to 20 numbers"),
+        ({"WEBHOOK_TIMEOUT_SECONDS": "31"}, "WEBHOOK_TIMEOUT_SECONDS: Input should be less than or equal to 30"),
+        ({"WEBHOOK_DISABLE_AFTER_DAYS": "0"}, "WEBHOOK_DISABLE_AFTER_DAYS: "),
+        ({"WEBHOOK_LOCAL_ORIGINS": "http://10.0.0.1:9000"}, "WEBHOOK_LOCAL_ORIGINS names 'http://10.0.0.1:9000'"),
+        ({"WEBHOOK_LOCAL_ORIGINS": "http://127.0.0.1"}, "a local origin looks like http://127.0.0.1:9000"),
+        ({"WEBHOOK_LOCAL_ORIGINS": "http://localhost:9,x"}, "WEBHOOK_LOCAL_ORIGINS names 'x'"),
+        (
+            JWT | {"WEBHOOK_LOCAL_ORIGINS": "http://127.0.0.1:9000", "WEBSITE_INSTANCE_ID": "0123"},
+            "WEBHOOK_LOCAL_ORIGINS is for development on one machine, and refused on Azure",
+        ),
         ({"SERVICE_TOKENS": "perhaps"}, "SERVICE_TOKENS: Input should be a valid boolean"),
         ({"PART_ROWS": "0"}, "PART_ROWS: Input should be greater than or equal to 1"),
         ({"PART_ROWS": "many"}, "PART_ROWS: Input should be a valid integer"),

@@ -18,6 +18,7 @@ MISSING = "0123456789abcdefghijklmnopqrstuvwx"
 """Looks like an id, and is none."""
 
 PUBLIC, CALLER, EXPORTER, OWNER = Access.PUBLIC, Access.CALLER, Access.EXPORTER, Access.OWNER
+ADMIN = Access.ADMIN
 
 WHO_MAY: Mapping[tuple[str, str], Access] = {
     ("POST", "exports"): EXPORTER,
@@ -36,6 +37,18 @@ WHO_MAY: Mapping[tuple[str, str], Access] = {
     ("HEAD", "operations/{id}"): OWNER,
     ("GET", "exports/{id}/download"): OWNER,
     ("HEAD", "exports/{id}/download"): OWNER,
+    ("POST", "webhooks"): ADMIN,
+    ("GET", "webhooks"): ADMIN,
+    ("HEAD", "webhooks"): ADMIN,
+    ("GET", "webhooks/{id}"): ADMIN,
+    ("HEAD", "webhooks/{id}"): ADMIN,
+    ("PATCH", "webhooks/{id}"): ADMIN,
+    ("DELETE", "webhooks/{id}"): ADMIN,
+    ("POST", "webhooks/{id}/rotate"): ADMIN,
+    ("POST", "webhooks/{id}/ping"): ADMIN,
+    ("GET", "webhooks/{id}/deliveries"): ADMIN,
+    ("HEAD", "webhooks/{id}/deliveries"): ADMIN,
+    ("POST", "webhooks/{id}/deliveries/{delivery}/redeliver"): ADMIN,
     ("GET", "export-types"): CALLER,
     ("HEAD", "export-types"): CALLER,
     ("GET", "d/{token}"): PUBLIC,
@@ -95,19 +108,29 @@ def owned(jwt_service: Service, issuer: Issuer) -> str:
     return export_id
 
 
-def call(service: Service, method: str, route: str, export_id: str, token: str | None) -> requests.Response:
+@pytest.fixture(scope="module")
+def owned_webhook(jwt_service: Service, issuer: Issuer) -> str:
+    """A webhook of acme."""
+    headers = {"Authorization": f"Bearer {issuer.token(sub='owner')}"}
+    body = {"url": "https://198.41.0.4/hook", "enabled": False}
+    answer = requests.post(f"{jwt_service.api}/webhooks", json=body, headers=headers, timeout=30)
+    return str(answer.json()["id"])
+
+
+def call(service: Service, method: str, route: str, owned_id: str, token: str | None) -> requests.Response:
     """The request, with an empty object for a body."""
     headers = {} if token is None else {"Authorization": f"Bearer {token}"}
     path = (
-        route.replace("{id}", export_id)
+        route.replace("{id}", owned_id)
         .replace("{token}", "x")
         .replace("{file}", "start.js")
         .replace("{kind}", "failed")
+        .replace("{delivery}", MISSING)
     )
     return requests.request(
         method,
         f"{service.api}/{path}",
-        json={} if method in ("POST", "PUT") else None,
+        json={} if method in ("POST", "PUT", "PATCH") else None,
         headers=headers,
         timeout=30,
         allow_redirects=False,
@@ -127,10 +150,11 @@ def same(one: requests.Response, other: requests.Response) -> bool:
 @pytest.mark.parametrize("stranger", STRANGERS)
 @pytest.mark.parametrize(("method", "route"), sorted(ROUTES), ids=lambda text: text)
 def test_who_must_not_get_in_does_not(
-    jwt_service: Service, issuer: Issuer, owned: str, method: str, route: str, stranger: str
+    jwt_service: Service, issuer: Issuer, owned: str, owned_webhook: str, method: str, route: str, stranger: str
 ) -> None:
-    """401 without a good token, 403 for a low role, 404 for the export of others, the same as for none at all."""
+    """401 without a good token, 403 for a low role, 404 for what others have, the same as for what nobody has."""
     changes = STRANGERS[stranger]
+    owned = owned_webhook if route.startswith("webhooks") else owned
     token = None if changes is None else issuer.token(**changes)
     access = WHO_MAY[method, route]
     answer = call(jwt_service, method, route, owned, token)
@@ -139,8 +163,10 @@ def test_who_must_not_get_in_does_not(
         "no token": "not-authenticated",
         "expired": "not-authenticated",
         "wrong audience": "not-authenticated",
-        "too low role": "not-allowed" if access in (EXPORTER, OWNER) else "",
-    }.get(stranger) or ("not-found" if access in (OWNER, Access.RECIPIENT) else "")
+        "too low role": {EXPORTER: "not-allowed", OWNER: "not-allowed", ADMIN: "not-allowed"}.get(access, ""),
+        "other user": {ADMIN: "not-allowed", OWNER: "not-found"}.get(access, ""),
+        "other tenant": "not-found" if access in (OWNER, ADMIN) and "{id}" in route else "",
+    }[stranger] or ("not-found" if access is Access.RECIPIENT else "")
     if route.startswith(("dev/", "service/")):
         assert answer.status_code == 404
         assert method == "HEAD" or answer.json()["detail"] == "there is nothing here"
@@ -181,6 +207,25 @@ def test_the_owner_gets_in(jwt_service: Service, issuer: Issuer, owned: str) -> 
             ("GET", "exports/{id}/download"): 302,
             ("HEAD", "exports/{id}/download"): 302,
         }
+
+
+def test_an_admin_gets_in(jwt_service: Service, issuer: Issuer, owned_webhook: str) -> None:
+    """Whoever of the tenant made what is theirs to administer."""
+    statuses = {
+        (method, route): call(jwt_service, method, route, owned_webhook, issuer.token(sub="boss")).status_code
+        for method, route in ROUTES
+        if WHO_MAY[method, route] is ADMIN and method != "DELETE"
+    }
+    assert statuses == {
+        ("POST", "webhooks"): 400,
+        ("PATCH", "webhooks/{id}"): 200,
+        ("POST", "webhooks/{id}/rotate"): 200,
+        ("POST", "webhooks/{id}/ping"): 409,
+        ("POST", "webhooks/{id}/deliveries/{delivery}/redeliver"): 404,
+        **{(method, "webhooks"): 200 for method in ("GET", "HEAD")},
+        **{(method, "webhooks/{id}"): 200 for method in ("GET", "HEAD")},
+        **{(method, "webhooks/{id}/deliveries"): 200 for method in ("GET", "HEAD")},
+    }
 
 
 @pytest.mark.parametrize(

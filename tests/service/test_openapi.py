@@ -43,7 +43,12 @@ def tried(tmp_path_factory: pytest.TempPathFactory, database: Path) -> Iterator[
     """A service of its own, for it is asked for hundreds of exports."""
     home = tmp_path_factory.mktemp("openapi")
     (home / "demo.db").symlink_to(database)
-    with stack.running(home, processes.free_port(), "sqlite", {"RETENTION_SCHEDULE": "0 0 0 1 1 *"}) as running:
+    settings = {
+        "RETENTION_SCHEDULE": "0 0 0 1 1 *",
+        "WEBHOOK_LOCAL_ORIGINS": "http://127.0.0.1:9",
+        "MAX_WEBHOOKS_PER_TENANT": "100000",
+    }
+    with stack.running(home, processes.free_port(), "sqlite", settings) as running:
         yield running
 
 

@@ -1,0 +1,196 @@
+"""The endpoints of a tenant: where its events go, signed with what. One table row each."""
+
+import json
+import secrets
+from base64 import b32encode
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import asdict, dataclass, fields, replace
+from datetime import datetime, timedelta
+from typing import Any, Self
+
+from azure.core import MatchConditions
+from azure.core.exceptions import (
+    ResourceExistsError,
+    ResourceModifiedError,
+    ResourceNotFoundError,
+    ServiceResponseError,
+)
+from azure.data.tables import TableServiceClient, UpdateMode
+
+from shared.errors import StorageUnavailable
+from shared.records import from_iso, iso
+from shared.storage.accounts import storage_errors
+from shared.storage.names import WEBHOOKS_TABLE
+from shared.webhooks.signing import new_secret
+
+_RACES = 20
+SECRETS_AT_ONCE = 5
+"""Secrets that may be good at the same time: each is a signature in a header of limited length."""
+
+
+@dataclass(frozen=True)
+class Secret:
+    """A signing secret. ``expires_at`` is empty for the present one, and ISO-8601 UTC for those before it."""
+
+    secret: str
+    expires_at: str = ""
+
+
+@dataclass(frozen=True)
+class Endpoint:
+    """One endpoint. Times are ISO-8601 UTC strings, empty when the thing has not happened; newest secret first."""
+
+    tenant: str
+    id: str
+    url: str
+    events: tuple[str, ...]
+    created_by: str
+    created_at: str
+    secrets: tuple[Secret, ...]
+    owner_email: str = ""
+    description: str = ""
+    disabled_at: str = ""
+    disabled_reason: str = ""
+    failing_since: str = ""
+    deleted_at: str = ""
+
+    @property
+    def enabled(self) -> bool:
+        return not self.disabled_at
+
+    def wants(self, event: str) -> bool:
+        """Whether this event is to be delivered here."""
+        return self.enabled and event in self.events
+
+    def signing(self, now: datetime) -> list[str]:
+        """The secrets that are good at this time, newest first."""
+        return [s.secret for s in self.secrets if not s.expires_at or now < from_iso(s.expires_at)]
+
+    def rotated(self, now: datetime, overlap: timedelta) -> Self:
+        """With a new secret; the one before it stays good for ``overlap``."""
+        good = [s for s in self.secrets if s.secret in self.signing(now)]
+        kept = [replace(s, expires_at=s.expires_at or iso(now + overlap)) for s in good]
+        return replace(self, secrets=(Secret(new_secret()), *kept))
+
+    def succeeded(self) -> Self:
+        """After a delivery."""
+        return replace(self, failing_since="")
+
+    def failed(self, now: datetime, patience: timedelta) -> Self:
+        """After an attempt that failed: disabled once nothing has got through for ``patience``."""
+        since = self.failing_since or iso(now)
+        changed = replace(self, failing_since=since)
+        if now - from_iso(since) < patience:
+            return changed
+        return changed.disabled(now, f"every attempt since {since} has failed")
+
+    def disabled(self, now: datetime, reason: str) -> Self:
+        """Gets nothing any more until somebody enables it; unchanged when it is disabled."""
+        return self if self.disabled_at else replace(self, disabled_at=iso(now), disabled_reason=reason)
+
+    def enabled_again(self) -> Self:
+        """As if it had never failed."""
+        return replace(self, disabled_at="", disabled_reason="", failing_since="")
+
+    def to_entity(self) -> dict[str, Any]:
+        """The table row."""
+        values = asdict(self)
+        tenant, endpoint_id = values.pop("tenant"), values.pop("id")
+        values["secrets"] = json.dumps(values["secrets"])
+        values["events"] = ",".join(self.events)
+        return {"PartitionKey": tenant, "RowKey": endpoint_id, **values}
+
+    @classmethod
+    def from_entity(cls, entity: Mapping[str, Any]) -> Self:
+        """The endpoint in a table row; columns that this release does not know are left out."""
+        known = {f.name for f in fields(cls)}
+        values = {name: value for name, value in entity.items() if name in known}
+        values["secrets"] = tuple(Secret(**secret) for secret in json.loads(values["secrets"]))
+        values["events"] = tuple(values["events"].split(","))
+        return cls(tenant=entity["PartitionKey"], id=entity["RowKey"], **values)
+
+
+def new_endpoint_id() -> str:
+    """An id that cannot be guessed."""
+    return f"wh{b32encode(secrets.token_bytes(15)).decode().lower()}"
+
+
+class Endpoints:
+    """The table of endpoints. Every method raises ``StorageUnavailable`` when the account is away."""
+
+    def __init__(self, service: TableServiceClient) -> None:
+        self._table = service.get_table_client(WEBHOOKS_TABLE)
+
+    def prepare(self) -> None:
+        """Create the table unless it is there."""
+        with storage_errors():
+            try:
+                self._table.create_table()
+            except ResourceExistsError:
+                return
+
+    def create(self, endpoint: Endpoint) -> None:
+        """Write a new endpoint."""
+        with storage_errors():
+            self._table.upsert_entity(endpoint.to_entity())
+
+    def get(self, tenant: str, endpoint_id: str) -> Endpoint | None:
+        """The endpoint, or None when this tenant has none of that id any more."""
+        with storage_errors():
+            try:
+                found = Endpoint.from_entity(self._table.get_entity(tenant, endpoint_id))
+            except ResourceNotFoundError:
+                return None
+        return None if found.deleted_at else found
+
+    def find(self, endpoint_id: str) -> Endpoint | None:
+        """The endpoint of whatever tenant; for callers that may see all of them."""
+        return next((e for e in self._query("RowKey eq @row", row=endpoint_id) if not e.deleted_at), None)
+
+    def of_tenant(self, tenant: str) -> list[Endpoint]:
+        """A tenant's endpoints, oldest first."""
+        found = [e for e in self._query("PartitionKey eq @tenant", tenant=tenant) if not e.deleted_at]
+        return sorted(found, key=lambda endpoint: (endpoint.created_at, endpoint.id))
+
+    def all(self) -> Iterator[Endpoint]:
+        """Every endpoint of every tenant, those too that were deleted and still have deliveries."""
+        return self._query("PartitionKey ge @first", first="")
+
+    def change(self, endpoint: Endpoint, how: Callable[[Endpoint], Endpoint]) -> Endpoint | None:
+        """Change an endpoint, whoever else does at the same time; ``how`` may be called more than once.
+
+        Gives what it has become, or None when it was deleted. Nothing is written when nothing changes.
+        """
+        for _ in range(_RACES):
+            with storage_errors():
+                try:
+                    entity = self._table.get_entity(endpoint.tenant, endpoint.id)
+                except ResourceNotFoundError:
+                    return None
+                present = Endpoint.from_entity(entity)
+                if present.deleted_at:
+                    return None
+                changed = how(present)
+                if changed == present:
+                    return present
+                try:
+                    self._table.update_entity(
+                        changed.to_entity(),
+                        mode=UpdateMode.REPLACE,
+                        etag=entity.metadata["etag"],
+                        match_condition=MatchConditions.IfNotModified,
+                    )
+                except (ResourceModifiedError, ServiceResponseError):
+                    continue
+                return changed
+        raise StorageUnavailable(f"the endpoint {endpoint.id} is being changed too often; try again")
+
+    def remove(self, endpoint: Endpoint) -> None:
+        """Remove the row; nothing happens when it is gone."""
+        with storage_errors():
+            self._table.delete_entity(endpoint.tenant, endpoint.id)
+
+    def _query(self, where: str, **parameters: str) -> Iterator[Endpoint]:
+        with storage_errors():
+            for entity in self._table.query_entities(where, parameters=parameters):
+                yield Endpoint.from_entity(entity)

@@ -1,0 +1,75 @@
+"""The timer that announces what nobody announced, and the one that removes deliveries that have had their time."""
+
+import asyncio
+from datetime import datetime, timedelta
+
+import azure.durable_functions as df
+import azure.functions as func
+
+from activities.announce import announce
+from shared.app_log import logger
+from shared.clock import utc_now
+from shared.services import Services, services
+from shared.storage.names import delivery_instance
+from shared.webhooks.deliveries import Delivery
+from shared.webhooks.endpoints import Endpoint
+
+bp = df.Blueprint()
+
+_LIVE = (df.OrchestrationRuntimeStatus.Pending, df.OrchestrationRuntimeStatus.Running)
+
+
+@bp.timer_trigger(arg_name="timer", schedule="%WATCHDOG_SCHEDULE%", run_on_startup=False)
+@bp.durable_client_input(client_name="client")
+async def outbox(timer: func.TimerRequest, client: df.DurableOrchestrationClient) -> None:
+    context = await asyncio.to_thread(services, "activity")
+    for tenant in await asyncio.to_thread(tenants, context):
+        try:
+            entries = await asyncio.to_thread(context.outbox.of_tenant, tenant)
+            await announce(entries, context, client)
+        except Exception:
+            extra = {"action": "outbox-failed", "tenant": tenant}
+            logger.exception("the events of %s were not announced", tenant, extra=extra)
+
+
+def tenants(context: Services) -> list[str]:
+    """Every tenant that has exported anything or has a webhook."""
+    return sorted({*context.usage.tenants(), *(endpoint.tenant for endpoint in context.endpoints.all())})
+
+
+@bp.timer_trigger(arg_name="timer", schedule="%RETENTION_SCHEDULE%", run_on_startup=False)
+@bp.durable_client_input(client_name="client")
+async def delivery_retention(timer: func.TimerRequest, client: df.DurableOrchestrationClient) -> None:
+    context = await asyncio.to_thread(services, "activity")
+    now = utc_now()
+    for endpoint in await asyncio.to_thread(lambda: list(context.endpoints.all())):
+        try:
+            await sweep(endpoint, now, context, client)
+        except Exception:
+            extra = {"action": "retention-failed", "endpoint": endpoint.id}
+            logger.exception("deliveries of %s were not removed", endpoint.id, extra=extra)
+
+
+async def sweep(endpoint: Endpoint, now: datetime, context: Services, client: df.DurableOrchestrationClient) -> None:
+    """Remove old deliveries with their durable history; all of them, and then the endpoint, when it was deleted."""
+    kept = timedelta(days=-1) if endpoint.deleted_at else timedelta(days=context.settings.record_retention_days)
+    old = await asyncio.to_thread(lambda: list(context.deliveries.older_than(endpoint.id, now - kept)))
+    running = 0
+    for delivery in old:
+        if await _purge(delivery, client):
+            await asyncio.to_thread(context.deliveries.remove, delivery)
+        else:
+            running += 1
+    if endpoint.deleted_at and not running:
+        await asyncio.to_thread(context.endpoints.remove, endpoint)
+
+
+async def _purge(delivery: Delivery, client: df.DurableOrchestrationClient) -> bool:
+    """Remove the history of a delivery; False when it still runs, and nothing is removed."""
+    instances = [delivery_instance(delivery.endpoint, delivery.id, n + 1) for n in range(delivery.round)]
+    status = await client.get_status(instances[-1])
+    if status and status.runtime_status in _LIVE:
+        return False
+    for instance in instances:
+        await client.purge_instance_history(instance)
+    return True
