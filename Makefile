@@ -6,7 +6,7 @@ STAMP := $(VENV)/.installed
 BENCH_VENV := .venv-bench
 BENCH_STAMP := $(BENCH_VENV)/.installed
 
-.PHONY: demo run test test-crash test-large test-api check format bench clean
+.PHONY: demo run test test-crash test-large test-api test-operations check format bench clean
 
 demo: $(STAMP) ## one export from request to file, and a mail (SOURCE=postgresql for a real PostgreSQL)
 	@$(BIN)/python -m demo.run
@@ -25,6 +25,10 @@ test-large: $(STAMP) ## a workbook of five million rows, over five sheets
 
 test-api: $(STAMP) ## schemathesis for minutes on the API, as each kind of caller; SCHEMATHESIS_SECONDS=... for another time
 	@SCHEMATHESIS_SECONDS=$${SCHEMATHESIS_SECONDS:-180} $(BIN)/python -m pytest tests/service/test_openapi.py
+
+test-operations: $(STAMP) ## retention over 10,000 records, killed five times; schedules minute by minute over a year
+	@RETENTION_RECORDS=10000 RETENTION_KILLS=5 SCHEDULE_DAYS=364 $(BIN)/python -m pytest --timeout 3600 \
+		tests/storage/test_sweepers.py tests/app/test_cron.py
 
 check: $(STAMP) ## formatting, lint and types
 	@$(BIN)/ruff format --check .

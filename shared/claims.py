@@ -17,7 +17,7 @@ from azure.core.exceptions import (
     ResourceNotFoundError,
     ServiceResponseError,
 )
-from azure.data.tables import TableServiceClient, UpdateMode
+from azure.data.tables import TableEntity, TableServiceClient, UpdateMode
 
 from shared.clock import utc_now
 from shared.errors import KeyReused, StorageUnavailable
@@ -25,6 +25,7 @@ from shared.identity import Caller
 from shared.records import ExportRecord, ExportRecords, from_iso
 from shared.storage.accounts import storage_errors
 from shared.storage.names import CLAIMS_TABLE
+from shared.storage.tables import entity_page
 from shared.transitions import FINAL, Status
 
 _RACES = 20
@@ -107,6 +108,11 @@ class Claims:
                 return self.take(tenant, new)
         return new
 
+    def before(self, created_before: str, after: str, limit: int) -> tuple[list[tuple[str, Claim]], str]:
+        """Up to ``limit`` claims of before that time, each with its tenant, and where to go on, empty at the end."""
+        found, cursor = entity_page(self._table, f"created_at le '{created_before}'", after, limit)
+        return [(entity["PartitionKey"], _claim(entity)) for entity in found], cursor
+
     def forget(self, tenant: str, row: str, export_id: str) -> None:
         """Remove the claim of an export; nothing happens when it is gone, or belongs to a later one."""
         with storage_errors():
@@ -120,9 +126,11 @@ class Claims:
             entity = self._table.get_entity(tenant, row)
         except ResourceNotFoundError:
             return None
-        return Claim(row, entity["fingerprint"], entity["export_id"], entity["created_at"]), str(
-            entity.metadata["etag"]
-        )
+        return _claim(entity), str(entity.metadata["etag"])
+
+
+def _claim(entity: TableEntity) -> Claim:
+    return Claim(entity["RowKey"], entity["fingerprint"], entity["export_id"], entity["created_at"])
 
 
 def _entity(tenant: str, claim: Claim) -> dict[str, Any]:

@@ -24,12 +24,13 @@ _JSON, _PROBLEM = "application/json", "application/problem+json"
 
 
 class Access(StrEnum):
-    """Who may make a call; what comes later in the list asks for all that comes before, but for the keys."""
+    """Who may make a call; what comes later in the list asks for all that comes before, but for operators and keys."""
 
     PUBLIC = "anybody"
     CALLER = "anybody with a good token"
     EXPORTER = "SuperAdmin, Admin or Manager"
     OWNER = "who asked for the export, an Admin of the tenant, or a SuperAdmin"
+    OPERATOR = "SuperAdmin"
     FUNCTION_KEY = "a service with a function key"
 
 
@@ -79,7 +80,7 @@ class Call:
         found = {503, *self.refuses}
         if self.access not in (Access.PUBLIC, Access.FUNCTION_KEY):
             found.add(401)
-        if self.access in (Access.EXPORTER, Access.OWNER):
+        if self.access in (Access.EXPORTER, Access.OWNER, Access.OPERATOR):
             found.add(403)
         if self.access is Access.OWNER:
             found.add(404)

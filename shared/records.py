@@ -3,7 +3,7 @@
 import json
 import secrets
 from base64 import b32encode
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, fields, replace
 from datetime import UTC, datetime
 from typing import Any, Self
@@ -21,6 +21,7 @@ from azure.data.tables import TableServiceClient, UpdateMode
 from shared.errors import StorageUnavailable
 from shared.storage.accounts import storage_errors
 from shared.storage.names import EXPORTS_TABLE, TENANTS_TABLE
+from shared.storage.tables import entity_page
 from shared.storage.texts import join_text, split_text
 from shared.transitions import Status, check_transition
 
@@ -31,7 +32,11 @@ _RACES = 20
 
 @dataclass(frozen=True)
 class ExportRecord:
-    """One export. Times are ISO-8601 UTC strings, empty when the thing has not happened."""
+    """One export. Times are ISO-8601 UTC strings, empty when the thing has not happened.
+
+    ``hold`` is the reason of a legal hold; ``warned_at`` when its owner was told that the file is about to expire;
+    ``superseded_by`` the later export of its schedule that has the rows that this one failed to deliver.
+    """
 
     tenant: str
     id: str
@@ -58,6 +63,9 @@ class ExportRecord:
     content_type: str = ""
     error_code: str = ""
     error_message: str = ""
+    hold: str = ""
+    warned_at: str = ""
+    superseded_by: str = ""
     last_op_id: str = ""
 
     def to_entity(self) -> dict[str, Any]:
@@ -81,6 +89,8 @@ class ExportRecord:
         return cls(tenant=entity["PartitionKey"], id=entity["RowKey"], **values)
 
 
+Guard = Callable[[ExportRecord], None]
+
 _LONG = ("total_rows", "total_parts", "file_bytes", "file_rows")
 """Kept as text: a table's plain integer has 32 bits."""
 
@@ -91,9 +101,14 @@ def new_export_id(now: datetime) -> str:
     >>> len(new_export_id(datetime.now(UTC)))
     34
     """
+    return export_id(now, secrets.token_bytes(15))
+
+
+def export_id(now: datetime, token: bytes) -> str:
+    """The id of this time that ends with these 15 bytes."""
     inverted = _LAST_MILLISECOND - int(now.timestamp() * 1000)
     time_part = b32encode(bytes(2) + inverted.to_bytes(6, "big"))[3:13].decode().lower().translate(_SORTED)
-    return time_part + b32encode(secrets.token_bytes(15)).decode().lower()
+    return time_part + b32encode(token).decode().lower()
 
 
 _SORTED = str.maketrans("abcdefghijklmnopqrstuvwxyz234567", "0123456789abcdefghijklmnopqrstuv")
@@ -166,12 +181,14 @@ class ExportRecords:
             except ResourceNotFoundError:
                 return None
 
-    def change(self, tenant: str, export_id: str, op_id: str, **changes: Any) -> ExportRecord:
+    def change(
+        self, tenant: str, export_id: str, op_id: str, *, guard: Guard = lambda record: None, **changes: Any
+    ) -> ExportRecord:
         """Change a record once per ``op_id``, checking the status table, whoever else writes at the same time.
 
-        The same ``op_id`` again (an activity that runs twice, a response that was lost) changes nothing more. Raises
-        ``IllegalTransition`` when the new status may not follow the present one, and ``KeyError`` when there is no
-        record.
+        The same ``op_id`` again (an activity that runs twice, a response that was lost) changes nothing more. ``guard``
+        is given the record that is about to be changed, and prevents it by raising. Raises ``IllegalTransition`` when
+        the new status may not follow the present one, and ``KeyError`` when there is no record.
         """
         for _ in range(_RACES):
             with storage_errors():
@@ -182,6 +199,7 @@ class ExportRecords:
                 record = ExportRecord.from_entity(entity)
                 if record.last_op_id == op_id:
                     return record
+                guard(record)
                 if "status" in changes:
                     check_transition(Status(record.status), Status(changes["status"]))
                 changed = replace(record, **changes, last_op_id=op_id)
@@ -215,18 +233,20 @@ class ExportRecords:
                 found.append(ExportRecord.from_entity(entity))
         return found, ""
 
-    def past_their_time(self, now: str, records_before: str) -> Iterator[ExportRecord]:
-        """Records whose files have expired by ``now``, and those without files that are older than the second time."""
-        completed, expired = f"status eq '{Status.COMPLETED}'", f"status eq '{Status.EXPIRED}'"
-        ended = f"(status eq '{Status.FAILED}' or status eq '{Status.CANCELLED}')"
-        where = (
-            f"(({completed} or {ended}) and expires_at gt '' and expires_at le '{now}')"
-            f" or ({expired} and expires_at le '{records_before}')"
-            f" or ({ended} and expires_at eq '' and completed_at le '{records_before}')"
-        )
+    def scan(self, where: str, after: str, limit: int) -> tuple[list[ExportRecord], str]:
+        """Up to ``limit`` records of all tenants for which an OData condition holds, and where to go on.
+
+        A page may have fewer records, or none, before the end; the second value is empty at the end only.
+        """
+        found, cursor = entity_page(self._exports, where, after, limit)
+        return [ExportRecord.from_entity(entity) for entity in found], cursor
+
+    def ids(self, tenant: str, first: str, last: str) -> dict[str, ExportRecord]:
+        """The records of a tenant whose ids are from ``first`` to ``last``, both included."""
+        where = f"PartitionKey eq '{_quoted(tenant)}' and RowKey ge '{_quoted(first)}' and RowKey le '{_quoted(last)}'"
         with storage_errors():
-            for entity in self._exports.query_entities(where):
-                yield ExportRecord.from_entity(entity)
+            found = (ExportRecord.from_entity(entity) for entity in self._exports.query_entities(where))
+            return {record.id: record for record in found}
 
     def delete(self, record: ExportRecord) -> None:
         """Remove a record; nothing happens when it is gone."""

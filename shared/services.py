@@ -5,18 +5,23 @@ from dataclasses import dataclass
 from datetime import timedelta
 from functools import cache, lru_cache
 
+from exports import EXPORT_TYPES
 from shared import plan as plans
 from shared.catalogue import export_type_named
 from shared.channels.email import EmailChannel
 from shared.claims import Claims
+from shared.dead_letters import DeadLetters
 from shared.errors import ExportCancelled, PermanentError
 from shared.export_log import ExportLog
 from shared.models import ExportRef
 from shared.plan import ExportPlan
 from shared.records import ExportRecord, ExportRecords
+from shared.retention import kept_for, parse_rules
+from shared.schedules.records import Schedules
 from shared.settings import Settings, settings
 from shared.storage.accounts import Patience, blob_service, table_service
 from shared.storage.blobs import BlobStore
+from shared.storage.checkpoints import Checkpoints
 from shared.storage.names import plan_blob
 from shared.storage.sent_mail import SentMail
 from shared.transitions import Status
@@ -34,6 +39,9 @@ class Services:
     mail: EmailChannel
     claims: Claims
     usage: Usage
+    letters: DeadLetters
+    checkpoints: Checkpoints
+    schedules: Schedules
 
     @property
     def limits(self) -> Limits:
@@ -53,10 +61,37 @@ class Services:
         own = export_type_named(export_type).dedup_window
         return timedelta(seconds=self.settings.dedup_window_seconds) if own is None else own
 
-    def retention(self, export_type: str) -> timedelta:
-        """How long the files of an export of this type are kept, from its end on."""
+    def retention(self, tenant: str, export_type: str) -> timedelta:
+        """How long the files of a tenant's export of this type are kept, from its end on."""
+        known = self.settings
         own = export_type_named(export_type).retention_days
-        return timedelta(days=self.settings.retention_days if own is None else own)
+        return kept_for(parse_rules(known.retention_days_by_tenant), tenant, export_type, own, known.retention_days)
+
+    def record_retention(self, tenant: str, export_type: str) -> timedelta:
+        """How long the record of a tenant's export is kept after its files are gone, also of a type that is gone."""
+        known = self.settings
+        own = next((t.record_retention_days for t in EXPORT_TYPES if t.name == export_type), None)
+        rules = parse_rules(known.record_retention_days_by_tenant)
+        return kept_for(rules, tenant, export_type, own, known.record_retention_days)
+
+    @property
+    def shortest_record_retention(self) -> float:
+        """In days, of all tenants and types."""
+        return min(self._record_days)
+
+    @property
+    def longest_retention(self) -> float:
+        """In days: no export is remembered for longer, unless it is under a legal hold."""
+        known = self.settings
+        own = [t.retention_days for t in EXPORT_TYPES if t.retention_days is not None]
+        files = [known.retention_days, *own, *parse_rules(known.retention_days_by_tenant).values()]
+        return max(files) + max(self._record_days)
+
+    @property
+    def _record_days(self) -> list[float]:
+        known = self.settings
+        own = [t.record_retention_days for t in EXPORT_TYPES if t.record_retention_days is not None]
+        return [known.record_retention_days, *own, *parse_rules(known.record_retention_days_by_tenant).values()]
 
     def record(self, ref: ExportRef) -> ExportRecord:
         """The record of an export that runs. Raises ``PermanentError`` when somebody deleted it."""
@@ -92,12 +127,18 @@ def services(patience: Patience) -> Services:
         EmailChannel(current, sent),
         Claims(tables),
         Usage(tables),
+        DeadLetters(tables),
+        Checkpoints(tables),
+        Schedules(tables),
     )
     built.blobs.prepare()
     built.records.prepare()
     built.log.prepare()
     built.claims.prepare()
     built.usage.prepare()
+    built.letters.prepare()
+    built.checkpoints.prepare()
+    built.schedules.prepare()
     sent.prepare()
     return built
 

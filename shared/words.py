@@ -1,6 +1,6 @@
 """Words for people: log lines, mails and pages."""
 
-from datetime import datetime
+from datetime import datetime, timedelta
 
 
 def count(number: int, noun: str) -> str:
@@ -31,3 +31,16 @@ def size(count: int) -> str:
 def moment(time: datetime) -> str:
     """A time stamp in UTC, to the minute."""
     return f"{time:%d %B %Y, %H:%M} UTC"
+
+
+def duration(time: timedelta) -> str:
+    """A length of time, in the unit that suits it.
+
+    >>> duration(timedelta(seconds=90)), duration(timedelta(hours=12)), duration(timedelta(days=3))
+    ('90 seconds', '12 hours', '3 days')
+    """
+    seconds = round(time.total_seconds())
+    for unit, length in (("day", 86_400), ("hour", 3_600), ("minute", 60)):
+        if seconds >= length and seconds % length == 0:
+            return count(seconds // length, unit)
+    return count(seconds, "second")

@@ -149,8 +149,8 @@ async def export_logs(req: func.HttpRequest) -> func.HttpResponse:
     caller = await caller_of(req)
     context = await request_services()
     record = await in_thread(visible_record, context, caller, req.route_params["id"])
-    limit = _limit(req.params.get("limit"), 100)
-    after = _cursor(req.params.get("cursor"))
+    limit = limit_of(req.params.get("limit"), 100)
+    after = cursor_of(req.params.get("cursor"))
     lines, cursor = await in_thread(context.log.page, record.id, limit, after)
     items = [
         {"time": line.time, "level": line.level, "action": line.action, "message": line.message}
@@ -300,11 +300,11 @@ def list_query(params: Any, caller: Caller) -> ListQuery:
                 errors.append(FieldError(name, f"takes a time such as 2026-01-31T12:00:00Z, got '{value[:80]}'"))
     limit, after = 50, ""
     try:
-        limit = _limit(params.get("limit"), 50)
+        limit = limit_of(params.get("limit"), 50)
     except ValidationFailed as failed:
         errors += failed.errors
     try:
-        after = _cursor(params.get("cursor"))
+        after = cursor_of(params.get("cursor"))
     except ValidationFailed as failed:
         errors += failed.errors
     if errors:
@@ -319,7 +319,8 @@ def _instant(text: str) -> str:
     return iso(moment)
 
 
-def _limit(text: str | None, default: int) -> int:
+def limit_of(text: str | None, default: int) -> int:
+    """How many items a page may have. Raises ``ValidationFailed``."""
     if text is None:
         return default
     if not text.isdecimal() or not text.isascii() or not 1 <= int(text) <= 200:
@@ -327,7 +328,8 @@ def _limit(text: str | None, default: int) -> int:
     return int(text)
 
 
-def _cursor(text: str | None) -> str:
+def cursor_of(text: str | None) -> str:
+    """Where a page is to go on. Raises ``ValidationFailed``."""
     if text and not (text.replace("-", "").isalnum() and text.isascii() and len(text) <= 64):
         raise ValidationFailed([FieldError("cursor", "is not one that a listing gave; leave it out to start again")])
     return text or ""

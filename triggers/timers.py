@@ -7,11 +7,13 @@ from collections.abc import Iterator
 import azure.durable_functions as df
 import azure.functions as func
 
-from activities import clean_up
 from orchestrators.export import group_instances
+from shared.clock import utc_now
 from shared.records import ExportRecord
 from shared.services import Services, services
 from shared.storage.names import export_instance, notification_instance
+from shared.sweepers import Sweep
+from shared.sweepers.run import run_sweepers
 
 bp = df.Blueprint()
 
@@ -26,21 +28,14 @@ async def retention(timer: func.TimerRequest, client: df.DurableOrchestrationCli
 
 
 async def sweep(context: Services, client: df.DurableOrchestrationClient) -> None:
-    """Remove expired files with their durable history, and records that are older than they are kept.
+    """Let every sweeper remove what has had its time, for a fair share of the time of a run."""
 
-    One export that cannot be removed does not keep the others: it is logged, and tried again by the next run.
-    """
-    expired, forgotten = await asyncio.to_thread(clean_up.due, context)
-    for remove, records in ((clean_up.expire, expired), (clean_up.forget, forgotten)):
-        for record in records:
-            try:
-                await purge(record, client)
-                await asyncio.to_thread(remove, record, context)
-            except Exception:
-                logger.exception("export %s was not removed", record.id, extra={"action": "retention-failed"})
-    logger.info(
-        "retention: %d files removed, %d records forgotten", len(expired), len(forgotten), extra={"action": "retention"}
-    )
+    async def history(record: ExportRecord) -> None:
+        await purge(record, client)
+
+    removed = await run_sweepers(Sweep(context, utc_now(), history), context.settings.retention_run_seconds)
+    told = ", ".join(f"{name} {number:,}" for name, number in removed.items())
+    logger.info("retention: %s", told, extra={"action": "retention", "removed": removed})
 
 
 async def purge(record: ExportRecord, client: df.DurableOrchestrationClient) -> None:

@@ -10,6 +10,10 @@ LOGS_TABLE = "SluiceLogs"
 MAIL_TABLE = "SluiceMail"
 CLAIMS_TABLE = "SluiceClaims"
 USAGE_TABLE = "SluiceUsage"
+SWEEPS_TABLE = "SluiceSweeps"
+DEAD_LETTERS_TABLE = "SluiceDeadLetters"
+SCHEDULES_TABLE = "SluiceSchedules"
+SCHEDULE_RUNS_TABLE = "SluiceScheduleRuns"
 
 
 def folder(tenant: str, export_id: str) -> str:

@@ -1,6 +1,6 @@
 """What people read."""
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 import pytest
 
@@ -29,3 +29,15 @@ def test_a_moment_names_its_zone() -> None:
     """To the minute."""
     assert words.moment(datetime(2026, 3, 9, 8, 5, 59, tzinfo=UTC)) == "09 March 2026, 08:05 UTC"
     assert (words.count(1, "part"), words.count(1200, "part")) == ("1 part", "1,200 parts")
+
+
+def test_a_length_of_time_has_the_unit_that_suits_it() -> None:
+    """Whole ones."""
+    lengths = (
+        timedelta(seconds=1),
+        timedelta(seconds=90),
+        timedelta(minutes=2),
+        timedelta(hours=12),
+        timedelta(days=3),
+    )
+    assert list(map(words.duration, lengths)) == ["1 second", "90 seconds", "2 minutes", "12 hours", "3 days"]

@@ -9,6 +9,7 @@ from schemathesis import Case, GenerationMode, HookContext
 
 COMPANIES, SCOPES = os.environ["OWN_COMPANIES"].split(","), os.environ["OWN_SCOPES"].split(",")
 
+schemathesis.openapi.format("cron", st.sampled_from(["0 6 * * *", "*/15 * * * 1-5", "30 2 1 jan-mar *"]))
 schemathesis.openapi.format("iana-time-zone", st.sampled_from(["UTC", "Europe/Paris", "America/New_York"]))
 
 
@@ -19,6 +20,10 @@ def before_call(context: HookContext, case: Case, kwargs: dict[str, Any]) -> Non
         return
     if isinstance(case.body, dict) and "exportType" in case.body:
         mend(case.body)
+    if isinstance(case.body, dict) and isinstance(request := case.body.get("request"), dict):
+        mend(request)
+        if request.get("exportType") != "sessions":
+            case.body.pop("incremental", None)
 
 
 def mend(body: dict[str, Any]) -> None:

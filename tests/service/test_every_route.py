@@ -18,6 +18,7 @@ MISSING = "0123456789abcdefghijklmnopqrstuvwx"
 """Looks like an id, and is none."""
 
 PUBLIC, CALLER, EXPORTER, OWNER = Access.PUBLIC, Access.CALLER, Access.EXPORTER, Access.OWNER
+OPERATOR = Access.OPERATOR
 
 WHO_MAY: Mapping[tuple[str, str], Access] = {
     ("POST", "exports"): EXPORTER,
@@ -37,6 +38,24 @@ WHO_MAY: Mapping[tuple[str, str], Access] = {
     ("HEAD", "exports/{id}/download"): OWNER,
     ("GET", "export-types"): CALLER,
     ("HEAD", "export-types"): CALLER,
+    ("POST", "schedules"): EXPORTER,
+    ("GET", "schedules"): EXPORTER,
+    ("HEAD", "schedules"): EXPORTER,
+    ("GET", "schedules/{id}"): OWNER,
+    ("HEAD", "schedules/{id}"): OWNER,
+    ("PATCH", "schedules/{id}"): OWNER,
+    ("DELETE", "schedules/{id}"): OWNER,
+    ("GET", "schedules/{id}/runs"): OWNER,
+    ("HEAD", "schedules/{id}/runs"): OWNER,
+    ("GET", "ops/dead-letters"): OPERATOR,
+    ("HEAD", "ops/dead-letters"): OPERATOR,
+    ("GET", "ops/dead-letters/{id}"): OPERATOR,
+    ("HEAD", "ops/dead-letters/{id}"): OPERATOR,
+    ("DELETE", "ops/dead-letters/{id}"): OPERATOR,
+    ("POST", "ops/dead-letters/{id}/redrive"): OPERATOR,
+    ("POST", "ops/dead-letters/redrive"): OPERATOR,
+    ("PUT", "ops/exports/{id}/hold"): OPERATOR,
+    ("DELETE", "ops/exports/{id}/hold"): OPERATOR,
     ("GET", "d/{token}"): PUBLIC,
     ("HEAD", "d/{token}"): PUBLIC,
     ("POST", "d/{token}"): PUBLIC,
@@ -71,6 +90,9 @@ STRANGERS: Mapping[str, Mapping[str, Any] | None] = {
 
 ROUTES = routes()
 
+Owned = Mapping[str, str]
+"""The ids of what somebody has, by the first step of a route."""
+
 
 def test_every_route_is_described_and_guarded() -> None:
     """The app's functions, the descriptions that OpenAPI is made from, and the table above name the same routes."""
@@ -80,18 +102,25 @@ def test_every_route_is_described_and_guarded() -> None:
 
 
 @pytest.fixture(scope="module")
-def owned(jwt_service: Service, issuer: Issuer) -> str:
-    """A completed export of somebody in acme."""
+def owned(jwt_service: Service, issuer: Issuer) -> Owned:
+    """A completed export and a schedule of somebody in acme."""
     token = issuer.token(sub="owner")
     export_id: str = jwt_service.export(token, exportType="users").json()["id"]
     assert jwt_service.status(token, export_id)["status"] == "Completed"
-    return export_id
+    body = {"name": "s", "cron": "0 6 1 1 *", "request": {"exportType": "users"}}
+    headers = {"Authorization": f"Bearer {token}"}
+    made = requests.post(f"{jwt_service.api}/schedules", json=body, headers=headers, timeout=30)
+    return {"exports": export_id, "operations": export_id, "schedules": made.json()["id"]}
 
 
-def call(service: Service, method: str, route: str, export_id: str, token: str | None) -> requests.Response:
+def call(service: Service, method: str, route: str, owned: Owned, token: str | None) -> requests.Response:
     """The request, with an empty object for a body."""
     headers = {} if token is None else {"Authorization": f"Bearer {token}"}
-    path = route.replace("{id}", export_id).replace("{token}", "x").replace("{file}", "start.js")
+    path = (
+        route.replace("{id}", owned.get(route.split("/")[0], MISSING))
+        .replace("{token}", "x")
+        .replace("{file}", "start.js")
+    )
     return requests.request(
         method,
         f"{service.api}/{path}",
@@ -115,20 +144,20 @@ def same(one: requests.Response, other: requests.Response) -> bool:
 @pytest.mark.parametrize("stranger", STRANGERS)
 @pytest.mark.parametrize(("method", "route"), sorted(ROUTES), ids=lambda text: text)
 def test_who_must_not_get_in_does_not(
-    jwt_service: Service, issuer: Issuer, owned: str, method: str, route: str, stranger: str
+    jwt_service: Service, issuer: Issuer, owned: Owned, method: str, route: str, stranger: str
 ) -> None:
     """401 without a good token, 403 for a low role, 404 for the export of others, the same as for none at all."""
     changes = STRANGERS[stranger]
     token = None if changes is None else issuer.token(**changes)
     access = WHO_MAY[method, route]
     answer = call(jwt_service, method, route, owned, token)
-    missing = call(jwt_service, method, route, MISSING, token)
+    missing = call(jwt_service, method, route, {}, token)
     code = {
         "no token": "not-authenticated",
         "expired": "not-authenticated",
         "wrong audience": "not-authenticated",
-        "too low role": "not-allowed" if access in (EXPORTER, OWNER) else "",
-    }.get(stranger, "not-found" if access is OWNER else "")
+        "too low role": "not-allowed" if access in (EXPORTER, OWNER, OPERATOR) else "",
+    }.get(stranger, {OWNER: "not-found", OPERATOR: "not-allowed"}.get(access, ""))
     if route.startswith(("dev/", "service/")):
         assert answer.status_code == 404
         assert method == "HEAD" or answer.json()["detail"] == "there is nothing here"
@@ -145,7 +174,7 @@ def test_who_must_not_get_in_does_not(
         assert same(answer, missing)
 
 
-def test_the_owner_gets_in(jwt_service: Service, issuer: Issuer, owned: str) -> None:
+def test_the_owner_gets_in(jwt_service: Service, issuer: Issuer, owned: Owned) -> None:
     """Otherwise the tests above would prove nothing; and so does an Admin of the tenant who is somebody else."""
     for token in (issuer.token(sub="owner"), issuer.token(sub="owner", roles=["Manager"]), issuer.token(sub="boss")):
         statuses = {
@@ -163,6 +192,11 @@ def test_the_owner_gets_in(jwt_service: Service, issuer: Issuer, owned: str) -> 
             **{(method, "exports/{id}/logs"): 200 for method in ("GET", "HEAD")},
             **{(method, "operations/{id}"): 200 for method in ("GET", "HEAD")},
             **{(method, "export-types"): 200 for method in ("GET", "HEAD")},
+            ("POST", "schedules"): 400,
+            **{(method, "schedules"): 200 for method in ("GET", "HEAD")},
+            **{(method, "schedules/{id}"): 200 for method in ("GET", "HEAD")},
+            **{(method, "schedules/{id}/runs"): 200 for method in ("GET", "HEAD")},
+            ("PATCH", "schedules/{id}"): 400,
             ("GET", "exports/{id}/download"): 302,
             ("HEAD", "exports/{id}/download"): 302,
         }
