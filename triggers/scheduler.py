@@ -9,7 +9,7 @@ import azure.durable_functions as df
 import azure.functions as func
 
 from shared.clock import utc_now
-from shared.errors import NotAllowed, QuotaReached, ValidationFailed
+from shared.errors import NotAllowed, PermanentError, QuotaReached, ValidationFailed
 from shared.identity import Caller, demo_caller
 from shared.records import ExportRecord, iso
 from shared.requests import ExportRequest
@@ -67,7 +67,7 @@ def _decide(schedule: Schedule, now: datetime, context: Services) -> Schedule | 
         return runs.decide(schedule, now, context)
     except runs.StillRuns:  # somebody has retried the last run: it is counted again
         context.schedules.change(schedule, f"again-{uuid4().hex}", run_state=RUNNING, run_outcome="")
-    except runs.CannotRun as error:
+    except (runs.CannotRun, PermanentError) as error:  # such as an export type that is gone
         return _stop(schedule, str(error), context)
     return None
 

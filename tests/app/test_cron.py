@@ -52,7 +52,7 @@ def simulate(schedule: Timing, looks: Iterator[datetime], start: datetime) -> tu
     return runs, missed
 
 
-@pytest.mark.timeout(900)
+@pytest.mark.timeout(3600)
 @pytest.mark.parametrize("half", [0, 1], ids=["forward", "back"])
 @pytest.mark.parametrize("zone", CHANGES)
 def test_every_minute_with_downtimes_is_counted_exactly(zone: str, half: int) -> None:

@@ -157,7 +157,7 @@ def storage(azurite: Azurite) -> Iterator[Storage]:
     services.cache_clear()
 
 
-@pytest.mark.timeout(1800)
+@pytest.mark.timeout(5400)
 def test_a_sweep_that_is_killed_removes_exactly_what_is_due(storage: Storage) -> None:
     """Killed at random points, then run twice at the same time: what is due is gone, nothing else was even written to.
 
