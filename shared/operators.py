@@ -6,7 +6,7 @@ from pydantic import Field
 
 from exports import EXPORT_TYPES
 from shared.dead_letters import FailureClass
-from shared.requests import Body
+from shared.requests import Body, Line
 
 TENANT_PATTERN = r"^[A-Za-z0-9][A-Za-z0-9._-]{0,99}$"
 
@@ -14,7 +14,7 @@ TENANT_PATTERN = r"^[A-Za-z0-9][A-Za-z0-9._-]{0,99}$"
 class HoldRequest(Body):
     """Why an export is to be kept."""
 
-    reason: Annotated[str, Field(min_length=1, max_length=200)]
+    reason: Annotated[Line, Field(max_length=200)]
 
 
 class RedriveRequest(Body):

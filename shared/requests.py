@@ -92,6 +92,9 @@ class ExportRequest(Body):
     fresh: bool = False
 
 
+Line = Annotated[str, Field(min_length=1, pattern=r"^[^\x00-\x1f\x7f]+$")]
+"""A text for people, without line breaks and other control characters."""
+
 Wanted = TypeVar("Wanted", bound=Body)
 
 

@@ -290,7 +290,7 @@ _WRITTEN: tuple[Call, ...] = (
     Call(
         "redrive_dead_letters",
         "POST",
-        "ops/dead-letters/redrive",
+        "ops/redrive",
         "Let all that fit go on",
         Access.OPERATOR,
         {200: Answer("What became of each.", r.Redriven)},

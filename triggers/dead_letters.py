@@ -1,4 +1,4 @@
-"""``/ops/dead-letters``: what failed for good; for operators, who look at it, drive it again, or drop it."""
+"""``/ops/dead-letters`` and ``/ops/redrive``: operators look at what failed for good, drive it again, or drop it."""
 
 import json
 from typing import Any
@@ -73,7 +73,7 @@ async def redrive_dead_letter(req: func.HttpRequest, client: df.DurableOrchestra
     return accepted(record, caller, context.settings, client)
 
 
-@bp.route(route="ops/dead-letters/redrive", methods=["POST"])
+@bp.route(route="ops/redrive", methods=["POST"])
 @bp.durable_client_input(client_name="client")
 @endpoint
 async def redrive_dead_letters(req: func.HttpRequest, client: df.DurableOrchestrationClient) -> func.HttpResponse:

@@ -8,10 +8,10 @@ from exports import EXPORT_TYPES
 from shared.errors import FieldError, ValidationFailed
 from shared.export_types import ExportType, SqlExport
 from shared.identity import Caller
-from shared.requests import Body, ExportRequest, check_request, check_time_zone
+from shared.requests import Body, ExportRequest, Line, check_request, check_time_zone
 from shared.schedules.cron import check_cron
 
-_Name = Annotated[str, Field(min_length=1, max_length=100)]
+_Name = Annotated[Line, Field(max_length=100)]
 _Cron = Annotated[
     str,
     Field(

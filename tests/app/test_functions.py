@@ -41,7 +41,7 @@ HTTP = [
     ("dead_letter", ["GET", "HEAD"], "ops/dead-letters/{id}", False),
     ("drop_dead_letter", ["DELETE"], "ops/dead-letters/{id}", False),
     ("redrive_dead_letter", ["POST"], "ops/dead-letters/{id}/redrive", True),
-    ("redrive_dead_letters", ["POST"], "ops/dead-letters/redrive", True),
+    ("redrive_dead_letters", ["POST"], "ops/redrive", True),
     ("hold_export", ["PUT"], "ops/exports/{id}/hold", False),
     ("release_export", ["DELETE"], "ops/exports/{id}/hold", False),
     ("landing_page", ["GET", "HEAD"], "d/{token}", False),

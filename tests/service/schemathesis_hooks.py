@@ -22,8 +22,8 @@ def before_call(context: HookContext, case: Case, kwargs: dict[str, Any]) -> Non
         mend(case.body)
     if isinstance(case.body, dict) and isinstance(request := case.body.get("request"), dict):
         mend(request)
-        if request.get("exportType") != "sessions":
-            case.body.pop("incremental", None)
+        if request.get("exportType") != "sessions":  # the others have no watermark
+            case.body.pop("incremental" if case.method == "POST" else "request", None)
 
 
 def mend(body: dict[str, Any]) -> None:

@@ -108,9 +108,9 @@ def test_what_fails_for_good_is_listed_told_once_and_driven_again(operated: Frag
     rename(operated, "users_away", "users")
     assert sam.call("POST", f"/ops/dead-letters/{ids[0]}/redrive").status_code == 202
     assert_problem(sam.call("POST", f"/ops/dead-letters/{ids[0]}/redrive"), "not-found")
-    nothing = sam.call("POST", "/ops/dead-letters/redrive", json={"tenant": "globex"})
+    nothing = sam.call("POST", "/ops/redrive", json={"tenant": "globex"})
     assert nothing.json() == {"redriven": [], "refused": []}
-    rest = sam.call("POST", "/ops/dead-letters/redrive", json={"failureClass": "source", "exportType": "users"})
+    rest = sam.call("POST", "/ops/redrive", json={"failureClass": "source", "exportType": "users"})
     assert rest.json() == {"redriven": [ids[1]], "refused": []}
     for client, export_id in ((bea, ids[0]), (sam, ids[1])):
         status = client.wait(export_id, seconds=60)
@@ -211,7 +211,7 @@ def test_only_operators_get_in(operated: Fragile, user: str) -> None:
     client: Callable[..., requests.Response] = operated.client(user).call
     for method, path in (
         ("GET", "dead-letters"),
-        ("POST", "dead-letters/redrive"),
+        ("POST", "redrive"),
         ("PUT", "exports/x/hold"),
         ("DELETE", "exports/x/hold"),
     ):

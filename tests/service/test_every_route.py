@@ -53,7 +53,7 @@ WHO_MAY: Mapping[tuple[str, str], Access] = {
     ("HEAD", "ops/dead-letters/{id}"): OPERATOR,
     ("DELETE", "ops/dead-letters/{id}"): OPERATOR,
     ("POST", "ops/dead-letters/{id}/redrive"): OPERATOR,
-    ("POST", "ops/dead-letters/redrive"): OPERATOR,
+    ("POST", "ops/redrive"): OPERATOR,
     ("PUT", "ops/exports/{id}/hold"): OPERATOR,
     ("DELETE", "ops/exports/{id}/hold"): OPERATOR,
     ("GET", "d/{token}"): PUBLIC,
