@@ -6,7 +6,7 @@ STAMP := $(VENV)/.installed
 BENCH_VENV := .venv-bench
 BENCH_STAMP := $(BENCH_VENV)/.installed
 
-.PHONY: demo run test test-crash test-large test-delivery test-pages test-api messages check format bench clean
+.PHONY: demo run test test-crash test-large test-delivery test-pages test-api test-operations messages check format bench clean
 
 demo: $(STAMP) ## one export from request to file, and a mail (SOURCE=postgresql for a real PostgreSQL)
 	@$(BIN)/python -m demo.run
@@ -36,6 +36,10 @@ messages: $(STAMP) ## bring the catalogues up to date with the templates; then t
 	@$(BIN)/pybabel -q extract -F babel.cfg --no-location --project Sluice --version 1 --msgid-bugs-address "" --last-translator "" -o .sluice.pot .
 	@$(BIN)/pybabel -q update -D sluice -d shared/notices/locales -i .sluice.pot --no-fuzzy-matching --ignore-obsolete -w 120
 	@rm .sluice.pot
+
+test-operations: $(STAMP) ## retention over 10,000 records, killed five times; schedules minute by minute over a year
+	@RETENTION_RECORDS=10000 RETENTION_KILLS=5 SCHEDULE_DAYS=364 $(BIN)/python -m pytest --timeout 3600 \
+		tests/storage/test_sweepers.py tests/app/test_cron.py
 
 check: $(STAMP) ## formatting, lint and types
 	@$(BIN)/ruff format --check .

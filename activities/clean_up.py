@@ -1,16 +1,12 @@
 """Clean up: partial blobs once the file is there, and everything of an export that has had its time."""
 
 from dataclasses import asdict, dataclass
-from datetime import timedelta
 from typing import Any
 
 import azure.durable_functions as df
 
 from activities.outcome import Payload, outcome
-from shared.claims import LEFT_OVER_AFTER
-from shared.clock import utc_now
 from shared.models import ExportRef
-from shared.records import ExportRecord, iso
 from shared.services import Services, services
 from shared.storage.names import folder, parts_folder
 from shared.transitions import Status
@@ -52,54 +48,3 @@ def clear_cancelled(ref: ExportRef, context: Services) -> Removed:
         context.log.add(ref.tenant, ref.export_id, "cleared", "Everything has stopped, and its parts are removed.")
     context.usage.leave(ref.tenant, ref.export_id)
     return removed
-
-
-def expire(record: ExportRecord, context: Services) -> None:
-    """Delete the file and everything else in the export's folder.
-
-    The record of a completed export says Expired; one that failed stays Failed, and only has no parts any more.
-    """
-    removed = context.blobs.delete_folder(folder(record.tenant, record.id))
-    if record.status == Status.COMPLETED:
-        context.records.change(record.tenant, record.id, "expire", status=Status.EXPIRED)
-        context.log.add(record.tenant, record.id, "expired", "The file was removed: its time was up.")
-    else:
-        context.records.change(record.tenant, record.id, "expire", expires_at="")
-        if removed:
-            context.log.add(record.tenant, record.id, "parts-removed", "The finished parts were removed.")
-
-
-def forget(record: ExportRecord, context: Services) -> None:
-    """Delete all that is left of an export: blobs, log lines, mail rows, and the record last."""
-    context.blobs.delete_folder(folder(record.tenant, record.id))
-    context.log.delete(record.id)
-    context.delivery.forget(record.id)
-    context.notifications.forget(record.tenant, record.created_by, record.id)
-    if claim := record.request.get("claim"):
-        context.claims.forget(record.tenant, claim, record.id)
-    context.usage.leave(record.tenant, record.id)
-    context.records.delete(record)
-
-
-def sweep_claims(context: Services) -> int:
-    """Remove the claims of requests that were refused and never came back; give how many there were."""
-    count = 0
-    for tenant, claim in context.claims.left_over(utc_now() - LEFT_OVER_AFTER):
-        if context.records.get(tenant, claim.export_id) is None:
-            context.claims.forget(tenant, claim.row, claim.export_id)
-            count += 1
-        else:
-            context.claims.keep(tenant, claim)
-    return count
-
-
-def due(context: Services) -> tuple[list[ExportRecord], list[ExportRecord]]:
-    """The records whose files are to be removed, and those to be forgotten."""
-    now = utc_now()
-    limit = now - timedelta(days=context.settings.record_retention_days)
-    files: list[ExportRecord] = []
-    forgotten: list[ExportRecord] = []
-    for record in context.records.past_their_time(iso(now), iso(limit)):
-        has_files = record.status != Status.EXPIRED and record.expires_at
-        (files if has_files else forgotten).append(record)
-    return files, forgotten

@@ -7,6 +7,7 @@ import azure.durable_functions as df
 
 from activities.outcome import Payload, outcome
 from shared.clock import utc_now
+from shared.dead_letters import DeadLetter
 from shared.models import ExportRef, FailedExport, Failure
 from shared.records import iso
 from shared.services import Services, services
@@ -47,12 +48,14 @@ def fail(failed: FailedExport, context: Services) -> Recorded:
                 status=Status.FAILED,
                 phase="",
                 completed_at=iso(now),
-                expires_at=iso(now + context.retention(record.export_type)),
+                expires_at=iso(now + context.retention(record.tenant, record.export_type)),
                 error_code=failure.code,
                 error_message=failure.message,
             )
         except IllegalTransition as ended:
             return Recorded(ended.current)
         context.log.add(failed.tenant, failed.export_id, "failed", f"Failed: {failure.message}", level="error")
+    if record.status == Status.FAILED:
+        context.letters.add(DeadLetter.of(record))
     context.usage.leave(failed.tenant, failed.export_id)
     return Recorded(record.status)

@@ -2,13 +2,12 @@
 
 import asyncio
 from dataclasses import dataclass
-from datetime import timedelta
 from typing import Any
 
 import azure.durable_functions as df
 
 from activities.outcome import Payload, failure_of, outcome
-from shared.app_log import about, logger
+from shared.app_log import about
 from shared.channels.base import Channel, Message
 from shared.clock import utc_now
 from shared.errors import PermanentError, SluiceError, TransientError
@@ -162,20 +161,8 @@ def skip(skipped: SkippedMail, context: Services) -> Decision:
     return Decision("skipped", skipped.reason)
 
 
-def remind(context: Services) -> None:
-    """Tell those who have not fetched a file that it goes soon; each once. One that fails does not keep the others."""
-    now, notice = utc_now(), timedelta(hours=context.settings.expiry_notice_hours)
-    for record in context.records.expiring(iso(now), iso(now + notice)):
-        lived = from_iso(record.expires_at) - from_iso(record.completed_at)
-        if record.reminded_at or lived < 2 * notice:
-            continue  # a file that is kept for less was told of only now
-        try:
-            _remind(record, context)
-        except Exception:
-            logger.exception("nobody was reminded of export %s", record.id, extra={"action": "reminder-failed"})
-
-
-def _remind(record: ExportRecord, context: Services) -> None:
+def remind(record: ExportRecord, context: Services) -> None:
+    """Tell whoever has not fetched a file that it goes soon, once."""
     policy = context.policy(record)
     for name, channel in context.delivery.channels.items():
         told = _message(record, "expiring", name, channel, context)

@@ -19,7 +19,7 @@ from shared.identity import Caller
 from shared.limits import over_the_limit, too_many_bytes
 from shared.models import ExportRef, PlanSummary
 from shared.plan import ExportPlan, FunctionCall
-from shared.queries import build_query
+from shared.queries import build_query, within
 from shared.records import ExportRecord, iso
 from shared.requests import ExportRequest, filter_values
 from shared.services import Services, services
@@ -94,6 +94,8 @@ def make_plan(record: ExportRecord, context: Services, check: Callable[[], None]
     if not isinstance(export_type, SqlExport):
         raise TypeError(f"export type {export_type.name} is neither SQL nor a function")
     query = build_query(export_type, request, caller)
+    if window := record.request.get("window"):
+        query = within(query, export_type, window)
     part_rows = part_rows_of(export_type, record.format, context.settings)
     sizes = plans.part_sizes(part_rows, file_format.rows_per_group)
     source, interrupt = open_source(context.settings.source_url), Interrupt()

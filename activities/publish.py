@@ -46,7 +46,7 @@ def publish(ref: ExportRef, file: FinalFile, context: Services) -> Published:
                 status=Status.COMPLETED,
                 phase="",
                 completed_at=iso(now),
-                expires_at=iso(now + context.retention(record.export_type)),
+                expires_at=iso(now + context.retention(record.tenant, record.export_type)),
                 file_name=name,
                 file_blob=file.blob,
                 file_bytes=file.bytes,

@@ -59,6 +59,7 @@ def app_settings(home: Path, port: int, storage: str, source_url: str) -> dict[s
         "MAIL_OUTBOX_DIR": str(home / "outbox"),
         "RETENTION_SCHEDULE": "0 */10 * * * *",
         "WATCHDOG_SCHEDULE": "0 * * * * *",
+        "SCHEDULER_SCHEDULE": "0 * * * * *",
         "FUNCTIONS_WORKER_RUNTIME": "python",
         "PYTHON_THREADPOOL_THREAD_COUNT": "2",
         "MALLOC_ARENA_MAX": "1",

@@ -20,6 +20,7 @@ SESSIONS = SqlExport(
     key=("id",),
     tenant_sql="organisation_id",
     date_sql="started_at",
+    watermark_sql="started_at",
     columns=(
         Column("id", "Session", "integer"),
         Column("token", "Token", "uuid", titles={"fr": "Jeton"}),

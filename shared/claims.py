@@ -5,7 +5,6 @@ that record, under that id: a process that dies in between loses nothing, and no
 """
 
 import hashlib
-from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import asdict, dataclass, replace
 from datetime import datetime, timedelta
@@ -18,14 +17,15 @@ from azure.core.exceptions import (
     ResourceNotFoundError,
     ServiceResponseError,
 )
-from azure.data.tables import TableServiceClient, UpdateMode
+from azure.data.tables import TableEntity, TableServiceClient, UpdateMode
 
 from shared.clock import utc_now
 from shared.errors import KeyReused, StorageUnavailable
 from shared.identity import Caller
-from shared.records import ExportRecord, ExportRecords, from_iso, iso
+from shared.records import ExportRecord, ExportRecords, from_iso
 from shared.storage.accounts import storage_errors
 from shared.storage.names import CLAIMS_TABLE
+from shared.storage.tables import entity_page
 from shared.transitions import FINAL, Status
 
 _RACES = 20
@@ -132,14 +132,17 @@ class Claims:
                         match_condition=MatchConditions.IfNotModified,
                     )
 
-    def left_over(self, before: datetime) -> Iterator[tuple[str, Claim]]:
-        """The tenant and the claim of each request that was refused, and had made its claim before that time."""
-        with storage_errors():
-            where = f"refused eq true and created_at lt '{iso(before)}'"
-            for entity in self._table.query_entities(where):
-                row = str(entity["RowKey"])
-                claim = Claim(row, entity["fingerprint"], entity["export_id"], entity["created_at"])
-                yield str(entity["PartitionKey"]), claim
+    def left_over(
+        self, refused_before: str, made_before: str, after: str, limit: int
+    ) -> tuple[list[tuple[str, Claim]], str]:
+        """Up to ``limit`` claims that may have no export, each with its tenant, and where to go on, empty at the end.
+
+        They are those of requests that were refused, made before the first time, and all that were made before the
+        second one (ISO-8601 UTC).
+        """
+        where = f"(refused eq true and created_at lt '{refused_before}') or created_at lt '{made_before}'"
+        found, cursor = entity_page(self._table, where, after, limit)
+        return [(entity["PartitionKey"], _claim(entity)) for entity in found], cursor
 
     def keep(self, tenant: str, claim: Claim) -> None:
         """Note that a claim has its export after all."""
@@ -151,9 +154,11 @@ class Claims:
             entity = self._table.get_entity(tenant, row)
         except ResourceNotFoundError:
             return None
-        return Claim(row, entity["fingerprint"], entity["export_id"], entity["created_at"]), str(
-            entity.metadata["etag"]
-        )
+        return _claim(entity), str(entity.metadata["etag"])
+
+
+def _claim(entity: TableEntity) -> Claim:
+    return Claim(entity["RowKey"], entity["fingerprint"], entity["export_id"], entity["created_at"])
 
 
 def _entity(tenant: str, claim: Claim) -> dict[str, Any]:

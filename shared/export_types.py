@@ -60,6 +60,8 @@ class ExportType:
     roles: tuple[Role, ...] = (Role.SUPER_ADMIN, Role.ADMIN, Role.MANAGER)
     filters: tuple[Filter, ...] = ()
     retention_days: int | None = None
+    record_retention_days: int | None = None
+    time_limit: timedelta | None = None
     dedup_window: timedelta | None = None
     notify_after: timedelta | None = None
     notify_grace: timedelta | None = None
@@ -78,7 +80,8 @@ class SqlExport(ExportType):
     ``relation`` is a table, or a SELECT in parentheses. ``key`` names the columns (by ``Column.name`` in ``columns``,
     or a ``Column`` of its own where it is not exported) that are unique and ordered together. The tenant's id is always
     bound to ``tenant_sql``; the caller's companies to ``company_sql`` and scopes to ``operational_scope_sql`` where the
-    type's scope asks for it. ``date_sql`` is what a request's ``dateRange`` applies to.
+    type's scope asks for it. ``date_sql`` is what a request's ``dateRange`` applies to. ``watermark_sql`` is the
+    timestamp at which a row was written, for incremental schedules; a row must be committed within ``settle`` of it.
     """
 
     relation: str
@@ -90,6 +93,8 @@ class SqlExport(ExportType):
     operational_scope_sql: str = ""
     date_sql: str = ""
     date_type: str = "timestamp"
+    watermark_sql: str = ""
+    settle: timedelta = timedelta(minutes=5)
     part_rows: int | None = None
 
 

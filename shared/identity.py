@@ -76,6 +76,11 @@ class Caller:
         if not self.administers:
             raise NotAllowed("only an Admin of your organisation may do this")
 
+    def require_operator(self) -> None:
+        """Raise ``NotAllowed`` for those who do not operate the service."""
+        if not self.all_tenants:
+            raise NotAllowed(f"this is for operators: {Role.SUPER_ADMIN}; you are: {', '.join(self.roles)}")
+
     def to_json(self) -> dict[str, Any]:
         """As the export's record keeps it."""
         return asdict(self)

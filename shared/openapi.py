@@ -25,7 +25,7 @@ _JSON, _PROBLEM = "application/json", "application/problem+json"
 
 
 class Access(StrEnum):
-    """Who may make a call; what comes later in the list asks for all that comes before, but for the keys."""
+    """Who may make a call; what comes later in the list asks for all that comes before, but for operators and keys."""
 
     PUBLIC = "anybody"
     CALLER = "anybody with a good token"
@@ -33,6 +33,7 @@ class Access(StrEnum):
     OWNER = "who asked for the export, an Admin of the tenant, or a SuperAdmin"
     RECIPIENT = "whom the notification is for"
     ADMIN = "an Admin of the tenant, or a SuperAdmin"
+    OPERATOR = "SuperAdmin"
     FUNCTION_KEY = "a service with a function key"
 
 
@@ -82,7 +83,7 @@ class Call:
         found = {503, *self.refuses}
         if self.access not in (Access.PUBLIC, Access.FUNCTION_KEY):
             found.add(401)
-        if self.access in (Access.EXPORTER, Access.OWNER, Access.ADMIN):
+        if self.access in (Access.EXPORTER, Access.OWNER, Access.ADMIN, Access.OPERATOR):
             found.add(403)
         if self.access in (Access.OWNER, Access.RECIPIENT):
             found.add(404)

@@ -1,12 +1,14 @@
 """From a checked request to the query that a source runs: scopes, filters and dates as bound conditions."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from datetime import UTC, date, timedelta
 
 from shared.columns import Column
 from shared.export_types import Scope, SqlExport
 from shared.identity import Caller
 from shared.query import Condition, Query
+from shared.records import from_iso
 from shared.requests import ExportRequest, day_start, filter_values
 
 
@@ -16,6 +18,19 @@ def build_query(export_type: SqlExport, request: ExportRequest, caller: Caller) 
     columns = export_type.columns if request.columns is None else tuple(by_name[name] for name in request.columns)
     key = tuple(k if isinstance(k, Column) else by_name[k] for k in export_type.key)
     return Query(export_type.relation, columns, key, tuple(_conditions(export_type, request, caller)))
+
+
+def within(query: Query, export_type: SqlExport, window: Mapping[str, str]) -> Query:
+    """The rows of a query whose watermark is in a window: ``from`` included, or none; ``to`` not. ISO-8601 UTC."""
+    column, conditions = export_type.watermark_sql, list(query.where)
+    if window["from"]:
+        conditions.append(Condition(column, "timestamp", ">=", (_instant(window["from"]),)))
+    conditions.append(Condition(column, "timestamp", "<", (_instant(window["to"]),)))
+    return replace(query, where=tuple(conditions))
+
+
+def _instant(text: str) -> str:
+    return from_iso(text).astimezone(UTC).isoformat()
 
 
 def _conditions(export_type: SqlExport, request: ExportRequest, caller: Caller) -> Iterator[Condition]:

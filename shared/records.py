@@ -3,7 +3,7 @@
 import json
 import secrets
 from base64 import b32decode, b32encode
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, fields, replace
 from datetime import UTC, datetime, timedelta
@@ -24,6 +24,7 @@ from shared.errors import StorageUnavailable
 from shared.outbox import FIRST_ROW, Entry, EventType, event_id
 from shared.storage.accounts import storage_errors
 from shared.storage.names import EXPORTS_TABLE, TENANTS_TABLE
+from shared.storage.tables import entity_page
 from shared.storage.texts import join_text, split_text
 from shared.transitions import Status, check_transition
 
@@ -37,7 +38,11 @@ _CHANGED_MEANWHILE = 412
 
 @dataclass(frozen=True)
 class ExportRecord:
-    """One export. Times are ISO-8601 UTC strings, empty when the thing has not happened."""
+    """One export. Times are ISO-8601 UTC strings, empty when the thing has not happened.
+
+    ``hold`` is the reason of a legal hold;
+    ``superseded_by`` the later export of its schedule that has the rows that this one failed to deliver.
+    """
 
     tenant: str
     id: str
@@ -67,6 +72,8 @@ class ExportRecord:
     content_type: str = ""
     error_code: str = ""
     error_message: str = ""
+    hold: str = ""
+    superseded_by: str = ""
     last_op_id: str = ""
     request_id: str = ""
 
@@ -90,6 +97,8 @@ class ExportRecord:
             values[name] = int(values[name])
         return cls(tenant=entity["PartitionKey"], id=entity["RowKey"], **values)
 
+
+Guard = Callable[[ExportRecord], None]
 
 _LONG = ("total_rows", "total_parts", "file_bytes", "file_rows")
 """Kept as text: a table's plain integer has 32 bits."""
@@ -139,7 +148,12 @@ def new_export_id(now: datetime) -> str:
     >>> len(new_export_id(datetime.now(UTC)))
     34
     """
-    return sorted_newest_first(now) + b32encode(secrets.token_bytes(15)).decode().lower()
+    return export_id(now, secrets.token_bytes(15))
+
+
+def export_id(now: datetime, token: bytes) -> str:
+    """The id of this time that ends with these 15 bytes."""
+    return sorted_newest_first(now) + b32encode(token).decode().lower()
 
 
 def sorted_newest_first(moment: datetime, *, later_by: int = 0) -> str:
@@ -235,13 +249,15 @@ class ExportRecords:
             except ResourceNotFoundError:
                 return None
 
-    def change(self, tenant: str, export_id: str, op_id: str, **changes: Any) -> ExportRecord:
+    def change(
+        self, tenant: str, export_id: str, op_id: str, *, guard: Guard = lambda record: None, **changes: Any
+    ) -> ExportRecord:
         """Change a record once per ``op_id``, checking the status table, whoever else writes at the same time.
 
         What a new status means to others is put into the outbox in the same transaction: both are written, or neither.
-        The same ``op_id`` again (an activity that runs twice, a response that was lost) changes nothing more. Raises
-        ``IllegalTransition`` when the new status may not follow the present one, and ``KeyError`` when there is no
-        record.
+        The same ``op_id`` again (an activity that runs twice, a response that was lost) changes nothing more. ``guard``
+        is given the record that is about to be changed, and prevents it by raising. Raises ``IllegalTransition`` when
+        the new status may not follow the present one, and ``KeyError`` when there is no record.
         """
         for _ in range(_RACES):
             with storage_errors():
@@ -252,6 +268,7 @@ class ExportRecords:
                 record = ExportRecord.from_entity(entity)
                 if record.last_op_id == op_id:
                     return record
+                guard(record)
                 changed = replace(record, **changes, last_op_id=op_id)
                 announced = None
                 if "status" in changes:
@@ -309,28 +326,20 @@ class ExportRecords:
                 raise
             return found, _cursor_of(pages.continuation_token)
 
-    def past_their_time(self, now: str, records_before: str) -> Iterator[ExportRecord]:
-        """Records whose files have expired by ``now``, and those without files that are older than the second time."""
-        completed, expired = f"status eq '{Status.COMPLETED}'", f"status eq '{Status.EXPIRED}'"
-        ended = f"(status eq '{Status.FAILED}' or status eq '{Status.CANCELLED}')"
-        where = (
-            f"(({completed} or {ended}) and expires_at gt '' and expires_at le '{now}')"
-            f" or ({expired} and expires_at le '{records_before}')"
-            f" or ({ended} and expires_at eq '' and completed_at le '{records_before}')"
-        )
-        with storage_errors():
-            for entity in self._exports.query_entities(where):
-                yield ExportRecord.from_entity(entity)
+    def scan(self, where: str, after: str, limit: int) -> tuple[list[ExportRecord], str]:
+        """Up to ``limit`` records of all tenants for which an OData condition holds, and where to go on.
 
-    def expiring(self, now: str, until: str) -> Iterator[ExportRecord]:
-        """Completed exports whose files nobody has fetched, and which expire after ``now`` and by ``until``."""
-        where = (
-            f"status eq '{Status.COMPLETED}' and downloaded_at eq ''"
-            f" and expires_at gt '{now}' and expires_at le '{until}'"
-        )
+        A page may have fewer records, or none, before the end; the second value is empty at the end only.
+        """
+        found, cursor = entity_page(self._exports, where, after, limit)
+        return [ExportRecord.from_entity(entity) for entity in found], cursor
+
+    def ids(self, tenant: str, first: str, last: str) -> dict[str, ExportRecord]:
+        """The records of a tenant whose ids are from ``first`` to ``last``, both included."""
+        where = f"PartitionKey eq '{_quoted(tenant)}' and RowKey ge '{_quoted(first)}' and RowKey le '{_quoted(last)}'"
         with storage_errors():
-            for entity in self._exports.query_entities(where):
-                yield ExportRecord.from_entity(entity)
+            found = (ExportRecord.from_entity(entity) for entity in self._exports.query_entities(where))
+            return {record.id: record for record in found}
 
     def delete(self, record: ExportRecord) -> None:
         """Remove a record; nothing happens when it is gone."""

@@ -6,7 +6,7 @@ import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import date, datetime, time
 from decimal import Decimal
-from typing import TYPE_CHECKING, Annotated, Any, TypeVar
+from typing import TYPE_CHECKING, Annotated, Any, TypeVar, get_args
 from uuid import UUID
 from zoneinfo import ZoneInfo, available_timezones
 
@@ -112,6 +112,9 @@ class ExportRequest(Body):
     fresh: bool = False
 
 
+Line = Annotated[str, Field(min_length=1, pattern=r"^[^\x00-\x1f\x7f]+$")]
+"""A text for people, without line breaks and other control characters."""
+
 Wanted = TypeVar("Wanted", bound=Body)
 
 
@@ -172,11 +175,16 @@ def _field_error(problem: Any, model: type[Body]) -> FieldError:
     if problem["type"] == "extra_forbidden":
         inside: type[Body] = model
         for step in problem["loc"][:-1]:
-            inside = type(_by_alias(inside)[step].default)
+            inside = _body_in(_by_alias(inside)[step].annotation)
         return FieldError(path, unknown("field", str(problem["loc"][-1]), list(_by_alias(inside))))
     if problem["type"] == "missing":
         return FieldError(path, "is required")
     return FieldError(path, f"{problem['msg'].removeprefix('Value error, ')}, got {_shown(problem['input'])}")
+
+
+def _body_in(annotation: Any) -> type[Body]:
+    """The model of a field that holds an object, or null."""
+    return next(m for m in (annotation, *get_args(annotation)) if isinstance(m, type) and issubclass(m, Body))
 
 
 def _by_alias(model: type[Body]) -> dict[str, FieldInfo]:
@@ -224,8 +232,13 @@ def _check_dates(request: ExportRequest, export_type: ExportType) -> Iterator[Fi
             yield FieldError(f"dateRange.{end}", f"takes a day from {_FIRST_DAY} to {_LAST_DAY}, got {day}")
     if first and last and first > last:
         yield FieldError("dateRange", f"from ({first}) is after to ({last})")
-    if request.time_zone not in available_timezones():
-        yield FieldError("timeZone", f"unknown time zone '{request.time_zone}'; give an IANA name such as Europe/Paris")
+    yield from check_time_zone(request.time_zone)
+
+
+def check_time_zone(name: str) -> Iterator[FieldError]:
+    """What is wrong with the field ``timeZone``, if anything."""
+    if name not in available_timezones():
+        yield FieldError("timeZone", f"unknown time zone '{name}'; give an IANA name such as Europe/Paris")
 
 
 def _check_columns(request: ExportRequest, export_type: ExportType) -> Iterator[FieldError]:

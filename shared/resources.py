@@ -6,6 +6,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, ConfigDict, Field
 from pydantic.alias_generators import to_camel
 
+from shared.dead_letters import FailureClass
 from shared.export_types import Role, Scope
 from shared.outbox import EventType
 from shared.transitions import Status
@@ -279,6 +280,87 @@ class Mails(Resource):
 class NotificationLinks(Resource):
     """Where to go on from a notification."""
 
+
+class DeadLetterLinks(Resource):
+    """Where to go on with a dead letter."""
+
+    self: str
+    redrive: str
+    export: str
+
+
+class DeadLetter(Resource):
+    """An export that failed for good."""
+
+    id: str = Field(description="The export's.")
+    tenant: str
+    export_type: str
+    format: str
+    created_by: str
+    attempt: Annotated[int, Field(ge=1)]
+    failed_at: datetime
+    failure_class: FailureClass
+    error: ExportError
+    alerted_at: datetime | None = Field(description="When operators were told.")
+    links: DeadLetterLinks
+
+
+class DeadLetterPage(Resource):
+    """A page of dead letters, those of the newest exports first."""
+
+    items: list[DeadLetter]
+    next_cursor: str | None = Field(description="The cursor of the next page; null at the end.")
+
+
+class FinishedParts(Resource):
+    """What there is of an export that failed."""
+
+    done: Annotated[int, Field(ge=0)]
+    total: Annotated[int, Field(ge=0)]
+    rows: Annotated[int, Field(ge=0)]
+    total_rows: Annotated[int, Field(ge=0)]
+
+
+class DeadLetterDetail(DeadLetter):
+    """A dead letter with what was asked for, and how far it came."""
+
+    request: dict[str, Any]
+    parts: FinishedParts
+
+
+class RefusedRedrive(Resource):
+    """A dead letter that could not be driven again."""
+
+    id: str
+    reason: str
+
+
+class Redriven(Resource):
+    """What became of the dead letters."""
+
+    redriven: list[str]
+    refused: list[RefusedRedrive]
+
+
+class Hold(Resource):
+    """A legal hold."""
+
+    id: str
+    tenant: str
+    status: Status
+    reason: str
+
+
+class RunWindow(Resource):
+    """What an incremental run covers: rows of ``from`` and later, of before ``to``."""
+
+    from_: datetime | None = Field(alias="from")
+    to: datetime
+
+
+class RunLinks(Resource):
+    """Where to go on with a run."""
+
     export: str
 
 
@@ -388,3 +470,60 @@ class Event(Resource):
     type: EventType
     timestamp: datetime = Field(description="When it happened.")
     data: EventExport | EventPing
+
+
+class ScheduleRun(Resource):
+    """A run of a schedule."""
+
+    due: datetime
+    export_id: str
+    outcome: str | None = Field(description="Completed, Failed, Cancelled, Refused or Missing; null while it runs.")
+    missed: Annotated[int, Field(ge=0)] = Field(description="Earlier times that it makes up for.")
+    window: RunWindow | None = Field(description="When incremental.")
+    note: str | None = Field(description="What is, or was, in its way.")
+    links: RunLinks
+
+
+class ScheduleRunPage(Resource):
+    """A page of runs, the latest first."""
+
+    items: list[ScheduleRun]
+    next_cursor: str | None = Field(description="The cursor of the next page; null at the end.")
+
+
+class ScheduleLinks(Resource):
+    """Where to go on with a schedule."""
+
+    self: str
+    runs: str
+
+
+class Schedule(Resource):
+    """An export that is made again and again."""
+
+    id: str
+    name: str
+    cron: str
+    time_zone: str
+    summary: str = Field(description="The cron expression in words.")
+    request: dict[str, Any]
+    incremental: bool
+    jitter_seconds: int
+    catch_up: bool
+    stop_after_failures: int | None
+    stop_after_unread: int | None
+    state: Literal["active", "paused", "stopped"]
+    stop_reason: str | None = Field(description="When Sluice stopped it.")
+    failures_in_a_row: int
+    created_by: str
+    created_at: datetime
+    next_runs: list[datetime] = Field(description="The next five; none unless active.")
+    last_run: ScheduleRun | None = Field(description="Not in listings.")
+    links: ScheduleLinks
+
+
+class SchedulePage(Resource):
+    """A page of schedules, newest first."""
+
+    items: list[Schedule]
+    next_cursor: str | None = Field(description="The cursor of the next page; null at the end.")

@@ -5,11 +5,13 @@ from dataclasses import dataclass
 from datetime import timedelta
 from functools import cache, lru_cache
 
+from exports import EXPORT_TYPES
 from shared import plan as plans
 from shared.catalogue import export_type_named
 from shared.channels import CHANNELS
 from shared.channels.delivery import Delivery
 from shared.claims import Claims
+from shared.dead_letters import DeadLetters
 from shared.errors import ExportCancelled, PermanentError
 from shared.export_log import ExportLog
 from shared.limits import max_bytes
@@ -21,9 +23,12 @@ from shared.policy import Policy
 from shared.preferences import Preferences
 from shared.records import ExportRecord, ExportRecords
 from shared.requests import ExportRequest
+from shared.retention import kept_for, parse_rules
+from shared.schedules.records import Schedules
 from shared.settings import Settings, settings
 from shared.storage.accounts import Patience, blob_service, table_service
 from shared.storage.blobs import BlobStore
+from shared.storage.checkpoints import Checkpoints
 from shared.storage.names import plan_blob
 from shared.storage.sent_mail import SentMail
 from shared.transitions import Status
@@ -55,6 +60,10 @@ class Services:
         """Where webhooks may go."""
         return Rules(self.settings.local_origins)
 
+    letters: DeadLetters
+    checkpoints: Checkpoints
+    schedules: Schedules
+
     @property
     def limits(self) -> Limits:
         """What a tenant and a user may have."""
@@ -84,10 +93,37 @@ class Services:
         request = ExportRequest.model_validate_json(record.request["body"])
         return Policy(export_type_named(record.export_type), chosen, request.notify, self.settings)
 
-    def retention(self, export_type: str) -> timedelta:
-        """How long the files of an export of this type are kept, from its end on."""
+    def retention(self, tenant: str, export_type: str) -> timedelta:
+        """How long the files of a tenant's export of this type are kept, from its end on."""
+        known = self.settings
         own = export_type_named(export_type).retention_days
-        return timedelta(days=self.settings.retention_days if own is None else own)
+        return kept_for(parse_rules(known.retention_days_by_tenant), tenant, export_type, own, known.retention_days)
+
+    def record_retention(self, tenant: str, export_type: str) -> timedelta:
+        """How long the record of a tenant's export is kept after its files are gone, also of a type that is gone."""
+        known = self.settings
+        own = next((t.record_retention_days for t in EXPORT_TYPES if t.name == export_type), None)
+        rules = parse_rules(known.record_retention_days_by_tenant)
+        return kept_for(rules, tenant, export_type, own, known.record_retention_days)
+
+    @property
+    def shortest_record_retention(self) -> float:
+        """In days, of all tenants and types."""
+        return min(self._record_days)
+
+    @property
+    def longest_retention(self) -> float:
+        """In days: no export is remembered for longer, unless it is under a legal hold."""
+        known = self.settings
+        own = [t.retention_days for t in EXPORT_TYPES if t.retention_days is not None]
+        files = [known.retention_days, *own, *parse_rules(known.retention_days_by_tenant).values()]
+        return max(files) + max(self._record_days)
+
+    @property
+    def _record_days(self) -> list[float]:
+        known = self.settings
+        own = [t.record_retention_days for t in EXPORT_TYPES if t.record_retention_days is not None]
+        return [known.record_retention_days, *own, *parse_rules(known.record_retention_days_by_tenant).values()]
 
     def record(self, ref: ExportRef) -> ExportRecord:
         """The record of an export that runs. Raises ``PermanentError`` when somebody deleted it."""
@@ -128,6 +164,9 @@ def services(patience: Patience) -> Services:
         Outbox(tables),
         Endpoints(tables),
         Deliveries(tables),
+        DeadLetters(tables),
+        Checkpoints(tables),
+        Schedules(tables),
     )
     built.blobs.prepare()
     built.records.prepare()
@@ -138,6 +177,9 @@ def services(patience: Patience) -> Services:
     built.preferences.prepare()
     built.endpoints.prepare()
     built.deliveries.prepare()
+    built.letters.prepare()
+    built.checkpoints.prepare()
+    built.schedules.prepare()
     sent.prepare()
     return built
 

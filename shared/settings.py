@@ -11,9 +11,10 @@ from functools import cache
 from typing import Annotated, Literal, Self
 from urllib.parse import urlsplit
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from shared.errors import SettingsError
+from shared.retention import parse_rules
 
 _ON_AZURE = "WEBSITE_INSTANCE_ID"
 """Set by the platform on every Azure Functions instance, and never by a developer's machine."""
@@ -33,6 +34,14 @@ _LONGEST_PAUSE = 86_400
 
 Seconds = Annotated[int, Field(ge=0)]
 Quota = Annotated[int, Field(ge=1)]
+
+
+def _checked_rules(text: str) -> str:
+    parse_rules(text)
+    return text
+
+
+Rules = Annotated[str, AfterValidator(_checked_rules)]
 
 
 class Settings(BaseModel):
@@ -108,6 +117,33 @@ class Settings(BaseModel):
     watchdog_schedule: str = Field(
         default="0 * * * * *", description="When lost starts are made good: NCRONTAB, seconds first, UTC."
     )
+    watchdog_grace_seconds: Seconds = Field(
+        default=60, description="The watchdog leaves an export alone for so long after its request."
+    )
+    max_export_seconds: Annotated[int, Field(ge=1)] = Field(
+        default=43_200, description="An export that takes longer is stopped, and failed with that reason."
+    )
+    max_standstill_seconds: Annotated[int, Field(ge=1)] = Field(
+        default=3_600, description="The same when nothing at all has happened in it for so long."
+    )
+    scheduler_schedule: str = Field(
+        default="0 * * * * *", description="When schedules that are due are run: NCRONTAB, seconds first, UTC."
+    )
+    max_schedules_per_user: Quota = Field(default=50, description="How many schedules a user may have.")
+    schedule_stop_after_failures: Quota = Field(
+        default=5, description="A schedule is stopped after so many failed runs in a row, unless it says otherwise."
+    )
+    schedule_stop_after_unread: Quota = Field(
+        default=30, description="And after so many files in a row that nobody has fetched."
+    )
+    schedule_trust_days: Annotated[float, Field(gt=0, le=3650)] = Field(
+        default=90,
+        description="A schedule is stopped when its owner has not been seen with it for so long: "
+        "what they may do is as old as that.",
+    )
+    operator_email: str = Field(
+        default="", description="Who is told of exports that failed for good; nobody when empty."
+    )
     max_running_per_tenant: Quota = Field(
         default=500, description="How many exports of a tenant may run or wait at the same time."
     )
@@ -139,6 +175,13 @@ class Settings(BaseModel):
     )
     record_retention_days: Annotated[float, Field(gt=0, le=3650)] = Field(
         default=30, description="How long the record of an export is kept after its file is gone."
+    )
+    retention_days_by_tenant: Rules = Field(
+        default="", description="Days for tenants, or types of a tenant, such as `acme=30, acme/sessions=90`."
+    )
+    record_retention_days_by_tenant: Rules = Field(default="", description="The same for records.")
+    retention_run_seconds: Annotated[int, Field(ge=1, le=3600)] = Field(
+        default=240, description="How long one run of retention may take; the next one goes on there."
     )
     retention_schedule: str = Field(
         default="0 */10 * * * *", description="When expired exports are removed: NCRONTAB, seconds first, UTC."

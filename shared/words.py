@@ -1,4 +1,6 @@
-"""Words for people: log lines. Those of mails and pages are in ``shared/notices/``."""
+"""Words for people: log lines, and why exports were stopped. Those of mails and pages are in ``shared/notices/``."""
+
+from datetime import timedelta
 
 
 def count(number: int, noun: str) -> str:
@@ -8,3 +10,16 @@ def count(number: int, noun: str) -> str:
     ('1 part', '1,200 parts')
     """
     return f"{number:,} {noun}" if number == 1 else f"{number:,} {noun}s"
+
+
+def duration(time: timedelta) -> str:
+    """A length of time, in the unit that suits it.
+
+    >>> duration(timedelta(seconds=90)), duration(timedelta(hours=12)), duration(timedelta(days=3))
+    ('90 seconds', '12 hours', '3 days')
+    """
+    seconds = round(time.total_seconds())
+    for unit, length in (("day", 86_400), ("hour", 3_600), ("minute", 60)):
+        if seconds >= length and seconds % length == 0:
+            return count(seconds // length, unit)
+    return count(seconds, "second")

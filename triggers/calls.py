@@ -9,10 +9,13 @@ from typing import Any
 
 from exports import EXPORT_TYPES
 from shared import resources as r
+from shared.dead_letters import FailureClass
 from shared.formats import FORMATS
 from shared.notices.catalogues import LANGUAGES
 from shared.openapi import Access, Answer, Call, Parameter
+from shared.operators import TENANT_PATTERN, HoldRequest, RedriveRequest
 from shared.requests import ExportRequest, Notify
+from shared.schedules.requests import ScheduleChanges, ScheduleRequest
 from shared.settings import Settings
 from shared.transitions import Status
 from triggers.dev import DevTokenRequest
@@ -69,6 +72,13 @@ _NEXT_OF_WEBHOOK = {
     "ping": "ping_webhook",
     "deliveries": "webhook_deliveries",
     "remove": "delete_webhook",
+}
+
+_SCHEDULE_NEXT = {
+    "schedule": "schedule_status",
+    "change": "change_schedule",
+    "runs": "schedule_runs",
+    "delete": "delete_schedule",
 }
 
 _WRITTEN: tuple[Call, ...] = (
@@ -187,6 +197,150 @@ _WRITTEN: tuple[Call, ...] = (
         "What the caller may export",
         Access.CALLER,
         {200: Answer("The catalogue.", r.Catalogue)},
+    ),
+    Call(
+        "create_schedule",
+        "POST",
+        "schedules",
+        "Let an export be made again and again",
+        Access.EXPORTER,
+        {201: Answer("The schedule.", r.Schedule, headers=_PLACE, links=_SCHEDULE_NEXT)},
+        body=ScheduleRequest,
+        refuses=(409,),
+        tag="schedules",
+    ),
+    Call(
+        "list_schedules",
+        "GET",
+        "schedules",
+        "List schedules: one's own, and for an Admin those of the tenant",
+        Access.EXPORTER,
+        {200: Answer("A page.", r.SchedulePage)},
+        (_limit(50), _CURSOR),
+        tag="schedules",
+    ),
+    Call(
+        "schedule_status",
+        "GET",
+        "schedules/{id}",
+        "A schedule with its last run and its next",
+        Access.OWNER,
+        {200: Answer("It.", r.Schedule)},
+        (_ID,),
+        tag="schedules",
+    ),
+    Call(
+        "change_schedule",
+        "PATCH",
+        "schedules/{id}",
+        "Change, pause or resume a schedule",
+        Access.OWNER,
+        {200: Answer("As it is now.", r.Schedule)},
+        (_ID,),
+        body=ScheduleChanges,
+        tag="schedules",
+    ),
+    Call(
+        "delete_schedule",
+        "DELETE",
+        "schedules/{id}",
+        "End a schedule; its exports stay",
+        Access.OWNER,
+        {204: Answer("It is gone.")},
+        (_ID,),
+        tag="schedules",
+    ),
+    Call(
+        "schedule_runs",
+        "GET",
+        "schedules/{id}/runs",
+        "The history of a schedule",
+        Access.OWNER,
+        {200: Answer("A page.", r.ScheduleRunPage)},
+        (_ID, _limit(50), _CURSOR),
+        tag="schedules",
+    ),
+    Call(
+        "list_dead_letters",
+        "GET",
+        "ops/dead-letters",
+        "What failed for good",
+        Access.OPERATOR,
+        {200: Answer("A page.", r.DeadLetterPage)},
+        (
+            Parameter("tenant", "Those of this tenant.", {"type": "string", "pattern": TENANT_PATTERN}),
+            Parameter("exportType", "Those of this type.", _one_of(t.name for t in EXPORT_TYPES)),
+            Parameter("failureClass", "Those whose cause is there.", _one_of(FailureClass)),
+            _limit(50),
+            _CURSOR,
+        ),
+        tag="operation",
+    ),
+    Call(
+        "dead_letter",
+        "GET",
+        "ops/dead-letters/{id}",
+        "A dead letter with its request and parts",
+        Access.OPERATOR,
+        {200: Answer("It.", r.DeadLetterDetail)},
+        (_ID,),
+        refuses=(404,),
+        tag="operation",
+    ),
+    Call(
+        "drop_dead_letter",
+        "DELETE",
+        "ops/dead-letters/{id}",
+        "Take a dead letter off the list; the export stays Failed",
+        Access.OPERATOR,
+        {204: Answer("It is off the list.")},
+        (_ID,),
+        refuses=(404,),
+        tag="operation",
+    ),
+    Call(
+        "redrive_dead_letter",
+        "POST",
+        "ops/dead-letters/{id}/redrive",
+        "Let an export go on from the parts that are there",
+        Access.OPERATOR,
+        {202: Answer("It goes on.", r.ExportAccepted, headers=_BEGUN)},
+        (_ID,),
+        refuses=(404, 409, 429),
+        tag="operation",
+    ),
+    Call(
+        "redrive_dead_letters",
+        "POST",
+        "ops/redrive",
+        "Let all that fit go on",
+        Access.OPERATOR,
+        {200: Answer("What became of each.", r.Redriven)},
+        body=RedriveRequest,
+        tag="operation",
+    ),
+    Call(
+        "hold_export",
+        "PUT",
+        "ops/exports/{id}/hold",
+        "Put an export under a legal hold: nothing of it is removed",
+        Access.OPERATOR,
+        {200: Answer("The hold.", r.Hold)},
+        (_ID,),
+        body=HoldRequest,
+        refuses=(404, 409),
+        tag="operation",
+    ),
+    Call(
+        "release_export",
+        "DELETE",
+        "ops/exports/{id}/hold",
+        "Lift a legal hold",
+        Access.OPERATOR,
+        {204: Answer("It is lifted.")},
+        (_ID,),
+        refuses=(404, 409),
+        tag="operation",
     ),
     *(
         Call(

@@ -8,13 +8,14 @@ from uuid import uuid4
 import azure.durable_functions as df
 import azure.functions as func
 
-from activities.clean_up import forget
 from activities.start import start_waiting
 from shared.app_log import current_request, logger
 from shared.clock import utc_now
 from shared.errors import Conflict, StorageUnavailable
 from shared.identity import Caller
 from shared.records import ExportRecord, iso
+from shared.removal import begin_forgetting, forget
+from shared.schedules.runs import settle_before_removal
 from shared.services import Services
 from shared.storage.names import export_instance, notification_instance
 from shared.transitions import FINAL, IllegalTransition, Status
@@ -71,8 +72,11 @@ async def delete_export(req: func.HttpRequest, client: df.DurableOrchestrationCl
     if not await _has_ended(waiting, client, looks=1):
         await client.terminate(waiting, "the export was deleted")
         await _has_ended(waiting, client)
-    await purge(record, client)
-    await in_thread(forget, record, context)
+    await in_thread(settle_before_removal, record, context)
+    with suppress(KeyError):  # somebody else has deleted it since
+        record = await in_thread(begin_forgetting, record, context)
+        await purge(record, client)
+        await in_thread(forget, record, context)
     return func.HttpResponse(status_code=204)
 
 
@@ -107,14 +111,14 @@ def retry(record: ExportRecord, caller: Caller, context: Services) -> ExportReco
     """Make a failed export Pending again. Raises ``Conflict`` for any other, and ``QuotaReached``."""
     if record.status != Status.FAILED:
         raise _not_failed(record.status)
-    if not record.expires_at:
-        raise Conflict("the export failed too long ago, and its parts were removed; ask for it again")
+    _check_resumable(record)
     context.usage.enter(record.tenant, record.created_by, record.id, context.limits, counts=False)
     try:
         record = context.records.change(
             record.tenant,
             record.id,
             f"retry-{uuid4().hex}",
+            guard=_check_resumable,
             status=Status.PENDING,
             attempt=record.attempt + 1,
             started_at="",
@@ -128,9 +132,17 @@ def retry(record: ExportRecord, caller: Caller, context: Services) -> ExportReco
     except IllegalTransition as other:
         raise _not_failed(other.current) from None
     with suppress(StorageUnavailable):
+        context.letters.remove(record.tenant, record.id)
         message = f"{caller.name} asked to go on from the parts that are there."
         context.log.add(record.tenant, record.id, "retried", message)
     return record
+
+
+def _check_resumable(record: ExportRecord) -> None:
+    if record.superseded_by:
+        raise Conflict(f"its rows are in a later export of its schedule: {record.superseded_by}")
+    if not record.expires_at:
+        raise Conflict("the export failed too long ago, and its parts were removed; ask for it again")
 
 
 def _not_failed(status: str) -> Conflict:

@@ -41,7 +41,7 @@ def file_url(record: ExportRecord, context: Services) -> tuple[str, str]:
         raise Gone(f"the export is {record.status}; its file is not there; ask for it again")
     if record.status != Status.COMPLETED:
         raise Conflict(f"the export is {record.status}; there is a file to download when it is Completed")
-    if from_iso(record.expires_at) <= utc_now():
+    if not record.hold and from_iso(record.expires_at) <= utc_now():
         raise Gone(f"the file expired at {record.expires_at}; ask for the export again")
     url, expires = context.blobs.read_url(
         record.file_blob, URL_LIFETIME, download_as=record.file_name, content_type=record.content_type

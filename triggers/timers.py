@@ -2,17 +2,20 @@
 
 import asyncio
 from collections.abc import Iterator
+from functools import partial
 
 import azure.durable_functions as df
 import azure.functions as func
 
-from activities import clean_up
 from activities.notify import remind
 from orchestrators.export import group_instances
-from shared.app_log import about, logger
+from shared.app_log import logger
+from shared.clock import utc_now
 from shared.records import ExportRecord
 from shared.services import Services, services
 from shared.storage.names import export_instance, notification_instance
+from shared.sweepers import Sweep
+from shared.sweepers.run import run_sweepers
 
 bp = df.Blueprint()
 
@@ -22,31 +25,18 @@ bp = df.Blueprint()
 async def retention(timer: func.TimerRequest, client: df.DurableOrchestrationClient) -> None:
     context = await asyncio.to_thread(services, "activity")
     await sweep(context, client)
-    await asyncio.to_thread(remind, context)
 
 
 async def sweep(context: Services, client: df.DurableOrchestrationClient) -> None:
-    """Remove expired files with their durable history, and records that are older than they are kept.
+    """Let every sweeper remove what has had its time, for a fair share of the time of a run."""
 
-    One export that cannot be removed does not keep the others: it is logged, and tried again by the next run.
-    """
-    expired, forgotten = await asyncio.to_thread(clean_up.due, context)
-    for remove, records in ((clean_up.expire, expired), (clean_up.forget, forgotten)):
-        for record in records:
-            with about(tenant=record.tenant, export_id=record.id, request_id=record.request_id):
-                try:
-                    await purge(record, client)
-                    await asyncio.to_thread(remove, record, context)
-                except Exception:
-                    logger.exception("an export was not removed", extra={"action": "retention-failed"})
-    claims = await asyncio.to_thread(clean_up.sweep_claims, context)
-    logger.info(
-        "retention: %d files removed, %d records forgotten, %d claims of refused requests removed",
-        len(expired),
-        len(forgotten),
-        claims,
-        extra={"action": "retention"},
-    )
+    async def history(record: ExportRecord) -> None:
+        await purge(record, client)
+
+    work = Sweep(context, utc_now(), history, partial(remind, context=context))
+    removed = await run_sweepers(work, context.settings.retention_run_seconds)
+    told = ", ".join(f"{name} {number:,}" for name, number in removed.items())
+    logger.info("retention: %s", told, extra={"action": "retention", "removed": removed})
 
 
 async def purge(record: ExportRecord, client: df.DurableOrchestrationClient) -> None:

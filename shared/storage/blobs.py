@@ -1,11 +1,13 @@
 """The container of exports: whole small blobs, and ranges of large ones."""
 
+import json
 from collections import deque
 from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import suppress
 from datetime import datetime, timedelta
 from itertools import islice
+from typing import Any
 
 from azure.core.exceptions import ResourceExistsError, ResourceModifiedError, ResourceNotFoundError
 from azure.storage.blob import BlobClient, BlobServiceClient, ContentSettings
@@ -16,6 +18,9 @@ from shared.storage.sas import read_url
 
 _AHEAD = 2
 """Pieces that are read at the same time where a blob is read as a whole."""
+
+
+_UNCOMMITTED: dict[str, Any] = {"include": ["uncommittedblobs"], "delimiter": "/"}
 
 
 class BlobStore:
@@ -112,6 +117,26 @@ class BlobStore:
                 except ResourceNotFoundError:
                     self._drop_uncommitted(blob.name)
         return count
+
+    def folders(self, cursor: str, limit: int) -> tuple[list[tuple[str, str]], str]:
+        """Up to ``limit`` folders of exports (tenant and id, in order), also those with nothing but uncommitted blocks.
+
+        And the cursor of the next page, which is empty at the end; a page may have no folder before that.
+        """
+        tenant, marker = json.loads(cursor) if cursor else ("", "")
+        with storage_errors():
+            known = sorted(found.name[:-1] for found in self.container.walk_blobs(**_UNCOMMITTED))
+            ahead = [name for name in known if name >= tenant]
+            if not ahead:
+                return [], ""
+            marker = marker if ahead[0] == tenant else ""
+            walk = self.container.walk_blobs(f"{ahead[0]}/", results_per_page=limit, **_UNCOMMITTED)
+            pages: Any = walk.by_page(marker or None)
+            names = [found.name.split("/") for found in next(pages, ())]
+        found = [(name[0], name[1]) for name in names if len(name) == 3]
+        if pages.continuation_token:
+            return found, json.dumps([ahead[0], pages.continuation_token])
+        return found, json.dumps([ahead[1], ""]) if len(ahead) > 1 else ""
 
     def _drop_uncommitted(self, name: str) -> None:
         """Uncommitted blocks cannot be deleted; a blob that is written in their place takes them along."""

@@ -14,6 +14,10 @@ NOTIFICATIONS_TABLE = "SluiceNotifications"
 PREFERENCES_TABLE = "SluicePreferences"
 WEBHOOKS_TABLE = "SluiceWebhooks"
 DELIVERIES_TABLE = "SluiceDeliveries"
+SWEEPS_TABLE = "SluiceSweeps"
+DEAD_LETTERS_TABLE = "SluiceDeadLetters"
+SCHEDULES_TABLE = "SluiceSchedules"
+SCHEDULE_RUNS_TABLE = "SluiceScheduleRuns"
 
 
 def folder(tenant: str, export_id: str) -> str:

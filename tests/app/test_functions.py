@@ -32,6 +32,19 @@ HTTP = [
     ("revoke_links", ["POST"], "exports/{id}/revoke-links", False),
     ("operation", ["GET", "HEAD"], "operations/{id}", True),
     ("download_export", ["GET", "HEAD"], "exports/{id}/download", True),
+    ("create_schedule", ["POST"], "schedules", False),
+    ("list_schedules", ["GET", "HEAD"], "schedules", False),
+    ("schedule_status", ["GET", "HEAD"], "schedules/{id}", False),
+    ("change_schedule", ["PATCH"], "schedules/{id}", False),
+    ("delete_schedule", ["DELETE"], "schedules/{id}", False),
+    ("schedule_runs", ["GET", "HEAD"], "schedules/{id}/runs", False),
+    ("list_dead_letters", ["GET", "HEAD"], "ops/dead-letters", False),
+    ("dead_letter", ["GET", "HEAD"], "ops/dead-letters/{id}", False),
+    ("drop_dead_letter", ["DELETE"], "ops/dead-letters/{id}", False),
+    ("redrive_dead_letter", ["POST"], "ops/dead-letters/{id}/redrive", True),
+    ("redrive_dead_letters", ["POST"], "ops/redrive", True),
+    ("hold_export", ["PUT"], "ops/exports/{id}/hold", False),
+    ("release_export", ["DELETE"], "ops/exports/{id}/hold", False),
     ("landing_page", ["GET", "HEAD"], "d/{token}", False),
     ("landing_download", ["POST"], "d/{token}", True),
     ("unsubscribe", ["GET", "HEAD", "POST"], "unsubscribe/{token}", False),
@@ -68,6 +81,7 @@ TIMERS = [
     ("watchdog", "timer", "%WATCHDOG_SCHEDULE%"),
     ("outbox", "timer", "%WATCHDOG_SCHEDULE%"),
     ("delivery_retention", "timer", "%RETENTION_SCHEDULE%"),
+    ("scheduler", "timer", "%SCHEDULER_SCHEDULE%"),
 ]
 ORCHESTRATORS = ["export", "export_parts", "notification", "webhook_delivery"]
 ACTIVITIES = [

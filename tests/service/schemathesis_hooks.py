@@ -9,6 +9,7 @@ from schemathesis import Case, GenerationMode, HookContext
 
 COMPANIES, SCOPES = os.environ["OWN_COMPANIES"].split(","), os.environ["OWN_SCOPES"].split(",")
 
+schemathesis.openapi.format("cron", st.sampled_from(["0 6 * * *", "*/15 * * * 1-5", "30 2 1 jan-mar *"]))
 schemathesis.openapi.format("iana-time-zone", st.sampled_from(["UTC", "Europe/Paris", "America/New_York"]))
 
 
@@ -21,6 +22,10 @@ def before_call(context: HookContext, case: Case, kwargs: dict[str, Any]) -> Non
         mend(case.body)
     if isinstance(case.body, dict) and case.path.startswith("/webhooks"):
         mend_webhook(case.body)
+    if isinstance(case.body, dict) and isinstance(request := case.body.get("request"), dict):
+        mend(request)
+        if request.get("exportType") != "sessions":  # the others have no watermark
+            case.body.pop("incremental" if case.method == "POST" else "request", None)
 
 
 def mend_webhook(body: dict[str, Any]) -> None:

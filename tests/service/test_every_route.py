@@ -19,6 +19,7 @@ MISSING = "0123456789abcdefghijklmnopqrstuvwx"
 
 PUBLIC, CALLER, EXPORTER, OWNER = Access.PUBLIC, Access.CALLER, Access.EXPORTER, Access.OWNER
 ADMIN = Access.ADMIN
+OPERATOR = Access.OPERATOR
 
 WHO_MAY: Mapping[tuple[str, str], Access] = {
     ("POST", "exports"): EXPORTER,
@@ -51,6 +52,24 @@ WHO_MAY: Mapping[tuple[str, str], Access] = {
     ("POST", "webhooks/{id}/deliveries/{delivery}/redeliver"): ADMIN,
     ("GET", "export-types"): CALLER,
     ("HEAD", "export-types"): CALLER,
+    ("POST", "schedules"): EXPORTER,
+    ("GET", "schedules"): EXPORTER,
+    ("HEAD", "schedules"): EXPORTER,
+    ("GET", "schedules/{id}"): OWNER,
+    ("HEAD", "schedules/{id}"): OWNER,
+    ("PATCH", "schedules/{id}"): OWNER,
+    ("DELETE", "schedules/{id}"): OWNER,
+    ("GET", "schedules/{id}/runs"): OWNER,
+    ("HEAD", "schedules/{id}/runs"): OWNER,
+    ("GET", "ops/dead-letters"): OPERATOR,
+    ("HEAD", "ops/dead-letters"): OPERATOR,
+    ("GET", "ops/dead-letters/{id}"): OPERATOR,
+    ("HEAD", "ops/dead-letters/{id}"): OPERATOR,
+    ("DELETE", "ops/dead-letters/{id}"): OPERATOR,
+    ("POST", "ops/dead-letters/{id}/redrive"): OPERATOR,
+    ("POST", "ops/redrive"): OPERATOR,
+    ("PUT", "ops/exports/{id}/hold"): OPERATOR,
+    ("DELETE", "ops/exports/{id}/hold"): OPERATOR,
     ("GET", "d/{token}"): PUBLIC,
     ("HEAD", "d/{token}"): PUBLIC,
     ("POST", "d/{token}"): PUBLIC,
@@ -91,6 +110,9 @@ STRANGERS: Mapping[str, Mapping[str, Any] | None] = {
 
 ROUTES = routes()
 
+Owned = Mapping[str, str]
+"""The ids of what somebody has, by the first step of a route."""
+
 
 def test_every_route_is_described_and_guarded() -> None:
     """The app's functions, the descriptions that OpenAPI is made from, and the table above name the same routes."""
@@ -100,28 +122,29 @@ def test_every_route_is_described_and_guarded() -> None:
 
 
 @pytest.fixture(scope="module")
-def owned(jwt_service: Service, issuer: Issuer) -> str:
-    """A completed export of somebody in acme."""
+def owned(jwt_service: Service, issuer: Issuer) -> Owned:
+    """A completed export and a schedule of somebody in acme, and a webhook of acme."""
     token = issuer.token(sub="owner")
     export_id: str = jwt_service.export(token, exportType="users").json()["id"]
     assert jwt_service.status(token, export_id)["status"] == "Completed"
-    return export_id
+    body = {"name": "s", "cron": "0 6 1 1 *", "request": {"exportType": "users"}}
+    headers = {"Authorization": f"Bearer {token}"}
+    made = requests.post(f"{jwt_service.api}/schedules", json=body, headers=headers, timeout=30)
+    hook = {"url": "https://198.41.0.4/hook", "enabled": False}
+    webhook = requests.post(f"{jwt_service.api}/webhooks", json=hook, headers=headers, timeout=30)
+    return {
+        "exports": export_id,
+        "operations": export_id,
+        "schedules": made.json()["id"],
+        "webhooks": webhook.json()["id"],
+    }
 
 
-@pytest.fixture(scope="module")
-def owned_webhook(jwt_service: Service, issuer: Issuer) -> str:
-    """A webhook of acme."""
-    headers = {"Authorization": f"Bearer {issuer.token(sub='owner')}"}
-    body = {"url": "https://198.41.0.4/hook", "enabled": False}
-    answer = requests.post(f"{jwt_service.api}/webhooks", json=body, headers=headers, timeout=30)
-    return str(answer.json()["id"])
-
-
-def call(service: Service, method: str, route: str, owned_id: str, token: str | None) -> requests.Response:
+def call(service: Service, method: str, route: str, owned: Owned, token: str | None) -> requests.Response:
     """The request, with an empty object for a body."""
     headers = {} if token is None else {"Authorization": f"Bearer {token}"}
     path = (
-        route.replace("{id}", owned_id)
+        route.replace("{id}", owned.get(route.split("/")[0], MISSING))
         .replace("{token}", "x")
         .replace("{file}", "start.js")
         .replace("{kind}", "failed")
@@ -150,23 +173,22 @@ def same(one: requests.Response, other: requests.Response) -> bool:
 @pytest.mark.parametrize("stranger", STRANGERS)
 @pytest.mark.parametrize(("method", "route"), sorted(ROUTES), ids=lambda text: text)
 def test_who_must_not_get_in_does_not(
-    jwt_service: Service, issuer: Issuer, owned: str, owned_webhook: str, method: str, route: str, stranger: str
+    jwt_service: Service, issuer: Issuer, owned: Owned, method: str, route: str, stranger: str
 ) -> None:
     """401 without a good token, 403 for a low role, 404 for what others have, the same as for what nobody has."""
     changes = STRANGERS[stranger]
-    owned = owned_webhook if route.startswith("webhooks") else owned
     token = None if changes is None else issuer.token(**changes)
     access = WHO_MAY[method, route]
     answer = call(jwt_service, method, route, owned, token)
-    missing = call(jwt_service, method, route, MISSING, token)
+    missing = call(jwt_service, method, route, {}, token)
     code = {
         "no token": "not-authenticated",
         "expired": "not-authenticated",
         "wrong audience": "not-authenticated",
-        "too low role": {EXPORTER: "not-allowed", OWNER: "not-allowed", ADMIN: "not-allowed"}.get(access, ""),
-        "other user": {ADMIN: "not-allowed", OWNER: "not-found"}.get(access, ""),
-        "other tenant": "not-found" if access in (OWNER, ADMIN) and "{id}" in route else "",
-    }[stranger] or ("not-found" if access is Access.RECIPIENT else "")
+        "too low role": "not-allowed" if access in (EXPORTER, OWNER, ADMIN, OPERATOR) else "",
+        "other user": {ADMIN: "not-allowed", OWNER: "not-found", OPERATOR: "not-allowed"}.get(access, ""),
+        "other tenant": "not-found" if access is OWNER or (access is ADMIN and "{id}" in route) else "",
+    }[stranger] or {Access.RECIPIENT: "not-found", OPERATOR: "not-allowed"}.get(access, "")
     if route.startswith(("dev/", "service/")):
         assert answer.status_code == 404
         assert method == "HEAD" or answer.json()["detail"] == "there is nothing here"
@@ -183,7 +205,7 @@ def test_who_must_not_get_in_does_not(
         assert same(answer, missing)
 
 
-def test_the_owner_gets_in(jwt_service: Service, issuer: Issuer, owned: str) -> None:
+def test_the_owner_gets_in(jwt_service: Service, issuer: Issuer, owned: Owned) -> None:
     """Otherwise the tests above would prove nothing; and so does an Admin of the tenant who is somebody else."""
     for token in (issuer.token(sub="owner"), issuer.token(sub="owner", roles=["Manager"]), issuer.token(sub="boss")):
         statuses = {
@@ -204,15 +226,20 @@ def test_the_owner_gets_in(jwt_service: Service, issuer: Issuer, owned: str) -> 
             **{(method, "export-types"): 200 for method in ("GET", "HEAD")},
             **{(method, "notifications"): 200 for method in ("GET", "HEAD")},
             **{(method, "preferences"): 200 for method in ("GET", "HEAD", "PUT")},
+            ("POST", "schedules"): 400,
+            **{(method, "schedules"): 200 for method in ("GET", "HEAD")},
+            **{(method, "schedules/{id}"): 200 for method in ("GET", "HEAD")},
+            **{(method, "schedules/{id}/runs"): 200 for method in ("GET", "HEAD")},
+            ("PATCH", "schedules/{id}"): 400,
             ("GET", "exports/{id}/download"): 302,
             ("HEAD", "exports/{id}/download"): 302,
         }
 
 
-def test_an_admin_gets_in(jwt_service: Service, issuer: Issuer, owned_webhook: str) -> None:
+def test_an_admin_gets_in(jwt_service: Service, issuer: Issuer, owned: Owned) -> None:
     """Whoever of the tenant made what is theirs to administer."""
     statuses = {
-        (method, route): call(jwt_service, method, route, owned_webhook, issuer.token(sub="boss")).status_code
+        (method, route): call(jwt_service, method, route, owned, issuer.token(sub="boss")).status_code
         for method, route in ROUTES
         if WHO_MAY[method, route] is ADMIN and method != "DELETE"
     }

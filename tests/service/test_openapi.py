@@ -25,7 +25,8 @@ ROOT = Path(__file__).resolve().parents[2]
 SECONDS = os.environ.get("SCHEMATHESIS_SECONDS", "")
 """How long schemathesis tries each phase as each of those who call; ``make test-api`` gives it minutes."""
 
-WITHOUT_LARGE_BODIES = ["--exclude-operation-id", "start_export", "--exclude-operation-id", "estimate_export"]
+LARGE_BODIES = ("start_export", "estimate_export", "create_schedule", "change_schedule")
+WITHOUT_LARGE_BODIES = [option for name in LARGE_BODIES for option in ("--exclude-operation-id", name)]
 SHORT = {
     "coverage,fuzzing": ["--max-examples", "5", *WITHOUT_LARGE_BODIES, "--exclude-method", "HEAD"],
     "stateful": ["--max-examples", "5", "--exclude-method", "HEAD"],

@@ -1,0 +1,26 @@
+"""What operators do about dead letters and legal holds; see ``docs/operations.md``."""
+
+from typing import Annotated
+
+from pydantic import Field
+
+from exports import EXPORT_TYPES
+from shared.dead_letters import FailureClass
+from shared.requests import Body, Line
+
+TENANT_PATTERN = r"^[A-Za-z0-9][A-Za-z0-9._-]{0,99}$"
+
+
+class HoldRequest(Body):
+    """Why an export is to be kept."""
+
+    reason: Annotated[Line, Field(max_length=200)]
+
+
+class RedriveRequest(Body):
+    """Which dead letters to drive again: all that fit, up to a number."""
+
+    tenant: Annotated[str, Field(pattern=TENANT_PATTERN)] | None = None
+    export_type: Annotated[str, Field(json_schema_extra={"enum": [t.name for t in EXPORT_TYPES]})] | None = None
+    failure_class: Annotated[FailureClass, Field(strict=False)] | None = None
+    limit: Annotated[int, Field(ge=1, le=100)] = 100

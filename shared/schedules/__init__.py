@@ -1,0 +1,1 @@
+"""Schedules: exports that are made again and again; ``docs/schedules.md`` tells what they promise."""

@@ -1,0 +1,83 @@
+"""What the API takes for a schedule, and the checks of it."""
+
+from typing import Annotated
+
+from pydantic import Field
+
+from exports import EXPORT_TYPES
+from shared.errors import FieldError, ValidationFailed
+from shared.export_types import ExportType, SqlExport
+from shared.identity import Caller
+from shared.requests import Body, ExportRequest, Line, check_request, check_time_zone
+from shared.schedules.cron import check_cron
+
+_Name = Annotated[Line, Field(max_length=100)]
+_Cron = Annotated[
+    str,
+    Field(
+        max_length=100,
+        json_schema_extra={"format": "cron"},
+        description="Minute, hour, day of month, month, day of week.",
+    ),
+]
+_Zone = Annotated[str, Field(json_schema_extra={"format": "iana-time-zone"})]
+_Jitter = Annotated[int, Field(ge=0, le=3600, description="A run begins up to so much later, to spread the load.")]
+_CatchUp = Annotated[bool, Field(description="Whether one run makes up for those that were missed.")]
+_Most = Annotated[int, Field(ge=0, le=1000, description="0: never.")]
+
+
+class ScheduleRequest(Body):
+    """The body of ``POST /schedules``."""
+
+    name: _Name
+    cron: _Cron
+    time_zone: _Zone = "UTC"
+    request: ExportRequest
+    incremental: bool = Field(default=False, description="Only what is new since the last run that succeeded.")
+    jitter_seconds: _Jitter = 0
+    catch_up: _CatchUp = True
+    stop_after_failures: _Most | None = Field(default=None, description="In a row; null: as the setting says.")
+    stop_after_unread: _Most | None = Field(default=None, description="In a row; null: as the setting says.")
+    paused: bool = False
+
+
+class ScheduleChanges(Body):
+    """The body of ``PATCH /schedules/{id}``: what is to change; ``paused: false`` resumes a stopped one too."""
+
+    name: _Name | None = None
+    cron: _Cron | None = None
+    time_zone: _Zone | None = None
+    request: ExportRequest | None = None
+    jitter_seconds: _Jitter | None = None
+    catch_up: _CatchUp | None = None
+    stop_after_failures: _Most | None = None
+    stop_after_unread: _Most | None = None
+    paused: bool | None = None
+
+
+def check_timing(cron: str, time_zone: str) -> None:
+    """Raise ``ValidationFailed`` for what is no cron expression or no time zone."""
+    errors = list(check_time_zone(time_zone))
+    try:
+        check_cron(cron)
+    except ValueError as error:
+        errors.append(FieldError("cron", str(error)))
+    if errors:
+        raise ValidationFailed(errors)
+
+
+def check_export(request: ExportRequest, incremental: bool, caller: Caller) -> ExportType:
+    """Check what a schedule asks for as if its owner asked now; give the export type.
+
+    Raises ``ValidationFailed`` and ``NotAllowed``.
+    """
+    caller.require_exporter()
+    try:
+        export_type = check_request(request, caller, EXPORT_TYPES)
+    except ValidationFailed as failed:
+        raise ValidationFailed([FieldError(f"request.{e.field}", e.message) for e in failed.errors]) from None
+    if incremental and not (isinstance(export_type, SqlExport) and export_type.watermark_sql):
+        known = ", ".join(t.name for t in EXPORT_TYPES if isinstance(t, SqlExport) and t.watermark_sql)
+        sentence = f"export type '{export_type.name}' has no watermark; those that have one: {known}"
+        raise ValidationFailed([FieldError("incremental", sentence)])
+    return export_type

@@ -1,0 +1,24 @@
+"""What retention removes: one file for each kind of thing, and the list of them, in the order of a sweep."""
+
+from collections.abc import Sequence
+
+from shared.sweepers.abandoned_claims import AbandonedClaims
+from shared.sweepers.base import Page, Sweep, Sweeper
+from shared.sweepers.dead_letters import SettledLetters
+from shared.sweepers.expired_files import ExpiredFiles
+from shared.sweepers.expiring_soon import ExpiringSoon
+from shared.sweepers.old_records import OldRecords
+from shared.sweepers.orphaned_blobs import OrphanedBlobs
+from shared.sweepers.schedule_runs import OldScheduleRuns
+
+SWEEPERS: Sequence[Sweeper] = (
+    ExpiringSoon(),
+    ExpiredFiles(),
+    OldRecords(),
+    SettledLetters(),
+    OldScheduleRuns(),
+    AbandonedClaims(),
+    OrphanedBlobs(),
+)
+
+__all__ = ["SWEEPERS", "Page", "Sweep", "Sweeper"]

@@ -1,0 +1,22 @@
+"""A process that runs retention once, and tells whose durable history it would purge: it is made to be killed."""
+
+import asyncio
+import sys
+from datetime import datetime
+
+from shared.records import ExportRecord
+from shared.services import services
+from shared.sweepers import Sweep
+from shared.sweepers.run import run_sweepers
+
+
+async def purge(record: ExportRecord) -> None:
+    """Say so."""
+    sys.stdout.write(f"{record.id}\n")
+    sys.stdout.flush()
+
+
+if __name__ == "__main__":
+    sweep = Sweep(services("activity"), datetime.fromisoformat(sys.argv[1]), purge)
+    removed = asyncio.run(run_sweepers(sweep, seconds=1800))
+    sys.stdout.write(f"removed {sum(removed.values())}\n")

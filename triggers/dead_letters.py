@@ -1,0 +1,172 @@
+"""``/ops/dead-letters`` and ``/ops/redrive``: operators look at what failed for good, drive it again, or drop it."""
+
+import json
+from typing import Any
+
+import azure.durable_functions as df
+import azure.functions as func
+
+from exports import EXPORT_TYPES
+from shared.dead_letters import DeadLetter, FailureClass
+from shared.errors import Conflict, FieldError, NotFound, QuotaReached, ValidationFailed, unknown
+from shared.identity import TENANT, Caller
+from shared.operators import RedriveRequest
+from shared.records import ExportRecord
+from shared.requests import parse_body
+from shared.services import Services
+from shared.settings import Settings
+from shared.storage.names import parts_folder
+from shared.storage.parts import stored_parts
+from shared.transitions import Status
+from triggers.control import retry
+from triggers.exports import accepted, cursor_of, limit_of
+from triggers.http import caller_of, endpoint, in_thread, json_response, request_services
+from triggers.starts import start_in_turn
+
+bp = df.Blueprint()
+
+_MISSING = "there is no dead letter of this id"
+_PARAMETERS = ("tenant", "exportType", "failureClass", "limit", "cursor")
+
+
+@bp.route(route="ops/dead-letters", methods=["GET", "HEAD"])
+@endpoint
+async def list_dead_letters(req: func.HttpRequest) -> func.HttpResponse:
+    (await caller_of(req)).require_operator()
+    where = _where(req.params)
+    limit, after = limit_of(req.params.get("limit"), 50), cursor_of(req.params.get("cursor"))
+    context = await request_services()
+    letters, cursor = await in_thread(context.letters.listing, where, after, limit)
+    items = [resource(letter, context.settings) for letter in letters]
+    return json_response({"items": items, "nextCursor": cursor or None})
+
+
+@bp.route(route="ops/dead-letters/{id}", methods=["GET", "HEAD"])
+@endpoint
+async def dead_letter(req: func.HttpRequest) -> func.HttpResponse:
+    (await caller_of(req)).require_operator()
+    context = await request_services()
+    letter, record = await in_thread(find, req.route_params["id"], context)
+    return json_response(await in_thread(_detail, letter, record, context))
+
+
+@bp.route(route="ops/dead-letters/{id}", methods=["DELETE"])
+@endpoint
+async def drop_dead_letter(req: func.HttpRequest) -> func.HttpResponse:
+    (await caller_of(req)).require_operator()
+    context = await request_services()
+    letter, _ = await in_thread(find, req.route_params["id"], context)
+    await in_thread(context.letters.remove, letter.tenant, letter.id)
+    return func.HttpResponse(status_code=204)
+
+
+@bp.route(route="ops/dead-letters/{id}/redrive", methods=["POST"])
+@bp.durable_client_input(client_name="client")
+@endpoint
+async def redrive_dead_letter(req: func.HttpRequest, client: df.DurableOrchestrationClient) -> func.HttpResponse:
+    caller = await caller_of(req)
+    caller.require_operator()
+    context = await request_services()
+    _, record = await in_thread(find, req.route_params["id"], context)
+    record = await in_thread(retry, record, caller, context)
+    await start_in_turn(record, context, client)
+    return accepted(record, caller, context.settings, client)
+
+
+@bp.route(route="ops/redrive", methods=["POST"])
+@bp.durable_client_input(client_name="client")
+@endpoint
+async def redrive_dead_letters(req: func.HttpRequest, client: df.DurableOrchestrationClient) -> func.HttpResponse:
+    caller = await caller_of(req)
+    caller.require_operator()
+    wanted = parse_body(RedriveRequest, req.get_body(), '{"failureClass": "source"}')
+    context = await request_services()
+    where = _where({"tenant": wanted.tenant, "exportType": wanted.export_type, "failureClass": wanted.failure_class})
+    letters, _ = await in_thread(context.letters.listing, where, "", wanted.limit)
+    redriven: list[str] = []
+    refused: list[dict[str, str]] = []
+    for letter in letters:
+        try:
+            record = await in_thread(_redrive, letter, caller, context)
+        except (Conflict, NotFound, QuotaReached) as error:
+            refused.append({"id": letter.id, "reason": str(error)})
+        else:
+            await start_in_turn(record, context, client)
+            redriven.append(letter.id)
+    return json_response({"redriven": redriven, "refused": refused})
+
+
+def _redrive(letter: DeadLetter, caller: Caller, context: Services) -> ExportRecord:
+    _, record = find(letter.id, context)
+    return retry(record, caller, context)
+
+
+def find(export_id: str, context: Services) -> tuple[DeadLetter, ExportRecord]:
+    """The letter of an export, and its record. Raises ``NotFound``; a letter that is none any more is removed."""
+    if not export_id.isalnum() or not export_id.isascii():
+        raise NotFound(_MISSING)
+    tenant = context.records.tenant_of(export_id)
+    letter = context.letters.get(tenant, export_id) if tenant else None
+    if letter is None:
+        raise NotFound(_MISSING)
+    record = context.records.get(letter.tenant, export_id)
+    if record is None or record.status != Status.FAILED or record.attempt != letter.attempt:
+        context.letters.remove(letter.tenant, export_id)
+        raise NotFound(_MISSING)
+    return letter, record
+
+
+def resource(letter: DeadLetter, settings: Settings) -> dict[str, Any]:
+    """A letter as the listing shows it."""
+    base = f"{settings.public_url.rstrip('/')}/api"
+    own = f"{base}/ops/dead-letters/{letter.id}"
+    return {
+        "id": letter.id,
+        "tenant": letter.tenant,
+        "exportType": letter.export_type,
+        "format": letter.format,
+        "createdBy": letter.created_by,
+        "attempt": letter.attempt,
+        "failedAt": letter.failed_at,
+        "failureClass": letter.failure_class,
+        "error": {"code": letter.code, "message": letter.message},
+        "alertedAt": letter.alerted_at or None,
+        "links": {"self": own, "redrive": f"{own}/redrive", "export": f"{base}/exports/{letter.id}"},
+    }
+
+
+def _detail(letter: DeadLetter, record: ExportRecord, context: Services) -> dict[str, Any]:
+    """The same with the request and what there is of its parts."""
+    parts = stored_parts(context.blobs, parts_folder(record.tenant, record.id))
+    return {
+        **resource(letter, context.settings),
+        "request": json.loads(record.request["body"]),
+        "parts": {
+            "done": len(parts),
+            "total": record.total_parts,
+            "rows": sum(part.encoded.rows for part in parts),
+            "totalRows": record.total_rows,
+        },
+    }
+
+
+def _where(params: Any) -> str:
+    """The OData condition of a query. Raises ``ValidationFailed``."""
+    errors = [FieldError(name, unknown("parameter", name, _PARAMETERS)) for name in params if name not in _PARAMETERS]
+    where: list[str] = []
+    if (tenant := params.get("tenant")) is not None:
+        if not TENANT.fullmatch(tenant):
+            errors.append(FieldError("tenant", f"takes the name of a tenant, got '{tenant[:80]}'"))
+        where.append(f"PartitionKey eq '{tenant}'")
+    known: dict[str, tuple[str, list[str]]] = {
+        "exportType": ("export_type", [t.name for t in EXPORT_TYPES]),
+        "failureClass": ("failure_class", [str(known) for known in FailureClass]),
+    }
+    for name, (column, values) in known.items():
+        if (value := params.get(name)) is not None:
+            if value not in values:
+                errors.append(FieldError(name, unknown(name, value, values)))
+            where.append(f"{column} eq '{value}'")
+    if errors:
+        raise ValidationFailed(errors)
+    return " and ".join(where)

@@ -1,0 +1,138 @@
+"""The timer that runs schedules: it looks at those that are due or have a run on their way, and at no others."""
+
+import asyncio
+from datetime import datetime
+from uuid import uuid4
+
+import azure.durable_functions as df
+import azure.functions as func
+
+from shared.app_log import logger
+from shared.clock import utc_now
+from shared.errors import NotAllowed, PermanentError, QuotaReached, ValidationFailed
+from shared.identity import Caller, demo_caller
+from shared.records import ExportRecord, iso
+from shared.requests import ExportRequest
+from shared.schedules import notices, runs
+from shared.schedules.records import RUNNING, STARTING, Schedule
+from shared.schedules.requests import check_export
+from shared.services import Services, services
+from shared.transitions import Status
+from shared.words import count
+from triggers.starts import start
+
+bp = df.Blueprint()
+
+
+_AT_ONCE = 8
+"""Schedules that are looked after at the same time."""
+
+
+@bp.timer_trigger(arg_name="timer", schedule="%SCHEDULER_SCHEDULE%", run_on_startup=False)
+@bp.durable_client_input(client_name="client")
+async def scheduler(timer: func.TimerRequest, client: df.DurableOrchestrationClient) -> None:
+    context = await asyncio.to_thread(services, "activity")
+    now = utc_now()
+    turn = asyncio.Semaphore(_AT_ONCE)
+
+    async def look_after(schedule: Schedule) -> None:
+        async with turn:
+            try:
+                await run(schedule, now, context, client)
+            except Exception:
+                extra = {"action": "schedule-failed", "schedule": schedule.id, "tenant": schedule.tenant}
+                logger.exception("schedule %s was not looked after", schedule.id, extra=extra)
+
+    found = await asyncio.to_thread(lambda: list(context.schedules.with_work(now)))
+    await asyncio.gather(*map(look_after, found))
+
+
+async def run(schedule: Schedule, now: datetime, context: Services, client: df.DurableOrchestrationClient) -> None:
+    """Bring a schedule up to date: settle its last run, decide on the next, begin that, tell of a stop."""
+    settled = await asyncio.to_thread(runs.settle, schedule, context)
+    schedule = settled or schedule
+    if decided := await asyncio.to_thread(_decide, schedule, now, context):
+        schedule = decided
+    if schedule.run_state == STARTING:
+        schedule = await _begin(schedule, now, context, client) or schedule
+    if schedule.notice:
+        await asyncio.to_thread(notices.tell_owner, schedule, context)
+
+
+def _decide(schedule: Schedule, now: datetime, context: Services) -> Schedule | None:
+    try:
+        if runs.is_due(schedule, now) and (files := runs.unread(schedule, context)):
+            return _stop(schedule, f"nobody has fetched its last {count(files, 'file')}", context)
+        return runs.decide(schedule, now, context)
+    except runs.StillRuns:  # somebody has retried the last run: it is counted again
+        context.schedules.change(schedule, f"again-{uuid4().hex}", run_state=RUNNING, run_outcome="")
+    except (runs.CannotRun, PermanentError) as error:  # such as an export type that is gone
+        return _stop(schedule, str(error), context)
+    return None
+
+
+def _stop(schedule: Schedule, reason: str, context: Services) -> Schedule | None:
+    stopped = runs.stopping(schedule, reason)
+    return context.schedules.change(
+        schedule, f"stop-{uuid4().hex}", guard=lambda present: present.last_op_id == schedule.last_op_id, **stopped
+    )
+
+
+async def _begin(
+    schedule: Schedule, now: datetime, context: Services, client: df.DurableOrchestrationClient
+) -> Schedule | None:
+    """Make the export of the run that was decided on; None when it has to wait, or somebody else was faster."""
+    try:
+        record = await asyncio.to_thread(wanted_record, schedule, now, context)
+        message = f"The schedule '{schedule.name}' asked for '{record.export_type}' as {record.format}."
+        await start(record, None, lambda: None, message, context, client)
+    except (NotAllowed, ValidationFailed, runs.CannotRun) as error:
+        return await asyncio.to_thread(runs.settle, schedule, context, str(error))
+    except QuotaReached as error:
+        await asyncio.to_thread(runs.explain, schedule, str(error), context)
+        return None
+    return await asyncio.to_thread(
+        context.schedules.change,
+        schedule,
+        f"begun-{schedule.run_export_id}",
+        guard=lambda present: present.run_export_id == schedule.run_export_id and present.run_state == STARTING,
+        run_state=RUNNING,
+    )
+
+
+def wanted_record(schedule: Schedule, now: datetime, context: Services) -> ExportRecord:
+    """The record of the run's export, for its owner as they are now.
+
+    Raises ``NotAllowed``, ``ValidationFailed``, and ``CannotRun`` when it is not known any more what they may do.
+    """
+    caller = owner(schedule, now, context)
+    request = ExportRequest.model_validate_json(schedule.request)
+    export_type = check_export(request, schedule.incremental, caller)
+    made = {"body": schedule.request, "schedule": schedule.id}
+    window = {"from": schedule.run_from, "to": schedule.run_to} if schedule.incremental else {}
+    return ExportRecord(
+        tenant=schedule.tenant,
+        id=schedule.run_export_id,
+        export_type=export_type.name,
+        format=request.format,
+        status=Status.PENDING,
+        created_by=schedule.created_by,
+        created_at=iso(now),
+        request={**made, "window": window} if window else made,
+        caller=caller.to_json(),
+    )
+
+
+def owner(schedule: Schedule, now: datetime, context: Services) -> Caller:
+    """The owner with the rights that they have, as far as anybody can tell without them. Raises ``CannotRun``.
+
+    The demo users are known; others are as they were when they last came to look after the schedule, which must not
+    be too long ago.
+    """
+    known = Caller.from_json(schedule.caller)
+    if context.settings.auth_mode == "dev" and not known.service:
+        return demo_caller(schedule.created_by)
+    if not runs.seen_lately(schedule, now, context):
+        days = context.settings.schedule_trust_days
+        raise runs.CannotRun(f"its owner has not looked after it for {days:g} days; open it, and resume it")
+    return known
