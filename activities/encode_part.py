@@ -42,7 +42,7 @@ def encode(job: PartJob, context: Services) -> PartDone:
     final = final_blob(job.tenant, job.export_id, plan.extension) if plan.places_parts else ""
     upload = PartUpload(context.blobs, name, place_in=final)
     if plan.call is not None:
-        rows, facts = _call(plan, plan.call, upload)
+        rows, facts = _call(plan, plan.call, job.tenant, upload)
     else:
         rows, facts = _encode_range(plan, job, context.settings.source_url, upload, check)
     check()
@@ -63,12 +63,13 @@ def _encode_range(
         return get_format(plan.format).encode_part(batches, write, plan.spec, plan.position(job.index))
 
 
-def _call(plan: ExportPlan, call: FunctionCall, upload: PartUpload) -> tuple[int, Facts]:
+def _call(plan: ExportPlan, call: FunctionCall, tenant: str, upload: PartUpload) -> tuple[int, Facts]:
     export_type = export_type_named(plan.export_type)
     if not isinstance(export_type, FunctionExport):
         raise TypeError(f"export type {plan.export_type} was a function when the plan was made and is none now")
+    more = {"tenant": tenant} if export_type.with_tenant else {}
     generated = export_type.generate_export(
-        call.filters, call.file_format, call.company_ids, call.operational_scope_ids
+        call.filters, call.file_format, call.company_ids, call.operational_scope_ids, **more
     )
     with TextWriter(upload.write, plan.spec.compression) as out:
         out.write(generated.file_content)

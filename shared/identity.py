@@ -71,6 +71,16 @@ class Caller:
         if not (self.administers or Role.MANAGER in self.roles):
             raise NotAllowed("a Viewer cannot ask for exports; an Admin of your organisation can change your role")
 
+    def require_admin(self) -> None:
+        """Raise ``NotAllowed`` for those who administer no tenant."""
+        if not self.administers:
+            raise NotAllowed("this is for an Admin of your organisation")
+
+    def require_operator(self) -> None:
+        """Raise ``NotAllowed`` for everybody but those who run the service."""
+        if not self.all_tenants:
+            raise NotAllowed("this is for those who run the service: SuperAdmins")
+
     def to_json(self) -> dict[str, Any]:
         """As the export's record keeps it."""
         return asdict(self)

@@ -5,7 +5,7 @@ default, because an orchestration may have been started by the release before.
 """
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, fields
 from typing import Any, Self
 
 from shared.errors import SluiceError, TransientError
@@ -23,7 +23,9 @@ class _Record:
 
     @classmethod
     def from_json(cls, value: Mapping[str, Any]) -> Self:
-        return cls(**value)
+        """Fields that this release does not know are left out: the next one may have written them."""
+        known = {f.name for f in fields(cls)}
+        return cls(**{name: given for name, given in value.items() if name in known})
 
 
 @dataclass(frozen=True)

@@ -30,6 +30,8 @@ class Access(StrEnum):
     CALLER = "anybody with a good token"
     EXPORTER = "SuperAdmin, Admin or Manager"
     OWNER = "who asked for the export, an Admin of the tenant, or a SuperAdmin"
+    ADMIN = "an Admin of the tenant, or a SuperAdmin"
+    OPERATOR = "a SuperAdmin"
     FUNCTION_KEY = "a service with a function key"
 
 
@@ -79,7 +81,7 @@ class Call:
         found = {503, *self.refuses}
         if self.access not in (Access.PUBLIC, Access.FUNCTION_KEY):
             found.add(401)
-        if self.access in (Access.EXPORTER, Access.OWNER):
+        if self.access in (Access.EXPORTER, Access.OWNER, Access.ADMIN, Access.OPERATOR):
             found.add(403)
         if self.access is Access.OWNER:
             found.add(404)

@@ -271,3 +271,26 @@ class Mails(Resource):
     """The local outbox."""
 
     items: list[Mail]
+
+
+class AuditLine(Resource):
+    """Somebody's deed."""
+
+    time: datetime
+    action: str = Field(description="Stable.")
+    outcome: Literal["done", "refused", "failed"]
+    status: int = Field(description="The HTTP status that answered it.")
+    user: str = Field(description="Their id; `link` for a mail's link, `function-key` for a service's key.")
+    name: str
+    export_id: str | None
+    subject: str | None = Field(description="What else it was about.")
+    address: str | None = Field(description="Where it came from, when the platform told.")
+    agent: str | None
+    request_id: str
+
+
+class AuditPage(Resource):
+    """A page of the audit log, newest first."""
+
+    items: list[AuditLine]
+    next_cursor: str | None = Field(description="The cursor of the next page; null at the end.")

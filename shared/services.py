@@ -6,6 +6,7 @@ from datetime import timedelta
 from functools import cache, lru_cache
 
 from shared import plan as plans
+from shared.audit import AuditLog
 from shared.catalogue import export_type_named
 from shared.channels.email import EmailChannel
 from shared.claims import Claims
@@ -34,6 +35,7 @@ class Services:
     mail: EmailChannel
     claims: Claims
     usage: Usage
+    audit: AuditLog
 
     @property
     def limits(self) -> Limits:
@@ -92,12 +94,14 @@ def services(patience: Patience) -> Services:
         EmailChannel(current, sent),
         Claims(tables),
         Usage(tables),
+        AuditLog(tables),
     )
     built.blobs.prepare()
     built.records.prepare()
     built.log.prepare()
     built.claims.prepare()
     built.usage.prepare()
+    built.audit.prepare()
     sent.prepare()
     return built
 

@@ -116,6 +116,14 @@ class Settings(BaseModel):
     record_retention_days: Annotated[float, Field(gt=0, le=3650)] = Field(
         default=30, description="How long the record of an export is kept after its file is gone."
     )
+    audit_retention_days: Annotated[float, Field(gt=0, le=3650)] = Field(
+        default=365, description="How long an entry of the audit log is kept."
+    )
+    trusted_proxies: Annotated[int, Field(ge=0, le=10)] = Field(
+        default=0,
+        description="How many proxies stand before the platform, such as 1 for Front Door; the audit log leaves out "
+        "their addresses.",
+    )
     retention_schedule: str = Field(
         default="0 */10 * * * *", description="When expired exports are removed: NCRONTAB, seconds first, UTC."
     )

@@ -1,6 +1,7 @@
 """What starts functions: HTTP endpoints and timers. They parse, authorise, start or query, and render."""
 
 from triggers import (
+    audit,
     catalogue,
     control,
     dev,
@@ -26,6 +27,7 @@ BLUEPRINTS = (
     landing.bp,
     catalogue.bp,
     service_tokens.bp,
+    audit.bp,
     health.bp,
     docs.bp,
     dev.bp,

@@ -9,7 +9,9 @@ from typing import Any
 
 from exports import EXPORT_TYPES
 from shared import resources as r
+from shared.audit import ACTIONS
 from shared.formats import FORMATS
+from shared.identity import TENANT
 from shared.openapi import Access, Answer, Call, Parameter
 from shared.requests import ExportRequest
 from shared.settings import Settings
@@ -46,6 +48,17 @@ _LIST = (
     Parameter("createdBy", "Exports of this user.", {"type": "string", "maxLength": 200}),
     Parameter("createdFrom", "Exports of this time or later.", _MOMENT),
     Parameter("createdTo", "Exports of before this time.", _MOMENT),
+    _limit(50),
+    _CURSOR,
+)
+
+_AUDIT = (
+    Parameter("action", "Deeds of this kind.", _one_of(ACTIONS)),
+    Parameter("user", "Deeds of this user.", {"type": "string", "maxLength": 200}),
+    Parameter("exportId", "Deeds about this export.", {"type": "string", "maxLength": 64}),
+    Parameter("from", "Deeds of this time or later.", _MOMENT),
+    Parameter("to", "Deeds of before this time.", _MOMENT),
+    Parameter("tenant", "For a SuperAdmin: another tenant's.", {"type": "string", "pattern": f"^{TENANT.pattern}$"}),
     _limit(50),
     _CURSOR,
 )
@@ -194,6 +207,16 @@ _WRITTEN: tuple[Call, ...] = (
         },
         (_TOKEN,),
         tag="mail",
+    ),
+    Call(
+        "audit_log",
+        "GET",
+        "admin/audit",
+        "Who did what, from where",
+        Access.ADMIN,
+        {200: Answer("A page.", r.AuditPage)},
+        _AUDIT,
+        tag="admin",
     ),
     Call(
         "health",

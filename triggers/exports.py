@@ -25,6 +25,7 @@ from triggers.estimates import check_limits
 from triggers.http import caller_of, endpoint, in_thread, json_response, request_services
 from triggers.manners import REVALIDATE
 from triggers.starts import make_good, start
+from triggers.trail import about
 
 bp = df.Blueprint()
 
@@ -61,7 +62,10 @@ async def start_export(req: func.HttpRequest, client: df.DurableOrchestrationCli
         with suppress(SourceUnavailable, QueryFailed):  # the plan tries again, and tells
             check_limits(request, caller, export_type, context.settings)
 
+    asked = f"{record.export_type} as {record.format}"
+    about(caller.tenant, subject=asked)
     started = await start(record, claim, check, message, context, client)
+    about(caller.tenant, started.record.id, asked)
     return accepted(started.record, caller, context.settings, client, deduplicated=started.deduplicated)
 
 
@@ -165,12 +169,14 @@ def visible_record(context: Services, caller: Caller, export_id: str) -> ExportR
     caller.require_exporter()
     if not export_id.isalnum() or not export_id.isascii():
         raise NotFound(_MISSING)
+    about(caller.tenant, export_id)
     tenant = caller.tenant
     if caller.all_tenants:
         tenant = context.records.tenant_of(export_id) or tenant
     record = context.records.get(tenant, export_id)
     if record is None or not (caller.administers or record.created_by == caller.user):
         raise NotFound(_MISSING)
+    about(record.tenant, record.id)
     return record
 
 

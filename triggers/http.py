@@ -9,6 +9,7 @@ from typing import Any, TypeVar
 
 import azure.functions as func
 
+from shared.audit import AuditEntry
 from shared.errors import (
     IssuerUnavailable,
     MethodNotAllowed,
@@ -24,6 +25,7 @@ from shared.identity import Caller, caller_from
 from shared.services import Services, services
 from shared.settings import settings
 from triggers.manners import finish, request_id
+from triggers.trail import begin, called_by, entry_of, write_down
 
 logger = logging.getLogger("sluice")
 
@@ -37,11 +39,15 @@ def endpoint(function: Endpoint) -> Endpoint:
     @wraps(function)
     async def guarded(req: func.HttpRequest, **kwargs: Any) -> func.HttpResponse:
         identity = request_id(req.headers)
-        return finish(req, await answer(identity, req=req, **kwargs), identity)
+        trail = begin()
+        answered = await answer(identity, lambda: function(req=req, **kwargs))
+        if entry := entry_of(function.__name__, req, answered.status_code, identity, trail):
+            answered = await answer(identity, lambda: audited(answered, entry))
+        return finish(req, answered, identity)
 
-    async def answer(identity: str, **kwargs: Any) -> func.HttpResponse:
+    async def answer(identity: str, work: Callable[[], Awaitable[func.HttpResponse]]) -> func.HttpResponse:
         try:
-            return await function(**kwargs)
+            return await work()
         except RequestError as error:
             errors = error.errors if isinstance(error, ValidationFailed) else ()
             headers = _headers_of(error)
@@ -67,6 +73,12 @@ def endpoint(function: Endpoint) -> Endpoint:
             return problem(500, "Something went wrong here", f"the operators find it in the log under {identity}", code)
 
     return guarded
+
+
+async def audited(answered: func.HttpResponse, entry: AuditEntry) -> func.HttpResponse:
+    """The answer, once it is in the audit log. Raises ``StorageUnavailable`` where it may not go out otherwise."""
+    await in_thread(write_down, entry)
+    return answered
 
 
 def _headers_of(error: RequestError) -> dict[str, str]:
@@ -114,8 +126,11 @@ async def caller_of(request: func.HttpRequest) -> Caller:
     current = settings()
     headers = {name.lower(): value for name, value in request.headers.items()}
     if current.auth_mode == "jwt":  # may have to fetch the issuer's keys
-        return await in_thread(caller_from, headers, current)
-    return caller_from(headers, current)
+        caller = await in_thread(caller_from, headers, current)
+    else:
+        caller = caller_from(headers, current)
+    called_by(caller)
+    return caller
 
 
 async def in_thread(work: Callable[..., T], *args: Any, **kwargs: Any) -> T:

@@ -13,6 +13,7 @@ from shared.services import Services
 from shared.words import moment, size
 from triggers.downloads import file_url, note_download
 from triggers.http import endpoint, in_thread, request_services
+from triggers.trail import about
 
 bp = df.Blueprint()
 
@@ -58,6 +59,7 @@ def _record(token: str, context: Services) -> ExportRecord:
     record = context.records.get(ref.tenant, ref.export_id)
     if record is None:
         raise Gone("the export was deleted; ask for it again")
+    about(record.tenant, record.id, by="link")
     return record
 
 

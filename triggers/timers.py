@@ -3,12 +3,14 @@
 import asyncio
 import logging
 from collections.abc import Iterator
+from datetime import timedelta
 
 import azure.durable_functions as df
 import azure.functions as func
 
 from activities import clean_up
 from orchestrators.export import group_instances
+from shared.clock import utc_now
 from shared.records import ExportRecord
 from shared.services import Services, services
 from shared.storage.names import export_instance, notification_instance
@@ -23,6 +25,8 @@ logger = logging.getLogger("sluice")
 async def retention(timer: func.TimerRequest, client: df.DurableOrchestrationClient) -> None:
     context = await asyncio.to_thread(services, "activity")
     await sweep(context, client)
+    oldest = utc_now() - timedelta(days=context.settings.audit_retention_days)
+    await asyncio.to_thread(context.audit.forget_before, oldest)
 
 
 async def sweep(context: Services, client: df.DurableOrchestrationClient) -> None:

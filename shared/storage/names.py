@@ -10,6 +10,7 @@ LOGS_TABLE = "SluiceLogs"
 MAIL_TABLE = "SluiceMail"
 CLAIMS_TABLE = "SluiceClaims"
 USAGE_TABLE = "SluiceUsage"
+AUDIT_TABLE = "SluiceAudit"
 
 
 def folder(tenant: str, export_id: str) -> str:

@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from local_host.replay import Recorded, kept_histories, split_episodes
+from shared.models import ExportRef
 
 ROOT = Path(__file__).resolve().parents[2]
 HISTORIES = sorted((Path(__file__).parent / "histories").glob("*.jsonl.gz"))
@@ -83,3 +84,8 @@ def test_the_histories_go_every_way() -> None:
     found = {name for path in HISTORIES for recorded in kept_histories(path) for name in ways(recorded)}
     assert wanted <= found
     assert wanted >= {"plan_export", "encode_part", "merge_export", "publish_export", "fail_export"}
+
+
+def test_what_the_next_release_adds_is_left_out() -> None:
+    """Workers of both releases run side by side while one takes the place of the other."""
+    assert ExportRef("acme", "1") == ExportRef.from_json({"tenant": "acme", "export_id": "1", "of_tomorrow": True})

@@ -18,6 +18,7 @@ MISSING = "0123456789abcdefghijklmnopqrstuvwx"
 """Looks like an id, and is none."""
 
 PUBLIC, CALLER, EXPORTER, OWNER = Access.PUBLIC, Access.CALLER, Access.EXPORTER, Access.OWNER
+ADMIN, OPERATOR = Access.ADMIN, Access.OPERATOR
 
 WHO_MAY: Mapping[tuple[str, str], Access] = {
     ("POST", "exports"): EXPORTER,
@@ -40,6 +41,8 @@ WHO_MAY: Mapping[tuple[str, str], Access] = {
     ("GET", "d/{token}"): PUBLIC,
     ("HEAD", "d/{token}"): PUBLIC,
     ("POST", "d/{token}"): PUBLIC,
+    ("GET", "admin/audit"): ADMIN,
+    ("HEAD", "admin/audit"): ADMIN,
     ("GET", "health"): PUBLIC,
     ("HEAD", "health"): PUBLIC,
     ("GET", "openapi.json"): PUBLIC,
@@ -127,8 +130,9 @@ def test_who_must_not_get_in_does_not(
         "no token": "not-authenticated",
         "expired": "not-authenticated",
         "wrong audience": "not-authenticated",
-        "too low role": "not-allowed" if access in (EXPORTER, OWNER) else "",
-    }.get(stranger, "not-found" if access is OWNER else "")
+        "too low role": "not-allowed" if access in (EXPORTER, OWNER, ADMIN, OPERATOR) else "",
+        "other user": {OWNER: "not-found", ADMIN: "not-allowed", OPERATOR: "not-allowed"}.get(access, ""),
+    }.get(stranger, {OWNER: "not-found", OPERATOR: "not-allowed"}.get(access, ""))
     if route.startswith(("dev/", "service/")):
         assert answer.status_code == 404
         assert method == "HEAD" or answer.json()["detail"] == "there is nothing here"
