@@ -12,6 +12,7 @@ from shared.export_types import FunctionExport
 from shared.formats import get_format
 from shared.formats.base import Facts
 from shared.formats.compression import TextWriter
+from shared.metrics import PARTS, PARTS_RETRIED, count
 from shared.models import ExportRef, PartDone, PartJob
 from shared.plan import ExportPlan, FunctionCall
 from shared.services import Services, plan_of, services
@@ -24,7 +25,13 @@ bp = df.Blueprint()
 
 @bp.activity_trigger(input_name="job")
 def encode_part(job: Payload) -> dict[str, Any]:
-    return outcome(lambda: encode(PartJob.from_json(job), services("activity")))
+    part = PartJob.from_json(job)
+    answer = outcome(lambda: encode(part, services("activity")))
+    failure = answer.get("failure")
+    count(PARTS, outcome="done" if failure is None else "failed" if failure["transient"] else "refused")
+    if part.attempt > 1:
+        count(PARTS_RETRIED)
+    return answer
 
 
 def encode(job: PartJob, context: Services) -> PartDone:

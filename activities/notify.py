@@ -12,6 +12,7 @@ from shared.catalogue import export_type_named
 from shared.errors import SluiceError
 from shared.links import landing_url
 from shared.mail import messages
+from shared.metrics import MAILS, count
 from shared.models import ExportRef, NotificationStart, SkippedMail
 from shared.records import ExportRecord, from_iso, iso
 from shared.requests import ExportRequest
@@ -61,7 +62,7 @@ def send_notification(start: Payload) -> dict[str, Any]:
 def skip_notification(skipped: Payload) -> dict[str, Any]:
     given = SkippedMail.from_json(skipped)
     ref = ExportRef(given.tenant, given.export_id)
-    return outcome(lambda: skip(ref, given.reason, services("activity")))
+    return outcome(lambda: skip(ref, given.reason, given.code, services("activity")))
 
 
 def plan_notification(ref: ExportRef, context: Services) -> NotificationStart | Decision:
@@ -69,14 +70,14 @@ def plan_notification(ref: ExportRef, context: Services) -> NotificationStart | 
     record = context.record(ref)
     wanted = ExportRequest.model_validate_json(record.request["body"]).notify.email
     if wanted is False:
-        return skip(ref, "the request switched it off", context)
+        return skip(ref, "the request switched it off", "switched-off", context)
     if not record.caller["email"]:
-        return skip(ref, "no address is known of who asked", context)
+        return skip(ref, "no address is known of who asked", "no-address", context)
     took = from_iso(record.completed_at) - from_iso(record.created_at)
     limit = notify_after(record, context)
     if wanted is None and took < limit:
         reason = f"the export took {took.total_seconds():.0f} s, quicker than {limit.total_seconds():.0f} s"
-        return skip(ref, reason, context)
+        return skip(ref, reason, "quick", context)
     until = from_iso(record.completed_at) + timedelta(seconds=context.settings.notify_grace_seconds)
     message = f"The mail waits until {iso(until)} for a download."
     context.log.add(ref.tenant, ref.export_id, "mail-waits", message)
@@ -94,18 +95,20 @@ def send(ref: ExportRef, context: Services) -> Decision:
     """Send the mail unless it is no news any more. Raises ``TransientError`` (try again) or ``PermanentError``."""
     record = context.record(ref)
     if record.downloaded_at:
-        return skip(ref, "the file was downloaded", context)
+        return skip(ref, "the file was downloaded", "downloaded", context)
     if record.status != Status.COMPLETED:
-        return skip(ref, f"the export is {record.status} by now", context)
+        return skip(ref, f"the export is {record.status} by now", "not-completed", context)
     title = export_type_named(record.export_type).title
     message = messages.completed(record, title, landing_url(record, context.settings))
     receipt = context.mail.send(ref.export_id, "completed", message)
     if receipt == "sent":
+        count(MAILS, outcome="sent", reason="")
         context.log.add(ref.tenant, ref.export_id, "mail-sent", f"Sent the mail to {message.recipient}.")
     return Decision("sent", receipt)
 
 
-def skip(ref: ExportRef, reason: str, context: Services) -> Decision:
-    """Log why no mail goes out."""
+def skip(ref: ExportRef, reason: str, code: str, context: Services) -> Decision:
+    """Log and count why no mail goes out."""
+    count(MAILS, outcome="skipped", reason=code)
     context.log.add(ref.tenant, ref.export_id, "mail-skipped", f"No mail: {reason}.")
     return Decision("skipped", reason)

@@ -172,8 +172,9 @@ class NotificationStart(_Record):
 
 @dataclass(frozen=True)
 class SkippedMail(_Record):
-    """A mail that is not sent, and why."""
+    """A mail that is not sent, and why: a sentence, and a stable word."""
 
     tenant: str
     export_id: str
     reason: str
+    code: str = "other"

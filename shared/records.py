@@ -19,6 +19,7 @@ from azure.core.exceptions import (
 from azure.data.tables import TableServiceClient, UpdateMode
 
 from shared.errors import StorageUnavailable
+from shared.export_metrics import came_into_status
 from shared.storage.accounts import storage_errors
 from shared.storage.names import EXPORTS_TABLE, TENANTS_TABLE
 from shared.storage.texts import join_text, split_text
@@ -144,6 +145,7 @@ class ExportRecords:
                     raise
             except ResourceExistsError:
                 return False
+        came_into_status(record)
         return True
 
     def get(self, tenant: str, export_id: str) -> ExportRecord | None:
@@ -173,6 +175,7 @@ class ExportRecords:
         ``IllegalTransition`` when the new status may not follow the present one, and ``KeyError`` when there is no
         record.
         """
+        lost = False
         for _ in range(_RACES):
             with storage_errors():
                 try:
@@ -181,6 +184,8 @@ class ExportRecords:
                     raise KeyError(export_id) from None
                 record = ExportRecord.from_entity(entity)
                 if record.last_op_id == op_id:
+                    if lost and "status" in changes:
+                        came_into_status(record)
                     return record
                 if "status" in changes:
                     check_transition(Status(record.status), Status(changes["status"]))
@@ -192,8 +197,13 @@ class ExportRecords:
                         etag=entity.metadata["etag"],
                         match_condition=MatchConditions.IfNotModified,
                     )
-                except (ResourceModifiedError, ServiceResponseError):
+                except ServiceResponseError:
+                    lost = True
                     continue
+                except ResourceModifiedError:
+                    continue
+                if "status" in changes:
+                    came_into_status(changed)
                 return changed
         raise StorageUnavailable(f"the record of export {export_id} is being changed too often; try again")
 

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 from functools import cache, lru_cache
 
+from shared import metrics
 from shared import plan as plans
 from shared.audit import AuditLog
 from shared.catalogue import export_type_named
@@ -18,6 +19,7 @@ from shared.records import ExportRecord, ExportRecords
 from shared.settings import Settings, settings
 from shared.storage.accounts import Patience, blob_service, table_service
 from shared.storage.blobs import BlobStore
+from shared.storage.counts import CountsTable
 from shared.storage.names import plan_blob
 from shared.storage.sent_mail import SentMail
 from shared.transitions import Status
@@ -36,6 +38,7 @@ class Services:
     claims: Claims
     usage: Usage
     audit: AuditLog
+    counts: CountsTable
 
     @property
     def limits(self) -> Limits:
@@ -95,6 +98,7 @@ def services(patience: Patience) -> Services:
         Claims(tables),
         Usage(tables),
         AuditLog(tables),
+        CountsTable(tables),
     )
     built.blobs.prepare()
     built.records.prepare()
@@ -102,6 +106,8 @@ def services(patience: Patience) -> Services:
     built.claims.prepare()
     built.usage.prepare()
     built.audit.prepare()
+    built.counts.prepare()
+    metrics.keep_in(built.counts)
     sent.prepare()
     return built
 

@@ -219,6 +219,15 @@ _WRITTEN: tuple[Call, ...] = (
         tag="admin",
     ),
     Call(
+        "metrics_page",
+        "GET",
+        "admin/metrics",
+        "The numbers of the service for Prometheus",
+        Access.OPERATOR,
+        {200: Answer("They.", media_type="text/plain")},
+        tag="admin",
+    ),
+    Call(
         "health",
         "GET",
         "health",

@@ -44,6 +44,7 @@ ACTIONS: Mapping[str, str] = {
 NOT_AUDITED = frozenset(
     {
         "export_types",
+        "metrics_page",
         "health",
         "openapi_document",
         "docs_page",

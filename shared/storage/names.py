@@ -11,6 +11,7 @@ MAIL_TABLE = "SluiceMail"
 CLAIMS_TABLE = "SluiceClaims"
 USAGE_TABLE = "SluiceUsage"
 AUDIT_TABLE = "SluiceAudit"
+COUNTS_TABLE = "SluiceCounts"
 
 
 def folder(tenant: str, export_id: str) -> str:

@@ -35,6 +35,7 @@ HTTP = [
     ("landing_download", ["POST"], "d/{token}", True),
     ("export_types", ["GET", "HEAD"], "export-types", False),
     ("service_token_for", ["POST"], "service/token", False),
+    ("metrics_page", ["GET", "HEAD"], "admin/metrics", False),
     ("audit_log", ["GET", "HEAD"], "admin/audit", False),
     ("health", ["GET", "HEAD"], "health", False),
     ("openapi_document", ["GET", "HEAD"], "openapi.json", False),

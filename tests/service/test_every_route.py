@@ -43,6 +43,8 @@ WHO_MAY: Mapping[tuple[str, str], Access] = {
     ("POST", "d/{token}"): PUBLIC,
     ("GET", "admin/audit"): ADMIN,
     ("HEAD", "admin/audit"): ADMIN,
+    ("GET", "admin/metrics"): OPERATOR,
+    ("HEAD", "admin/metrics"): OPERATOR,
     ("GET", "health"): PUBLIC,
     ("HEAD", "health"): PUBLIC,
     ("GET", "openapi.json"): PUBLIC,
