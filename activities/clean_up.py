@@ -7,6 +7,7 @@ from typing import Any
 import azure.durable_functions as df
 
 from activities.outcome import Payload, outcome
+from activities.tracing import traced
 from shared.clock import utc_now
 from shared.models import ExportRef
 from shared.records import ExportRecord, iso
@@ -28,6 +29,7 @@ class Removed:
 
 
 @bp.activity_trigger(input_name="ref")
+@traced
 def remove_parts(ref: Payload) -> dict[str, Any]:
     return outcome(lambda: delete_parts(ExportRef.from_json(ref), services("activity")))
 
@@ -38,6 +40,7 @@ def delete_parts(ref: ExportRef, context: Services) -> Removed:
 
 
 @bp.activity_trigger(input_name="ref")
+@traced
 def remove_cancelled(ref: Payload) -> dict[str, Any]:
     return outcome(lambda: clear_cancelled(ExportRef.from_json(ref), services("activity")))
 

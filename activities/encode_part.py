@@ -6,6 +6,7 @@ from typing import Any
 import azure.durable_functions as df
 
 from activities.outcome import Payload, outcome
+from activities.tracing import traced
 from shared.cancellation import still_wanted
 from shared.catalogue import export_type_named
 from shared.export_types import FunctionExport
@@ -24,6 +25,7 @@ bp = df.Blueprint()
 
 
 @bp.activity_trigger(input_name="job")
+@traced
 def encode_part(job: Payload) -> dict[str, Any]:
     part = PartJob.from_json(job)
     answer = outcome(lambda: encode(part, services("activity")))

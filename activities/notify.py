@@ -8,6 +8,7 @@ from typing import Any
 import azure.durable_functions as df
 
 from activities.outcome import Payload, failure_of, outcome
+from activities.tracing import traced
 from shared.catalogue import export_type_named
 from shared.errors import SluiceError
 from shared.links import landing_url
@@ -36,6 +37,7 @@ class Decision:
 
 @bp.activity_trigger(input_name="ref")
 @bp.durable_client_input(client_name="client")
+@traced
 async def start_notification(ref: Payload, client: df.DurableOrchestrationClient) -> dict[str, Any]:
     try:
         export = ExportRef.from_json(ref)
@@ -53,12 +55,14 @@ async def start_notification(ref: Payload, client: df.DurableOrchestrationClient
 
 
 @bp.activity_trigger(input_name="start")
+@traced
 def send_notification(start: Payload) -> dict[str, Any]:
     begun = NotificationStart.from_json(start)
     return outcome(lambda: send(ExportRef(begun.tenant, begun.export_id), services("activity")))
 
 
 @bp.activity_trigger(input_name="skipped")
+@traced
 def skip_notification(skipped: Payload) -> dict[str, Any]:
     given = SkippedMail.from_json(skipped)
     ref = ExportRef(given.tenant, given.export_id)
@@ -82,7 +86,9 @@ def plan_notification(ref: ExportRef, context: Services) -> NotificationStart | 
     message = f"The mail waits until {iso(until)} for a download."
     context.log.add(ref.tenant, ref.export_id, "mail-waits", message)
     pace = context.settings
-    return NotificationStart(ref.tenant, ref.export_id, iso(until), pace.part_attempts, pace.retry_first_seconds)
+    return NotificationStart(
+        ref.tenant, ref.export_id, iso(until), pace.part_attempts, pace.retry_first_seconds, ref.trace_parent
+    )
 
 
 def notify_after(record: ExportRecord, context: Services) -> timedelta:

@@ -23,7 +23,9 @@ def notification(context: df.DurableOrchestrationContext) -> Step:
     first = yield context.task_any([grace, downloaded])
     if first is downloaded:
         grace.cancel()
-        skipped = SkippedMail(start.tenant, start.export_id, "the file was downloaded", "downloaded").to_json()
+        skipped = SkippedMail(
+            start.tenant, start.export_id, "the file was downloaded", "downloaded", start.trace_parent
+        ).to_json()
         return (yield from step(context, "skip_notification", skipped, start.attempts, start.retry_first_seconds))
     try:
         return (
@@ -31,5 +33,5 @@ def notification(context: df.DurableOrchestrationContext) -> Step:
         )
     except StepFailed as failed:
         reason = f"it could not be sent: {failed.failure.message}"
-        skipped = SkippedMail(start.tenant, start.export_id, reason, "not-sent").to_json()
+        skipped = SkippedMail(start.tenant, start.export_id, reason, "not-sent", start.trace_parent).to_json()
         return (yield from step(context, "skip_notification", skipped, start.attempts, start.retry_first_seconds))

@@ -60,7 +60,7 @@ def run_parts(
             hopeless = any(not failure.transient for _, failure in failed)
             while waiting and not hopeless and len(running) < start.parts_in_flight:
                 index = waiting.popleft()
-                job = PartJob(start.tenant, start.export_id, index, attempt, halvings[index])
+                job = PartJob(start.tenant, start.export_id, index, attempt, halvings[index], start.trace_parent)
                 running.append((context.call_activity("encode_part", job.to_json()), index))
             if not running:
                 break

@@ -1,15 +1,25 @@
-"""What the life of an export adds to the metrics; told by its record, whoever changes it."""
+"""What the life of an export adds to metrics and traces; told by its record, whoever changes it."""
 
+from collections.abc import Mapping
 from datetime import datetime
-from typing import Protocol
+from typing import Any, Protocol
 
-from shared import metrics
+from shared import metrics, telemetry
+from shared.storage.names import export_instance
 from shared.transitions import Status
 
 
 class Exported(Protocol):
     """What is read of a record; see ``shared.records.ExportRecord``."""
 
+    @property
+    def tenant(self) -> str: ...
+    @property
+    def id(self) -> str: ...
+    @property
+    def request(self) -> Mapping[str, Any]: ...
+    @property
+    def error_code(self) -> str: ...
     @property
     def export_type(self) -> str: ...
     @property
@@ -46,6 +56,27 @@ def came_into_status(record: Exported) -> None:
         if seconds := _seconds(record.started_at, record.completed_at):
             metrics.count(metrics.ROWS_PER_SECOND, record.file_rows / seconds, **kind)
             metrics.count(metrics.BYTES_PER_SECOND, record.file_bytes / seconds, **kind)
+    if record.status in (Status.COMPLETED, Status.FAILED, Status.CANCELLED) and record.completed_at:
+        _write_span(record)
+
+
+def _write_span(record: Exported) -> None:
+    telemetry.orchestration_ended(
+        record.request.get("trace", ""),
+        export_instance(record.id, record.attempt),
+        record.created_at if record.attempt == 1 else record.started_at or record.completed_at,
+        record.completed_at,
+        {
+            "export_id": record.id,
+            "tenant": record.tenant,
+            "export_type": record.export_type,
+            "format": record.format,
+            "status": record.status,
+            "rows": record.file_rows,
+            "bytes": record.file_bytes,
+        },
+        record.error_code,
+    )
 
 
 def _seconds(start: str, end: str) -> float | None:

@@ -19,7 +19,11 @@ class _Record:
     """Turns into a JSON object and back."""
 
     def to_json(self) -> dict[str, Any]:
-        return asdict(self)
+        """``trace_parent`` is left out where there is none: a release that does not know it reads the rest."""
+        values = asdict(self)
+        if not values.get("trace_parent", True):
+            del values["trace_parent"]
+        return values
 
     @classmethod
     def from_json(cls, value: Mapping[str, Any]) -> Self:
@@ -30,10 +34,14 @@ class _Record:
 
 @dataclass(frozen=True)
 class ExportRef(_Record):
-    """Which export. The export's id is the orchestration's instance id too."""
+    """Which export. The export's id is the orchestration's instance id too.
+
+    ``trace_parent``, here and below, is the W3C ``traceparent`` of the orchestration; empty when nothing is traced.
+    """
 
     tenant: str
     export_id: str
+    trace_parent: str = ""
 
 
 @dataclass(frozen=True)
@@ -51,10 +59,11 @@ class ExportStart(_Record):
     attempts: int
     retry_first_seconds: float
     attempt: int = 1
+    trace_parent: str = ""
 
     @property
     def ref(self) -> ExportRef:
-        return ExportRef(self.tenant, self.export_id)
+        return ExportRef(self.tenant, self.export_id, self.trace_parent)
 
 
 @dataclass(frozen=True)
@@ -84,6 +93,7 @@ class PartJob(_Record):
     index: int
     attempt: int = 1
     halvings: int = 0
+    trace_parent: str = ""
 
 
 @dataclass(frozen=True)
@@ -157,6 +167,7 @@ class FailedExport(_Record):
     export_id: str
     failure: Mapping[str, Any]
     attempt: int = 1
+    trace_parent: str = ""
 
 
 @dataclass(frozen=True)
@@ -168,6 +179,7 @@ class NotificationStart(_Record):
     wait_until: str
     attempts: int
     retry_first_seconds: float
+    trace_parent: str = ""
 
 
 @dataclass(frozen=True)
@@ -178,3 +190,4 @@ class SkippedMail(_Record):
     export_id: str
     reason: str
     code: str = "other"
+    trace_parent: str = ""

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 from functools import cache, lru_cache
 
-from shared import metrics
+from shared import metrics, telemetry
 from shared import plan as plans
 from shared.audit import AuditLog
 from shared.catalogue import export_type_named
@@ -86,6 +86,7 @@ def services(patience: Patience) -> Services:
     not remembered.
     """
     current = settings()
+    telemetry.begin(current)
     logging.getLogger("azure").setLevel(logging.WARNING)  # the SDK logs each request and answer at INFO
     tables = table_service(current, patience)
     sent = SentMail(tables)

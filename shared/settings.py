@@ -24,6 +24,8 @@ _APP_SERVICE_AUTHENTICATION = "WEBSITE_AUTH_ENABLED"
 _ORIGIN = re.compile(r"https?://[A-Za-z0-9.-]+(:[0-9]{1,5})?")
 """RFC 6454, section 6.2; no wildcards."""
 
+_WEB = ("http", "https")
+
 Seconds = Annotated[int, Field(ge=0)]
 Quota = Annotated[int, Field(ge=1)]
 
@@ -144,6 +146,16 @@ class Settings(BaseModel):
     mail_outbox_dir: str = Field(default=".sluice/outbox", description="Folder of the local outbox.")
     acs_connection_string: str = Field(default="", description="Connection string of Azure Communication Services.")
 
+    telemetry_exporter: Literal["none", "otlp", "azure-monitor"] = Field(
+        default="none", description="Where traces and metrics go besides `/admin/metrics`; see docs/telemetry.md."
+    )
+    otel_exporter_otlp_endpoint: str = Field(
+        default="", description="With otlp: base URL of the collector, such as http://localhost:4318; HTTP, protobuf."
+    )
+    applicationinsights_connection_string: str = Field(
+        default="", description="With azure-monitor: connection string of Application Insights."
+    )
+
     @model_validator(mode="after")
     def _consistent(self) -> Self:
         if not self.azurewebjobsstorage and not (
@@ -165,6 +177,15 @@ class Settings(BaseModel):
                 raise ValueError(f"CORS_ORIGINS names '{origin[:80]}'; an origin looks like https://app.example.com")
         if self.auth_mode == "jwt":
             self._check_issuer()
+        if self.telemetry_exporter == "otlp" and urlsplit(self.otel_exporter_otlp_endpoint).scheme not in _WEB:
+            raise ValueError(
+                "OTEL_EXPORTER_OTLP_ENDPOINT must be an http or https address, for TELEMETRY_EXPORTER=otlp needs it, "
+                f"got '{self.otel_exporter_otlp_endpoint[:80]}'; give one such as http://localhost:4318"
+            )
+        if self.telemetry_exporter == "azure-monitor" and not self.applicationinsights_connection_string:
+            raise ValueError(
+                "APPLICATIONINSIGHTS_CONNECTION_STRING is not set, and TELEMETRY_EXPORTER=azure-monitor needs it"
+            )
         if self.mail_transport == "acs" and not self.acs_connection_string:
             raise ValueError("ACS_CONNECTION_STRING is not set, and MAIL_TRANSPORT=acs needs it")
         return self

@@ -20,6 +20,7 @@ from shared.requests import ExportRequest, check_request, fingerprint, parse_req
 from shared.services import Services
 from shared.settings import Settings
 from shared.storage.names import export_instance
+from shared.telemetry import trace_parent
 from shared.transitions import FINAL, Status
 from triggers.estimates import check_limits
 from triggers.http import caller_of, endpoint, in_thread, json_response, request_services
@@ -52,7 +53,7 @@ async def start_export(req: func.HttpRequest, client: df.DurableOrchestrationCli
         status=Status.PENDING,
         created_by=caller.user,
         created_at=iso(now),
-        request={"body": request.model_dump_json(by_alias=True, exclude_unset=True)},
+        request={"body": request.model_dump_json(by_alias=True, exclude_unset=True), **_trace()},
         caller=caller.to_json(),
     )
     claim = _claim(req.headers.get("Idempotency-Key"), request, caller, export_type, context)
@@ -67,6 +68,11 @@ async def start_export(req: func.HttpRequest, client: df.DurableOrchestrationCli
     started = await start(record, claim, check, message, context, client)
     about(caller.tenant, started.record.id, asked)
     return accepted(started.record, caller, context.settings, client, deduplicated=started.deduplicated)
+
+
+def _trace() -> dict[str, str]:
+    parent = trace_parent()
+    return {"trace": parent} if parent else {}
 
 
 def accepted(

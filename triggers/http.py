@@ -24,6 +24,7 @@ from shared.errors import (
 from shared.identity import Caller, caller_from
 from shared.services import Services, services
 from shared.settings import settings
+from shared.telemetry import span
 from triggers.manners import finish, request_id
 from triggers.trail import begin, called_by, entry_of, write_down
 
@@ -39,11 +40,13 @@ def endpoint(function: Endpoint) -> Endpoint:
     @wraps(function)
     async def guarded(req: func.HttpRequest, **kwargs: Any) -> func.HttpResponse:
         identity = request_id(req.headers)
-        trail = begin()
-        answered = await answer(identity, lambda: function(req=req, **kwargs))
-        if entry := entry_of(function.__name__, req, answered.status_code, identity, trail):
-            answered = await answer(identity, lambda: audited(answered, entry))
-        return finish(req, answered, identity)
+        with span(function.__name__, req.headers.get("traceparent", ""), "SERVER") as current:
+            trail = begin()
+            answered = await answer(identity, lambda: function(req=req, **kwargs))
+            if entry := entry_of(function.__name__, req, answered.status_code, identity, trail):
+                answered = await answer(identity, lambda: audited(answered, entry))
+            current.note(export_id=trail.export_id, tenant=trail.tenant, status=answered.status_code)
+            return finish(req, answered, identity)
 
     async def answer(identity: str, work: Callable[[], Awaitable[func.HttpResponse]]) -> func.HttpResponse:
         try:

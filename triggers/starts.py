@@ -18,6 +18,7 @@ from shared.records import ExportRecord, from_iso
 from shared.services import Services
 from shared.settings import Settings
 from shared.storage.names import export_instance
+from shared.telemetry import orchestration_parent
 from shared.transitions import FINAL, Status
 from triggers.http import in_thread
 
@@ -86,6 +87,7 @@ async def make_good(record: ExportRecord, settings: Settings, client: df.Durable
 
 async def begin(record: ExportRecord, settings: Settings, client: df.DurableOrchestrationClient) -> None:
     """Start the orchestration. Its id is the export's, so that the engine lets only one of many starts through."""
+    instance = export_instance(record.id, record.attempt)
     ref = ExportStart(
         record.tenant,
         record.id,
@@ -93,9 +95,10 @@ async def begin(record: ExportRecord, settings: Settings, client: df.DurableOrch
         settings.part_attempts,
         settings.retry_first_seconds,
         record.attempt,
+        orchestration_parent(record.request.get("trace", ""), instance),
     )
     try:
-        await client.start_new("export", export_instance(record.id, record.attempt), ref.to_json())
+        await client.start_new("export", instance, ref.to_json())
     except Exception as error:  # noqa: BLE001 - all that the SDK raises, when somebody else was faster too
         extra = {"action": "start-delayed", "export_id": record.id, "tenant": record.tenant}
         logger.warning("export %s was not started by this request: %s", record.id, error, extra=extra)
