@@ -1,7 +1,7 @@
 """What functions work with: settings, storage, records and the log, built once per process on first use."""
 
 import logging
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from functools import cache, lru_cache
 
@@ -11,6 +11,7 @@ from shared.audit import AuditLog
 from shared.catalogue import export_type_named
 from shared.channels.email import EmailChannel
 from shared.claims import Claims
+from shared.controls import Control, Controls
 from shared.errors import ExportCancelled, PermanentError
 from shared.export_log import ExportLog
 from shared.models import ExportRef
@@ -39,6 +40,7 @@ class Services:
     usage: Usage
     audit: AuditLog
     counts: CountsTable
+    controls: Controls
 
     @property
     def limits(self) -> Limits:
@@ -52,6 +54,17 @@ class Services:
             known.max_bytes_per_day_per_tenant,
             known.max_bytes_per_day_per_user,
         )
+
+    def limits_of(self, tenant: Control) -> Limits:
+        """What a tenant and a user in it may have: the tenant's own quotas, else the settings'."""
+        return replace(self.limits, **tenant.quotas)
+
+    def admit(self, tenant: str, export_type: str) -> Limits:
+        """What a tenant may have that wants to begin an export. Raises ``Paused``."""
+        of_tenant, of_type = self.controls.of(tenant, export_type)
+        of_tenant.check()
+        of_type.check()
+        return self.limits_of(of_tenant)
 
     def dedup_window(self, export_type: str) -> timedelta:
         """How long after its completion an export of this type answers the same request again."""
@@ -100,6 +113,7 @@ def services(patience: Patience) -> Services:
         Usage(tables),
         AuditLog(tables),
         CountsTable(tables),
+        Controls(tables),
     )
     built.blobs.prepare()
     built.records.prepare()
@@ -108,6 +122,7 @@ def services(patience: Patience) -> Services:
     built.usage.prepare()
     built.audit.prepare()
     built.counts.prepare()
+    built.controls.prepare()
     metrics.keep_in(built.counts)
     sent.prepare()
     return built

@@ -6,7 +6,7 @@ value wins over the setting of the same meaning.
 
 import os
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import cache
 from typing import Annotated, Literal, Self
 from urllib.parse import urlsplit
@@ -25,6 +25,13 @@ _ORIGIN = re.compile(r"https?://[A-Za-z0-9.-]+(:[0-9]{1,5})?")
 """RFC 6454, section 6.2; no wildcards."""
 
 _WEB = ("http", "https")
+_OF_STORAGE = (
+    frozenset({"usedevelopmentstorage"}),
+    frozenset({"accountname", "accountkey"}),
+    frozenset({"blobendpoint", "tableendpoint"}),
+    frozenset({"accountname", "sharedaccesssignature"}),
+)
+_OF_ACS = (frozenset({"endpoint", "accesskey"}),)
 
 Seconds = Annotated[int, Field(ge=0)]
 Quota = Annotated[int, Field(ge=1)]
@@ -165,6 +172,13 @@ class Settings(BaseModel):
                 "AzureWebJobsStorage is not set; give a connection string, or AzureWebJobsStorage__blobServiceUri "
                 "and AzureWebJobsStorage__tableServiceUri for a managed identity"
             )
+        if self.azurewebjobsstorage and not _names(self.azurewebjobsstorage, _OF_STORAGE):
+            raise ValueError(
+                "AzureWebJobsStorage is no connection string of a storage account; one looks like "
+                "DefaultEndpointsProtocol=https;AccountName=...;AccountKey=... (or UseDevelopmentStorage=true)"
+            )
+        if urlsplit(self.public_url).scheme not in _WEB or not urlsplit(self.public_url).hostname:
+            raise ValueError(f"PUBLIC_URL must be an http or https address, got '{self.public_url[:80]}'")
         if not self.source_url:
             raise ValueError("SOURCE_URL is not set; give sqlite:///path or postgresql://user:password@host/db")
         if len(self.link_signing_key) < 32:
@@ -188,6 +202,11 @@ class Settings(BaseModel):
             )
         if self.mail_transport == "acs" and not self.acs_connection_string:
             raise ValueError("ACS_CONNECTION_STRING is not set, and MAIL_TRANSPORT=acs needs it")
+        if self.mail_transport == "acs" and not _names(self.acs_connection_string, _OF_ACS):
+            raise ValueError(
+                "ACS_CONNECTION_STRING is no connection string; one looks like "
+                "endpoint=https://<name>.communication.azure.com/;accesskey=..."
+            )
         return self
 
     def _check_issuer(self) -> None:
@@ -199,6 +218,13 @@ class Settings(BaseModel):
             local = parts.scheme == "http" and parts.hostname in ("127.0.0.1", "localhost", "::1")
             if value and not (local or (parts.scheme == "https" and parts.hostname)):
                 raise ValueError(f"{name} must be an https address, got '{value[:80]}'")
+
+
+def _names(connection_string: str, wanted: Sequence[frozenset[str]]) -> bool:
+    """Whether a connection string has the names of one of these sets."""
+    pairs = (pair.partition("=") for pair in connection_string.split(";") if pair.strip())
+    names = {name.strip().lower() for name, _, value in pairs if value}
+    return any(one <= names for one in wanted)
 
 
 def settings_from(environment: Mapping[str, str]) -> Settings:

@@ -62,6 +62,16 @@ class LiveExport:
     since: datetime
 
 
+@dataclass(frozen=True)
+class TenantUse:
+    """What a tenant has: exports running, exports begun today, bytes of files made today."""
+
+    tenant: str
+    running: int
+    exports: int
+    bytes: int
+
+
 @dataclass
 class _Day:
     """One tenant's row. ``live``: export id to user and second of entry; the others count by user since midnight."""
@@ -116,6 +126,15 @@ class Usage:
             return True
 
         self._change(tenant, change)
+
+    def tenants(self) -> Iterator[TenantUse]:
+        """What every tenant has running and used today."""
+        today = utc_now().date().isoformat()
+        with storage_errors():
+            for entity in self._table.list_entities():
+                row = _row(entity, today)
+                used = (sum(row.exports.values()), sum(row.bytes.values()))
+                yield TenantUse(entity["PartitionKey"], len(row.live), *used)
 
     def live(self) -> Iterator[LiveExport]:
         """Every export of every tenant that has not left."""

@@ -1,6 +1,7 @@
 """What starts functions: HTTP endpoints and timers. They parse, authorise, start or query, and render."""
 
 from triggers import (
+    admin,
     audit,
     catalogue,
     control,
@@ -28,6 +29,7 @@ BLUEPRINTS = (
     landing.bp,
     catalogue.bp,
     service_tokens.bp,
+    admin.bp,
     audit.bp,
     metrics.bp,
     health.bp,

@@ -44,8 +44,8 @@ async def start(
 ) -> Started:
     """Give the request its export: the wanted one, or without a second one the one that the claim belongs to.
 
-    ``check`` is called before anything new is made. Raises what it raises, ``KeyReused``, ``QuotaReached``, and
-    ``StorageUnavailable`` when no record was written.
+    ``check`` is called before anything new is made. Raises what it raises, ``KeyReused``, ``Paused``, ``QuotaReached``,
+    and ``StorageUnavailable`` when no record was written.
     """
     started = await in_thread(_record, wanted, claim, check, context)
     if started.created:
@@ -69,8 +69,9 @@ def _record(wanted: ExportRecord, claim: Claim | None, check: Callable[[], None]
             return Started(held.record, created=False, deduplicated=True)
         noted = {**wanted.request, "claim": claim.row}
         record = replace(wanted, id=held.claim.export_id, request=noted)
+    limits = context.admit(record.tenant, record.export_type)
     check()
-    context.usage.enter(record.tenant, record.created_by, record.id, context.limits)
+    context.usage.enter(record.tenant, record.created_by, record.id, limits)
     created = context.records.create(record)
     if not created:
         record = context.records.get(record.tenant, record.id) or record

@@ -38,6 +38,15 @@ ACTIONS: Mapping[str, str] = {
     "delete_export": "deleted",
     "service_token_for": "token-given",
     "audit_log": "listed",
+    "overview": "listed",
+    "tenants": "listed",
+    "running": "listed",
+    "pauses": "listed",
+    "pause_tenant": "changed",
+    "resume_tenant": "changed",
+    "pause_export_type": "changed",
+    "resume_export_type": "changed",
+    "put_quotas": "changed",
 }
 """What each function does, in the words of ``shared/audit.py``; HEAD only looks, whatever the function."""
 
@@ -46,6 +55,7 @@ NOT_AUDITED = frozenset(
         "export_types",
         "metrics_page",
         "health",
+        "live",
         "openapi_document",
         "docs_page",
         "docs_file",

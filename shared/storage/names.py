@@ -12,6 +12,7 @@ CLAIMS_TABLE = "SluiceClaims"
 USAGE_TABLE = "SluiceUsage"
 AUDIT_TABLE = "SluiceAudit"
 COUNTS_TABLE = "SluiceCounts"
+CONTROLS_TABLE = "SluiceControls"
 
 
 def folder(tenant: str, export_id: str) -> str:

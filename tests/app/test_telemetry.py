@@ -25,7 +25,8 @@ def test_without_a_receiver_nothing_is_loaded() -> None:
     """Neither the SDK of OpenTelemetry nor Prometheus' library: a worker's memory is for exports."""
     script = """
 import os, sys
-os.environ |= {"AzureWebJobsStorage": "x", "SOURCE_URL": "sqlite:///x", "LINK_SIGNING_KEY": "k" * 32}
+os.environ |= {"AzureWebJobsStorage": "UseDevelopmentStorage=true", "SOURCE_URL": "sqlite:///x"}
+os.environ["LINK_SIGNING_KEY"] = "k" * 32
 import function_app
 from shared import telemetry
 function_app.app.get_functions()

@@ -43,8 +43,23 @@ WHO_MAY: Mapping[tuple[str, str], Access] = {
     ("POST", "d/{token}"): PUBLIC,
     ("GET", "admin/audit"): ADMIN,
     ("HEAD", "admin/audit"): ADMIN,
+    ("GET", "admin/overview"): OPERATOR,
+    ("HEAD", "admin/overview"): OPERATOR,
+    ("GET", "admin/tenants"): OPERATOR,
+    ("HEAD", "admin/tenants"): OPERATOR,
+    ("GET", "admin/running"): OPERATOR,
+    ("HEAD", "admin/running"): OPERATOR,
+    ("GET", "admin/pauses"): OPERATOR,
+    ("HEAD", "admin/pauses"): OPERATOR,
+    ("POST", "admin/tenants/{tenant}/pause"): OPERATOR,
+    ("POST", "admin/tenants/{tenant}/resume"): OPERATOR,
+    ("POST", "admin/export-types/{name}/pause"): OPERATOR,
+    ("POST", "admin/export-types/{name}/resume"): OPERATOR,
+    ("PUT", "admin/tenants/{tenant}/quotas"): OPERATOR,
     ("GET", "admin/metrics"): OPERATOR,
     ("HEAD", "admin/metrics"): OPERATOR,
+    ("GET", "health/live"): PUBLIC,
+    ("HEAD", "health/live"): PUBLIC,
     ("GET", "health"): PUBLIC,
     ("HEAD", "health"): PUBLIC,
     ("GET", "openapi.json"): PUBLIC,
@@ -96,7 +111,8 @@ def owned(jwt_service: Service, issuer: Issuer) -> str:
 def call(service: Service, method: str, route: str, export_id: str, token: str | None) -> requests.Response:
     """The request, with an empty object for a body."""
     headers = {} if token is None else {"Authorization": f"Bearer {token}"}
-    path = route.replace("{id}", export_id).replace("{token}", "x").replace("{file}", "start.js")
+    values = {"id": export_id, "token": "x", "file": "start.js", "tenant": "acme", "name": "sessions"}
+    path = route.format(**values)
     return requests.request(
         method,
         f"{service.api}/{path}",
@@ -172,6 +188,16 @@ def test_the_owner_gets_in(jwt_service: Service, issuer: Issuer, owned: str) -> 
             ("GET", "exports/{id}/download"): 302,
             ("HEAD", "exports/{id}/download"): 302,
         }
+
+
+def test_an_operator_gets_in(jwt_service: Service, issuer: Issuer, owned: str) -> None:
+    """To what is for operators, and what is for admins; an Admin only to the latter."""
+    sam, ada = issuer.token(sub="sam", roles=["SuperAdmin"]), issuer.token(sub="ada")
+    for (method, route), access in sorted(WHO_MAY.items()):
+        if access in (ADMIN, OPERATOR) and method in ("GET", "HEAD"):
+            assert call(jwt_service, method, route, owned, sam).status_code == 200
+            expected = 200 if access is ADMIN else 403
+            assert call(jwt_service, method, route, owned, ada).status_code == expected
 
 
 @pytest.mark.parametrize(
