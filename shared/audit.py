@@ -58,8 +58,8 @@ class AuditEntry:
 
     @property
     def outcome(self) -> str:
-        """``done``, ``refused`` (4xx) or ``failed`` (5xx)."""
-        return "done" if self.status < 400 else "refused" if self.status < 500 else "failed"
+        """``done``, or ``refused`` (4xx)."""
+        return "done" if self.status < 400 else "refused"
 
     @classmethod
     def from_entity(cls, entity: dict[str, Any]) -> Self:

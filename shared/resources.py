@@ -278,7 +278,7 @@ class AuditLine(Resource):
 
     time: datetime
     action: str = Field(description="Stable.")
-    outcome: Literal["done", "refused", "failed"]
+    outcome: Literal["done", "refused"]
     status: int = Field(description="The HTTP status that answered it.")
     user: str = Field(description="Their id; `link` for a mail's link, `function-key` for a service's key.")
     name: str

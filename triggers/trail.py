@@ -113,9 +113,9 @@ def entry_of(function: str, req: func.HttpRequest, status: int, request_id: str,
     """The entry of a call that was answered with this status; None when there is nothing to tell.
 
     Somebody who polls is noted once an hour, by each worker. Nobody is noted who is not known, nor a request that makes
-    no sense.
+    no sense, nor one that we failed to answer: with storage away, there is nowhere to note it.
     """
-    if function in NOT_AUDITED or not trail.user or status in _MALFORMED:
+    if function in NOT_AUDITED or not trail.user or status in _MALFORMED or status >= 500:
         return None
     now = utc_now()
     entry = AuditEntry(
