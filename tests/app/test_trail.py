@@ -1,10 +1,18 @@
 """What goes into the audit log: every function is decided on, and an address is one that the platform gave."""
 
+import logging
+from collections.abc import Iterator
+
 import pytest
 
+from demo import processes
 from shared.audit import ACTIONS as KNOWN
+from shared.audit import AuditEntry
+from shared.errors import StorageUnavailable
+from shared.settings import settings
+from tests.app.test_settings import RIGHT
 from triggers.calls import CALLS
-from triggers.trail import ACTIONS, NOT_AUDITED, address_of
+from triggers.trail import ACTIONS, NOT_AUDITED, address_of, write_down
 
 
 def test_every_function_is_audited_or_is_not() -> None:
@@ -31,3 +39,33 @@ def test_every_function_is_audited_or_is_not() -> None:
 def test_an_address_is_the_platforms_own_word(header: str, proxies: int, address: str) -> None:
     """The last entry, or the one before our proxies: what is further left, the caller may have sent."""
     assert address_of({"x-forwarded-for": header}, proxies) == address
+
+
+@pytest.fixture
+def storage_away(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """The settings of a service whose storage account does not answer."""
+    away = f"http://127.0.0.1:{processes.free_port()}/away"
+    account = f"AccountName=away;AccountKey=YXdheQ==;BlobEndpoint={away};TableEndpoint={away}"
+    for name, value in (RIGHT | {"AzureWebJobsStorage": account}).items():
+        monkeypatch.setenv(name, value)
+    settings.cache_clear()
+    yield
+    settings.cache_clear()
+
+
+def entry(action: str, status: int) -> AuditEntry:
+    """An entry that cannot be written."""
+    return AuditEntry("acme", "2026-03-01T12:00:00.000Z", action, status, "ada", "Ada", "", "", "r-1", "e1")
+
+
+@pytest.mark.usefixtures("storage_away")
+def test_no_file_is_handed_out_without_an_entry(caplog: pytest.LogCaptureFixture) -> None:
+    """What has been done is done, and is told to the application's log; a download has not gone out yet."""
+    with pytest.raises(StorageUnavailable):
+        write_down(entry("downloaded", 302))
+    for action, status in (("downloaded", 404), ("cancelled", 202)):
+        caplog.clear()
+        with caplog.at_level(logging.ERROR, "sluice"):
+            write_down(entry(action, status))
+        (record,) = (r for r in caplog.records if getattr(r, "action", "") == "audit-lost")
+        assert "e1" in record.getMessage()
