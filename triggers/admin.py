@@ -9,7 +9,7 @@ from typing import Annotated, Any
 
 import azure.durable_functions as df
 import azure.functions as func
-from pydantic import Field
+from pydantic import BeforeValidator, Field
 
 from exports import EXPORT_TYPES
 from shared import metrics
@@ -40,7 +40,12 @@ class Pause(Body):
     reason: str = Field(min_length=1, max_length=200, pattern=r"^[^\x00-\x1f]*$")
 
 
-Quota = Annotated[int, Field(ge=1, le=10**15)]
+def _whole(value: Any) -> Any:
+    """A JSON number without a fraction is a whole number, however it is written (JSON Schema, section 4.2.3)."""
+    return int(value) if isinstance(value, float) and value.is_integer() else value
+
+
+Quota = Annotated[int, Field(ge=1, le=10**15), BeforeValidator(_whole)]
 
 
 class Quotas(Body):

@@ -81,7 +81,7 @@ def test_a_tenant_has_quotas_of_its_own(people: People) -> None:
     """From the next request on; others keep the settings', and so does what is left out."""
     made = ask(people.bea)
     people.bea.wait(made.json()["id"])
-    answer = people.sam.call("PUT", "/admin/tenants/globex/quotas", json={"exportsPerTenant": 1})
+    answer = people.sam.call("PUT", "/admin/tenants/globex/quotas", json={"exportsPerTenant": 1.0})
     assert (answer.json()["exportsPerTenant"], answer.json()["exportsPerUser"]) == (1, 1000)
     refused = ask(people.bea)
     assert_problem(refused, "quota-reached", detail="exports today; the limit is 1; try again after midnight UTC")

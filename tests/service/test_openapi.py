@@ -81,8 +81,8 @@ def test_the_service_does_what_its_document_says(tried: Stack, tmp_path: Path, u
         "OWN_SCOPES": scopes,
     }
     done = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stdout[-8_000:] + done.stderr[-2_000:]
     resume_everything(tried)
+    assert done.returncode == 0, done.stdout[-8_000:] + done.stderr[-2_000:]
     for name in phase.split(","):
         assert f"✅ {name.capitalize()}" in " ".join(done.stdout.split()), done.stdout
 
