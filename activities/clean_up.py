@@ -6,6 +6,7 @@ from typing import Any
 import azure.durable_functions as df
 
 from activities.outcome import Payload, outcome
+from activities.tracing import traced
 from shared.models import ExportRef
 from shared.services import Services, services
 from shared.storage.names import folder, parts_folder
@@ -25,6 +26,7 @@ class Removed:
 
 
 @bp.activity_trigger(input_name="ref")
+@traced
 def remove_parts(ref: Payload) -> dict[str, Any]:
     return outcome(lambda: delete_parts(ExportRef.from_json(ref), services("activity")), ref)
 
@@ -35,6 +37,7 @@ def delete_parts(ref: ExportRef, context: Services) -> Removed:
 
 
 @bp.activity_trigger(input_name="ref")
+@traced
 def remove_cancelled(ref: Payload) -> dict[str, Any]:
     return outcome(lambda: clear_cancelled(ExportRef.from_json(ref), services("activity")), ref)
 

@@ -13,6 +13,7 @@ import azure.durable_functions as df
 from activities.outcome import Payload, awaited
 from shared.app_log import logger
 from shared.clock import utc_now
+from shared.metrics import WEBHOOKS, count
 from shared.models import Attempted, DeliveryJob
 from shared.records import iso
 from shared.services import Services, services
@@ -69,6 +70,7 @@ async def attempt(job: DeliveryJob, context: Services, sender: Sender) -> Attemp
     changed = await asyncio.to_thread(
         context.deliveries.change, job.endpoint, job.delivery, lambda d: _with(d, made, last=job.last)
     )
+    count(WEBHOOKS, event=delivery.type, result="delivered" if 200 <= made.status < 300 else "failed")
     extra = {"action": "webhook-attempt", "tenant": job.tenant, "endpoint": job.endpoint, "event": delivery.event}
     logger.info("%s to %s: %s", delivery.event, job.endpoint, made.status or made.error, extra=extra)
     return Attempted(changed is None or changed.status != DeliveryStatus.PENDING, retry_after=retry_after)

@@ -6,6 +6,7 @@ from typing import Any
 import azure.durable_functions as df
 
 from activities.outcome import Payload, outcome
+from activities.tracing import traced
 from shared.cancellation import still_wanted
 from shared.catalogue import export_type_named
 from shared.columns import arrow_schema
@@ -15,6 +16,7 @@ from shared.formats import get_format
 from shared.formats.base import Facts, Write
 from shared.formats.compression import TextWriter
 from shared.limits import too_many_bytes
+from shared.metrics import PARTS, PARTS_RETRIED, count
 from shared.models import ExportRef, PartDone, PartJob
 from shared.plan import ExportPlan, FunctionCall
 from shared.services import Services, plan_of, services
@@ -27,8 +29,15 @@ bp = df.Blueprint()
 
 
 @bp.activity_trigger(input_name="job")
+@traced
 def encode_part(job: Payload) -> dict[str, Any]:
-    return outcome(lambda: encode(PartJob.from_json(job), services("activity")), job)
+    part = PartJob.from_json(job)
+    answer = outcome(lambda: encode(part, services("activity")), job)
+    failure = answer.get("failure")
+    count(PARTS, outcome="done" if failure is None else "failed" if failure["transient"] else "refused")
+    if part.attempt > 1:
+        count(PARTS_RETRIED)
+    return answer
 
 
 def encode(job: PartJob, context: Services) -> PartDone:
@@ -55,7 +64,7 @@ def encode(job: PartJob, context: Services) -> PartDone:
         upload.write(data)
 
     if plan.call is not None:
-        rows, facts = _call(plan, plan.call, write)
+        rows, facts = _call(plan, plan.call, job.tenant, write)
     else:
         rows, facts = _encode_range(plan, job, context.settings.source_url, write, check)
     check()
@@ -74,12 +83,13 @@ def _encode_range(
         return get_format(plan.format).encode_part(batches, write, plan.spec, plan.position(job.index))
 
 
-def _call(plan: ExportPlan, call: FunctionCall, write: Write) -> tuple[int, Facts]:
+def _call(plan: ExportPlan, call: FunctionCall, tenant: str, write: Write) -> tuple[int, Facts]:
     export_type = export_type_named(plan.export_type)
     if not isinstance(export_type, FunctionExport):
         raise TypeError(f"export type {plan.export_type} was a function when the plan was made and is none now")
+    more = {"tenant": tenant} if export_type.with_tenant else {}
     generated = export_type.generate_export(
-        call.filters, call.file_format, call.company_ids, call.operational_scope_ids
+        call.filters, call.file_format, call.company_ids, call.operational_scope_ids, **more
     )
     with TextWriter(write, plan.spec.compression) as out:
         out.write(generated.file_content)

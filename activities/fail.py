@@ -6,6 +6,7 @@ from typing import Any
 import azure.durable_functions as df
 
 from activities.outcome import Payload, outcome
+from activities.tracing import traced
 from shared.clock import utc_now
 from shared.dead_letters import DeadLetter
 from shared.models import ExportRef, FailedExport, Failure
@@ -27,6 +28,7 @@ class Recorded:
 
 
 @bp.activity_trigger(input_name="failed")
+@traced
 def fail_export(failed: Payload) -> dict[str, Any]:
     return outcome(lambda: fail(FailedExport.from_json(failed), services("activity")), failed)
 

@@ -6,6 +6,7 @@ from typing import Any
 import azure.durable_functions as df
 
 from activities.outcome import Payload, outcome
+from activities.tracing import traced
 from shared.cancellation import still_wanted
 from shared.catalogue import export_type_named
 from shared.errors import LimitReached, StorageUnavailable
@@ -25,6 +26,7 @@ bp = df.Blueprint()
 
 
 @bp.activity_trigger(input_name="ref")
+@traced
 def merge_export(ref: Payload) -> dict[str, Any]:
     return outcome(lambda: merge(ExportRef.from_json(ref), services("activity")), ref)
 

@@ -7,11 +7,13 @@ from typing import Any
 import azure.durable_functions as df
 
 from activities.outcome import Payload, failure_of, outcome
+from activities.tracing import traced
 from shared.app_log import about
 from shared.channels.base import Channel, Message
 from shared.clock import utc_now
 from shared.errors import PermanentError, SluiceError, TransientError
 from shared.identity import Caller
+from shared.metrics import MAILS, count
 from shared.models import ExportRef, NotificationStart, SkippedMail
 from shared.notices.messages import message
 from shared.policy import Kind
@@ -23,6 +25,18 @@ from shared.transitions import Status
 bp = df.Blueprint()
 
 _STATUS: dict[Kind, Status] = {"completed": Status.COMPLETED, "failed": Status.FAILED}
+
+
+_REASONS = (
+    ("the file was downloaded", "downloaded"),
+    ("who asked has seen it", "seen"),
+    ("no address", "no-address"),
+    ("the export took", "quick"),
+    ("the export is", "not-completed"),
+    ("it could not be sent", "not-sent"),
+    ("the request", "switched-off"),
+)
+"""How reasons begin, and what each is counted as."""
 
 
 @dataclass(frozen=True)
@@ -38,6 +52,7 @@ class Decision:
 
 @bp.activity_trigger(input_name="ref")
 @bp.durable_client_input(client_name="client")
+@traced
 async def start_notification(ref: Payload, client: df.DurableOrchestrationClient) -> dict[str, Any]:
     try:
         context = await asyncio.to_thread(services, "activity")
@@ -50,11 +65,13 @@ async def start_notification(ref: Payload, client: df.DurableOrchestrationClient
 
 
 @bp.activity_trigger(input_name="start")
+@traced
 def send_notification(start: Payload) -> dict[str, Any]:
     return outcome(lambda: send(NotificationStart.from_json(start), services("activity")), start)
 
 
 @bp.activity_trigger(input_name="skipped")
+@traced
 def skip_notification(skipped: Payload) -> dict[str, Any]:
     return outcome(lambda: skip(SkippedMail.from_json(skipped), services("activity")), skipped)
 
@@ -114,6 +131,7 @@ def plan_notification(ref: ExportRef, context: Services) -> NotificationStart | 
         kind,
         record.attempt,
         tuple(waiting),
+        ref.trace_parent,
     )
 
 
@@ -186,12 +204,16 @@ def _deliver(record: ExportRecord, name: str, channel: Channel, told: Message, c
     except PermanentError as error:
         return _skipped(record, channel, f"it could not be sent: {error}", context)
     if receipt == "sent":
+        if name == "email":
+            count(MAILS, outcome="sent", reason="")
         sentence = f"Sent the {channel.title} to {told.recipient}."
         context.log.add(record.tenant, record.id, _action(channel, "sent"), sentence)
     return Decision("sent", receipt)
 
 
 def _skipped(record: ExportRecord, channel: Channel, reason: str, context: Services) -> Decision:
+    if channel is context.delivery.channels["email"]:
+        count(MAILS, outcome="skipped", reason=next((c for start, c in _REASONS if reason.startswith(start)), "other"))
     context.log.add(record.tenant, record.id, _action(channel, "skipped"), f"No {channel.title}: {reason}.")
     return Decision("skipped", reason)
 

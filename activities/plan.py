@@ -7,6 +7,7 @@ from typing import Any
 import azure.durable_functions as df
 
 from activities.outcome import Payload, outcome
+from activities.tracing import traced
 from shared import plan as plans
 from shared.cancellation import still_wanted
 from shared.catalogue import export_type_named
@@ -34,6 +35,7 @@ bp = df.Blueprint()
 
 
 @bp.activity_trigger(input_name="ref")
+@traced
 def plan_export(ref: Payload) -> dict[str, Any]:
     return outcome(lambda: plan(ExportRef.from_json(ref), services("activity")), ref)
 

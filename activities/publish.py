@@ -7,6 +7,7 @@ import azure.durable_functions as df
 
 from activities.outcome import Payload, outcome
 from activities.plan import output_name
+from activities.tracing import traced
 from shared.catalogue import export_type_named
 from shared.clock import utc_now
 from shared.models import ExportRef, FinalFile, Published
@@ -22,6 +23,7 @@ OUTPUT_URL_LIFETIME = timedelta(minutes=10)
 
 
 @bp.activity_trigger(input_name="merged")
+@traced
 def publish_export(merged: Payload) -> dict[str, Any]:
     ref = ExportRef.from_json(merged["ref"])
     return outcome(lambda: publish(ref, FinalFile.from_json(merged["file"]), services("activity")), merged["ref"])
@@ -36,7 +38,7 @@ def publish(ref: ExportRef, file: FinalFile, context: Services) -> Published:
     request = ExportRequest.model_validate_json(record.request["body"])
     name = output_name(export_type_named(record.export_type), request, record.created_at)
     if record.status != Status.COMPLETED:
-        context.usage.charge(ref.tenant, ref.export_id, file.bytes, context.limits)
+        context.usage.charge(ref.tenant, ref.export_id, file.bytes, context.limits_for(ref.tenant))
         now = utc_now()
         try:
             record = context.records.change(

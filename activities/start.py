@@ -13,6 +13,7 @@ from shared.records import ExportRecord
 from shared.services import Services, services
 from shared.settings import Settings
 from shared.storage.names import export_instance
+from shared.telemetry import orchestration_parent
 from shared.transitions import Status
 from shared.usage import Turns
 
@@ -35,7 +36,8 @@ async def start_waiting(tenant: str, context: Services, client: df.DurableOrches
 
     What is lost in between, the watchdog starts, or the next look at the export. Raises ``StorageUnavailable``.
     """
-    turns = await asyncio.to_thread(context.usage.next_turns, tenant, context.limits)
+    limits = await asyncio.to_thread(context.limits_for, tenant)
+    turns = await asyncio.to_thread(context.usage.next_turns, tenant, limits)
     for export_id in turns.chosen:
         record = await asyncio.to_thread(context.records.get, tenant, export_id)
         if record is not None and record.status == Status.PENDING:  # else its request starts it, or it has ended
@@ -45,6 +47,7 @@ async def start_waiting(tenant: str, context: Services, client: df.DurableOrches
 
 async def begin(record: ExportRecord, settings: Settings, client: df.DurableOrchestrationClient) -> None:
     """Start the orchestration. Its id is the export's, so that the engine lets only one of many starts through."""
+    instance = export_instance(record.id, record.attempt)
     ref = ExportStart(
         record.tenant,
         record.id,
@@ -53,9 +56,10 @@ async def begin(record: ExportRecord, settings: Settings, client: df.DurableOrch
         settings.retry_first_seconds,
         record.attempt,
         record.request_id,
+        orchestration_parent(record.request.get("trace", ""), instance),
     )
     try:
-        await client.start_new("export", export_instance(record.id, record.attempt), ref.to_json())
+        await client.start_new("export", instance, ref.to_json())
     except Exception as error:  # noqa: BLE001 - all that the SDK raises, when somebody else was faster too
         extra = {"action": "start-delayed", "export_id": record.id, "tenant": record.tenant}
         logger.warning("export %s was not started now: %s", record.id, error, extra=extra)

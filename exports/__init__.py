@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 
 from exports.analytics import ANALYTICS
+from exports.audit import AUDIT
 from exports.employees import EMPLOYEES
 from exports.exemptions import EXEMPTIONS
 from exports.local_scope import Headcount, local_scope_export
@@ -22,6 +23,7 @@ EXPORT_TYPES: tuple[ExportType, ...] = (
     ANALYTICS,
     EMPLOYEES,
     EXEMPTIONS,
+    AUDIT,
     *(local_scope_export(application, dependency) for application, dependency in APPLICATIONS.items()),
 )
 """What can be exported, in the order in which people see it."""

@@ -250,7 +250,7 @@ class HttpTriggers:
             "request": {
                 "method": request.method,
                 "url": f"{request.scheme}://{request.host}{request.raw_path}",
-                "headers": {name.lower(): ",".join(request.headers.getall(name)) for name in request.headers},
+                "headers": _headers(request),
                 "params": params,
                 "query": {name: ",".join(request.query.getall(name)) for name in request.query},
             },
@@ -273,6 +273,14 @@ class HttpTriggers:
                 headers.add(name, value)
         logs.event("http.served", **log, path=request.path, status=done["status"], ms=1000 * (loop.time() - began))
         return web.Response(status=done["status"], headers=headers, body=result)
+
+
+def _headers(request: web.Request) -> dict[str, str]:
+    """The request's headers, and where it came from as the platform's front end says it: the last entry is its own."""
+    headers = {name.lower(): ",".join(request.headers.getall(name)) for name in request.headers}
+    before = headers.get("x-forwarded-for")
+    headers["x-forwarded-for"] = f"{before}, {request.remote}" if before else str(request.remote)
+    return headers
 
 
 def _segments(template: str) -> list[str]:

@@ -1,16 +1,19 @@
 """Replays recorded histories against the app's code: ``python -m local_host replay``.
 
-Every episode of every history in a task hub is run again as it was. The decisions must be the ones that were recorded;
-a difference is what would stop a live instance with "Non-Deterministic workflow detected" after a deployment.
+Every episode of every history in a folder is run again as it was: of task hubs (``*.db``), and of histories that were
+kept (``*.jsonl.gz``, one ``Recorded`` a line). The decisions must be the ones that were recorded; a difference is what
+would stop a live instance with "Non-Deterministic workflow detected" after a deployment.
 """
 
 from __future__ import annotations
 
+import gzip
 import json
 import sqlite3
 import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -79,20 +82,20 @@ def main(app: str, data: str) -> int:
 
 
 def replay_hubs(app_dir: Path, data_dir: Path) -> Report:
-    """Load the app into this process and replay all histories of the folder's task hubs.
+    """Load the app into this process and replay all histories of the folder.
 
-    Raises AppLoadError, and SettingsError when the folder holds no task hub.
+    Raises AppLoadError, and SettingsError when the folder holds neither a task hub nor kept histories.
     """
-    hubs = sorted(data_dir.glob("*.db"))
-    if not hubs:
-        raise SettingsError(f"no task hub in {data_dir}")
+    hubs, kept = sorted(data_dir.glob("*.db")), sorted(data_dir.glob("*.jsonl.gz"))
+    if not hubs and not kept:
+        raise SettingsError(f"no task hub and no kept histories in {data_dir}")
     functions = {
         f.metadata.durable_name.lower(): f for f in app_index.load_app(app_dir) if f.metadata.kind == "orchestration"
     }
     episode.use_fast_timestamps()
     histories = episodes = 0
     differences: list[Difference] = []
-    for recorded in (r for hub in hubs for r in read_histories(hub)):
+    for recorded in chain(*map(read_histories, hubs), *map(kept_histories, kept)):
         histories += 1
         function = functions.get(recorded.name.lower())
         if function is None:
@@ -118,6 +121,13 @@ def read_histories(hub: Path) -> Iterator[Recorded]:
             yield Recorded(row[0], row[1], row[2], row[3], row[4], [json.loads(text) for (text,) in events])
     finally:
         db.close()
+
+
+def kept_histories(path: Path) -> Iterator[Recorded]:
+    """Read histories that were kept: JSON of a ``Recorded`` in each line, compressed."""
+    with gzip.open(path, "rt", encoding="utf-8") as file:
+        for line in file:
+            yield Recorded(**json.loads(line))
 
 
 def split_episodes(events: list[Event]) -> Iterator[tuple[list[Event], list[Event]]]:

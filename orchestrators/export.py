@@ -108,7 +108,9 @@ def group_instances(instance: str, parts: int) -> list[str]:
 
 def _fail(context: df.DurableOrchestrationContext, start: ExportStart, failure: Failure) -> Step:
     """Record a failure; give the status that the record has then."""
-    argument = FailedExport(start.tenant, start.export_id, failure.to_json(), start.attempt, start.request_id).to_json()
+    argument = FailedExport(
+        start.tenant, start.export_id, failure.to_json(), start.attempt, start.request_id, start.trace_parent
+    ).to_json()
     recorded = yield from step(context, "fail_export", argument, _FAILING_ATTEMPTS, start.retry_first_seconds)
     return recorded["status"]
 

@@ -26,7 +26,9 @@ def notification(context: df.DurableOrchestrationContext) -> Step:
     start = NotificationStart.from_json(context.get_input())
 
     def skip(reason: str) -> Step:
-        skipped = SkippedMail(start.tenant, start.export_id, reason, start.request_id, tuple(start.channels)).to_json()
+        skipped = SkippedMail(
+            start.tenant, start.export_id, reason, start.request_id, tuple(start.channels), start.trace_parent
+        ).to_json()
         return (yield from step(context, "skip_notification", skipped, start.attempts, start.retry_first_seconds))
 
     grace = context.create_timer(from_iso(start.wait_until).replace(tzinfo=context.current_utc_datetime.tzinfo))

@@ -82,7 +82,9 @@ def run_parts(
             hopeless = limit.passed(size) or any(not failure.transient for _, failure in failed)
             while waiting and not hopeless and len(running) < start.parts_in_flight:
                 index = waiting.popleft()
-                job = PartJob(start.tenant, start.export_id, index, attempt, halvings[index], start.request_id)
+                job = PartJob(
+                    start.tenant, start.export_id, index, attempt, halvings[index], start.request_id, start.trace_parent
+                )
                 running.append((context.call_activity("encode_part", job.to_json()), index))
             if not running:
                 break

@@ -9,6 +9,7 @@
     │   ├── NotFound            404, the same for a foreign and for a missing id
     │   ├── MethodNotAllowed    405, with the methods that there are
     │   ├── Conflict            409
+    │   ├── Paused              409
     │   ├── Gone                410
     │   ├── KeyReused           422
     │   ├── OverTheLimit        422
@@ -116,6 +117,14 @@ class Conflict(RequestError):
     status = 409
     title = "Not possible in this state"
     code = "conflict"
+
+
+class Paused(RequestError):
+    """An operator has paused the tenant or the export type: nothing new begins."""
+
+    status = 409
+    title = "Paused"
+    code = "paused"
 
 
 class Gone(RequestError):

@@ -107,7 +107,7 @@ class GeneratedExportData:
     items_count: int
 
 
-GenerateExport = Callable[[Mapping[str, Any], str, Sequence[str], Sequence[str]], GeneratedExportData]
+GenerateExport = Callable[..., GeneratedExportData]
 """``generate_export(filters, file_format, company_ids, operational_scope_ids) -> GeneratedExportData``"""
 
 
@@ -127,6 +127,10 @@ class AsyncExportsDependency(ABC):
 
 @dataclass(frozen=True, kw_only=True)
 class FunctionExport(ExportType):
-    """A file that a plain function makes."""
+    """A file that a plain function makes.
+
+    ``with_tenant``: it takes the keyword ``tenant`` too, for what is kept by tenant and not by company.
+    """
 
     generate_export: GenerateExport
+    with_tenant: bool = False

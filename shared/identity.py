@@ -71,10 +71,10 @@ class Caller:
         if not (self.administers or Role.MANAGER in self.roles):
             raise NotAllowed("a Viewer cannot ask for exports; an Admin of your organisation can change your role")
 
-    def require_administrator(self) -> None:
-        """Raise ``NotAllowed`` for those who may not change what the whole tenant has."""
+    def require_admin(self) -> None:
+        """Raise ``NotAllowed`` for those who may not see and change what the whole tenant has."""
         if not self.administers:
-            raise NotAllowed("only an Admin of your organisation may do this")
+            raise NotAllowed("this is for an Admin of your organisation")
 
     def require_operator(self) -> None:
         """Raise ``NotAllowed`` for those who do not operate the service."""

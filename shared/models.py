@@ -5,7 +5,7 @@ default, because an orchestration may have been started by the release before.
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, fields
 from typing import Any, Self
 
 from shared.errors import SluiceError, TransientError
@@ -19,20 +19,31 @@ class _Record:
     """Turns into a JSON object and back."""
 
     def to_json(self) -> dict[str, Any]:
-        return asdict(self)
+        """``trace_parent`` is left out where there is none: a release that does not know it reads the rest."""
+        values = asdict(self)
+        if not values.get("trace_parent", True):
+            del values["trace_parent"]
+        return values
 
     @classmethod
     def from_json(cls, value: Mapping[str, Any]) -> Self:
-        return cls(**value)
+        """Fields that this release does not know are left out: the next one may have written them."""
+        known = {f.name for f in fields(cls)}
+        return cls(**{name: given for name, given in value.items() if name in known})
 
 
 @dataclass(frozen=True)
 class ExportRef(_Record):
-    """Which export, and at whose request: ``request_id`` is that of the POST, for the log."""
+    """Which export, and at whose request.
+
+    Here and below, ``request_id`` is that of the POST, for the log, and ``trace_parent`` the W3C ``traceparent`` of the
+    orchestration; empty when nothing is traced.
+    """
 
     tenant: str
     export_id: str
     request_id: str = ""
+    trace_parent: str = ""
 
 
 @dataclass(frozen=True)
@@ -51,10 +62,11 @@ class ExportStart(_Record):
     retry_first_seconds: float
     attempt: int = 1
     request_id: str = ""
+    trace_parent: str = ""
 
     @property
     def ref(self) -> ExportRef:
-        return ExportRef(self.tenant, self.export_id, self.request_id)
+        return ExportRef(self.tenant, self.export_id, self.request_id, self.trace_parent)
 
 
 @dataclass(frozen=True)
@@ -99,6 +111,7 @@ class PartJob(_Record):
     attempt: int = 1
     halvings: int = 0
     request_id: str = ""
+    trace_parent: str = ""
 
 
 @dataclass(frozen=True)
@@ -177,6 +190,7 @@ class FailedExport(_Record):
     failure: Mapping[str, Any]
     attempt: int = 1
     request_id: str = ""
+    trace_parent: str = ""
 
 
 @dataclass(frozen=True)
@@ -195,6 +209,7 @@ class NotificationStart(_Record):
     kind: str = "completed"
     attempt: int = 1
     channels: tuple[str, ...] = ("email",)
+    trace_parent: str = ""
 
 
 @dataclass(frozen=True)
@@ -206,6 +221,7 @@ class SkippedMail(_Record):
     reason: str
     request_id: str = ""
     channels: tuple[str, ...] = ("email",)
+    trace_parent: str = ""
 
 
 @dataclass(frozen=True)

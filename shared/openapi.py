@@ -101,7 +101,7 @@ _REASONS = {
     401: "No token, or one that is not good.",
     403: "The caller's role does not allow it.",
     404: "There is nothing here that the caller may see; the same for a foreign id and for a missing one.",
-    409: "Not possible in the present state.",
+    409: "Not possible in the present state, or paused by an operator.",
     410: "The file is gone.",
     413: "The body is over 64 KiB.",
     422: "More than a limit takes, which is named, or an Idempotency-Key of another request.",

@@ -21,6 +21,7 @@ from azure.data.tables import TableServiceClient, TableTransactionError, UpdateM
 
 from shared.clock import utc_now
 from shared.errors import StorageUnavailable
+from shared.export_metrics import came_into_status
 from shared.outbox import FIRST_ROW, Entry, EventType, event_id
 from shared.storage.accounts import storage_errors
 from shared.storage.names import EXPORTS_TABLE, TENANTS_TABLE
@@ -227,6 +228,7 @@ class ExportRecords:
                     raise
             except ResourceExistsError:
                 return False
+        came_into_status(record)
         return True
 
     def get(self, tenant: str, export_id: str) -> ExportRecord | None:
@@ -259,6 +261,7 @@ class ExportRecords:
         is given the record that is about to be changed, and prevents it by raising. Raises ``IllegalTransition`` when
         the new status may not follow the present one, and ``KeyError`` when there is no record.
         """
+        lost = False
         for _ in range(_RACES):
             with storage_errors():
                 try:
@@ -267,6 +270,8 @@ class ExportRecords:
                     raise KeyError(export_id) from None
                 record = ExportRecord.from_entity(entity)
                 if record.last_op_id == op_id:
+                    if lost and "status" in changes:
+                        came_into_status(record)
                     return record
                 guard(record)
                 changed = replace(record, **changes, last_op_id=op_id)
@@ -274,12 +279,16 @@ class ExportRecords:
                 if "status" in changes:
                     check_transition(Status(record.status), Status(changes["status"]))
                     announced = announcement(changed, iso(utc_now()))
-                if self._replace(changed, str(entity.metadata["etag"]), announced):
+                done = self._replace(changed, str(entity.metadata["etag"]), announced)
+                lost = lost or done is None
+                if done:
+                    if "status" in changes:
+                        came_into_status(changed)
                     return changed
         raise StorageUnavailable(f"the record of export {export_id} is being changed too often; try again")
 
-    def _replace(self, record: ExportRecord, etag: str, announced: Entry | None) -> bool:
-        """Write a record over the one with this entity tag; False when it has another by now, or nobody knows."""
+    def _replace(self, record: ExportRecord, etag: str, announced: Entry | None) -> bool | None:
+        """Write a record over the one with this entity tag; False when it has another by now, None: who knows."""
         only_this: dict[str, Any] = {
             "mode": UpdateMode.REPLACE,
             "etag": etag,
@@ -294,8 +303,10 @@ class ExportRecords:
         except TableTransactionError as error:
             if error.status_code != _CHANGED_MEANWHILE:
                 raise
-        except (ResourceModifiedError, ServiceResponseError):
-            pass
+        except ResourceModifiedError:
+            return False
+        except ServiceResponseError:
+            return None
         else:
             return True
         return False

@@ -527,3 +527,117 @@ class SchedulePage(Resource):
 
     items: list[Schedule]
     next_cursor: str | None = Field(description="The cursor of the next page; null at the end.")
+
+
+class AuditLine(Resource):
+    """Somebody's deed."""
+
+    time: datetime
+    action: str = Field(description="Stable.")
+    outcome: Literal["done", "refused"]
+    status: int = Field(description="The HTTP status that answered it.")
+    user: str = Field(description="Their id; `link` for a mail's link, `function-key` for a service's key.")
+    name: str
+    export_id: str | None
+    subject: str | None = Field(description="What else it was about.")
+    address: str | None = Field(description="Where it came from, when the platform told.")
+    agent: str | None
+    request_id: str
+
+
+class AuditPage(Resource):
+    """A page of the audit log, newest first."""
+
+    items: list[AuditLine]
+    next_cursor: str | None = Field(description="The cursor of the next page; null at the end.")
+
+
+class PauseState(Resource):
+    """Whether a tenant or an export type is paused."""
+
+    kind: Literal["tenant", "export-type"]
+    name: str
+    paused: bool
+    reason: str | None
+    by: str | None
+    since: datetime | None
+
+
+class Pauses(Resource):
+    """What is paused."""
+
+    items: list[PauseState]
+
+
+class Overview(Resource):
+    """What the service does now, and what it has counted since it began."""
+
+    version: str
+    running: Annotated[int, Field(ge=0)]
+    tenants_running: Annotated[int, Field(ge=0)]
+    oldest_running_seconds: Annotated[int, Field(ge=0)]
+    exports: dict[str, int] = Field(description="How many came into each status.")
+    export_types: dict[str, int] = Field(description="How many were begun of each type.")
+    mails: dict[str, int] = Field(description="Sent and skipped.")
+    parts_retried: int
+    storage_errors: int
+    pauses: list[PauseState]
+
+
+class QuotasInForce(Resource):
+    """The quotas that a tenant has."""
+
+    running_per_tenant: int
+    running_per_user: int
+    exports_per_tenant: int
+    exports_per_user: int
+    bytes_per_tenant: int
+    bytes_per_user: int
+
+
+class TenantEntry(Resource):
+    """What a tenant uses and may use; days are of UTC."""
+
+    tenant: str
+    running: int
+    exports_today: int
+    bytes_today: int
+    paused: bool
+    quotas: QuotasInForce
+
+
+class TenantUses(Resource):
+    """Every tenant that has asked for an export."""
+
+    items: list[TenantEntry]
+
+
+class PartTime(Resource):
+    """How long a part takes, or took, from the moment it was to be made."""
+
+    part: int | None = Field(description="From 1 on.")
+    seconds: float
+    done: bool
+
+
+class RunningExport(Resource):
+    """An export that runs."""
+
+    id: str
+    tenant: str
+    export_type: str
+    format: str
+    status: Status
+    phase: str | None
+    created_by: str
+    created_at: datetime
+    seconds: Annotated[int, Field(ge=0, description="Since the request.")]
+    attempt: int
+    total_parts: int
+    slowest_parts: list[PartTime]
+
+
+class RunningExports(Resource):
+    """The exports that have been running for longest, the oldest first."""
+
+    items: list[RunningExport]

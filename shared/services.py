@@ -1,16 +1,19 @@
 """What functions work with: settings, storage, records and the log, built once per process on first use."""
 
 import logging
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from functools import cache, lru_cache
 
 from exports import EXPORT_TYPES
+from shared import metrics, telemetry
 from shared import plan as plans
+from shared.audit import AuditLog
 from shared.catalogue import export_type_named
 from shared.channels import CHANNELS
 from shared.channels.delivery import Delivery
 from shared.claims import Claims
+from shared.controls import Control, Controls
 from shared.dead_letters import DeadLetters
 from shared.errors import ExportCancelled, PermanentError
 from shared.export_log import ExportLog
@@ -29,6 +32,7 @@ from shared.settings import Settings, settings
 from shared.storage.accounts import Patience, blob_service, table_service
 from shared.storage.blobs import BlobStore
 from shared.storage.checkpoints import Checkpoints
+from shared.storage.counts import CountsTable
 from shared.storage.names import plan_blob
 from shared.storage.sent_mail import SentMail
 from shared.transitions import Status
@@ -63,6 +67,9 @@ class Services:
     letters: DeadLetters
     checkpoints: Checkpoints
     schedules: Schedules
+    audit: AuditLog
+    counts: CountsTable
+    controls: Controls
 
     @property
     def limits(self) -> Limits:
@@ -81,6 +88,21 @@ class Services:
     def max_bytes(self, export_type: str) -> int | None:
         """How many bytes the file of an export of this type may have."""
         return max_bytes(export_type_named(export_type), self.settings)
+
+    def limits_of(self, tenant: Control) -> Limits:
+        """What a tenant and a user in it may have: the tenant's own quotas, else the settings'."""
+        return replace(self.limits, **tenant.quotas)
+
+    def limits_for(self, tenant: str) -> Limits:
+        """The same, of the tenant of this name."""
+        return self.limits_of(self.controls.of(tenant, "")[0])
+
+    def admit(self, tenant: str, export_type: str) -> Limits:
+        """What a tenant may have that wants to begin an export. Raises ``Paused``."""
+        of_tenant, of_type = self.controls.of(tenant, export_type)
+        of_tenant.check()
+        of_type.check()
+        return self.limits_of(of_tenant)
 
     def dedup_window(self, export_type: str) -> timedelta:
         """How long after its completion an export of this type answers the same request again."""
@@ -148,6 +170,7 @@ def services(patience: Patience) -> Services:
     not remembered.
     """
     current = settings()
+    telemetry.begin(current)
     logging.getLogger("azure").setLevel(logging.WARNING)  # the SDK logs each request and answer at INFO
     tables = table_service(current, patience)
     sent = SentMail(tables)
@@ -167,6 +190,9 @@ def services(patience: Patience) -> Services:
         DeadLetters(tables),
         Checkpoints(tables),
         Schedules(tables),
+        AuditLog(tables),
+        CountsTable(tables),
+        Controls(tables),
     )
     built.blobs.prepare()
     built.records.prepare()
@@ -180,6 +206,10 @@ def services(patience: Patience) -> Services:
     built.letters.prepare()
     built.checkpoints.prepare()
     built.schedules.prepare()
+    built.audit.prepare()
+    built.counts.prepare()
+    built.controls.prepare()
+    metrics.keep_in(built.counts)
     sent.prepare()
     return built
 

@@ -6,7 +6,7 @@ value wins over the setting of the same meaning.
 
 import os
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import cache
 from typing import Annotated, Literal, Self
 from urllib.parse import urlsplit
@@ -31,6 +31,14 @@ DIRECTORY = "{tenantid}"
 _LOCAL_ORIGIN = re.compile(r"https?://(127\.0\.0\.1|localhost|\[::1\]):[0-9]{1,5}")
 _RETRIES_LIMIT = 20
 _LONGEST_PAUSE = 86_400
+_WEB = ("http", "https")
+_OF_STORAGE = (
+    frozenset({"usedevelopmentstorage"}),
+    frozenset({"accountname", "accountkey"}),
+    frozenset({"blobendpoint", "tableendpoint"}),
+    frozenset({"accountname", "sharedaccesssignature"}),
+)
+_OF_ACS = (frozenset({"endpoint", "accesskey"}),)
 
 Seconds = Annotated[int, Field(ge=0)]
 Quota = Annotated[int, Field(ge=1)]
@@ -183,6 +191,14 @@ class Settings(BaseModel):
     retention_run_seconds: Annotated[int, Field(ge=1, le=3600)] = Field(
         default=240, description="How long one run of retention may take; the next one goes on there."
     )
+    audit_retention_days: Annotated[float, Field(gt=0, le=3650)] = Field(
+        default=365, description="How long an entry of the audit log is kept."
+    )
+    trusted_proxies: Annotated[int, Field(ge=0, le=10)] = Field(
+        default=0,
+        description="How many proxies stand before the platform, such as 1 for Front Door; the audit log leaves out "
+        "their addresses.",
+    )
     retention_schedule: str = Field(
         default="0 */10 * * * *", description="When expired exports are removed: NCRONTAB, seconds first, UTC."
     )
@@ -234,6 +250,16 @@ class Settings(BaseModel):
     )
     max_webhooks_per_tenant: Quota = Field(default=20, description="How many webhooks a tenant may have.")
 
+    telemetry_exporter: Literal["none", "otlp", "azure-monitor"] = Field(
+        default="none", description="Where traces and metrics go besides `/admin/metrics`; see docs/telemetry.md."
+    )
+    otel_exporter_otlp_endpoint: str = Field(
+        default="", description="With otlp: base URL of the collector, such as http://localhost:4318; HTTP, protobuf."
+    )
+    applicationinsights_connection_string: str = Field(
+        default="", description="With azure-monitor: connection string of Application Insights."
+    )
+
     @model_validator(mode="after")
     def _consistent(self) -> Self:
         if not self.azurewebjobsstorage and not (
@@ -243,6 +269,13 @@ class Settings(BaseModel):
                 "AzureWebJobsStorage is not set; give a connection string, or AzureWebJobsStorage__blobServiceUri "
                 "and AzureWebJobsStorage__tableServiceUri for a managed identity"
             )
+        if self.azurewebjobsstorage and not _names(self.azurewebjobsstorage, _OF_STORAGE):
+            raise ValueError(
+                "AzureWebJobsStorage is no connection string of a storage account; one looks like "
+                "DefaultEndpointsProtocol=https;AccountName=...;AccountKey=... (or UseDevelopmentStorage=true)"
+            )
+        if urlsplit(self.public_url).scheme not in _WEB or not urlsplit(self.public_url).hostname:
+            raise ValueError(f"PUBLIC_URL must be an http or https address, got '{self.public_url[:80]}'")
         if not self.source_url:
             raise ValueError("SOURCE_URL is not set; give sqlite:///path or postgresql://user:password@host/db")
         if len(self.link_signing_key) < 32:
@@ -261,10 +294,24 @@ class Settings(BaseModel):
         self._check_webhook_pauses()
         if self.auth_mode == "jwt":
             self._check_issuer()
+        if self.telemetry_exporter == "otlp" and urlsplit(self.otel_exporter_otlp_endpoint).scheme not in _WEB:
+            raise ValueError(
+                "OTEL_EXPORTER_OTLP_ENDPOINT must be an http or https address, for TELEMETRY_EXPORTER=otlp needs it, "
+                f"got '{self.otel_exporter_otlp_endpoint[:80]}'; give one such as http://localhost:4318"
+            )
+        if self.telemetry_exporter == "azure-monitor" and not self.applicationinsights_connection_string:
+            raise ValueError(
+                "APPLICATIONINSIGHTS_CONNECTION_STRING is not set, and TELEMETRY_EXPORTER=azure-monitor needs it"
+            )
         if self.mail_transport == "acs" and not self.acs_connection_string:
             raise ValueError("ACS_CONNECTION_STRING is not set, and MAIL_TRANSPORT=acs needs it")
         if self.mail_transport == "smtp":
             self._check_mail_server()
+        if self.mail_transport == "acs" and not _names(self.acs_connection_string, _OF_ACS):
+            raise ValueError(
+                "ACS_CONNECTION_STRING is no connection string; one looks like "
+                "endpoint=https://<name>.communication.azure.com/;accesskey=..."
+            )
         return self
 
     @property
@@ -318,6 +365,13 @@ class Settings(BaseModel):
             local = parts.scheme == "http" and parts.hostname in ("127.0.0.1", "localhost", "::1")
             if value and not (local or (parts.scheme == "https" and parts.hostname)):
                 raise ValueError(f"{name} must be an https address, got '{value[:80]}'")
+
+
+def _names(connection_string: str, wanted: Sequence[frozenset[str]]) -> bool:
+    """Whether a connection string has the names of one of these sets."""
+    pairs = (pair.partition("=") for pair in connection_string.split(";") if pair.strip())
+    names = {name.strip().lower() for name, _, value in pairs if value}
+    return any(one <= names for one in wanted)
 
 
 def settings_from(environment: Mapping[str, str]) -> Settings:

@@ -88,6 +88,16 @@ class _Live:
     charged: int = 0
 
 
+@dataclass(frozen=True)
+class TenantUse:
+    """What a tenant has: exports running, exports begun today, bytes of files made today."""
+
+    tenant: str
+    running: int
+    exports: int
+    bytes: int
+
+
 @dataclass
 class _Day:
     """One tenant's row. ``live`` by export id, in the order of entry; the others count by user since midnight."""
@@ -185,6 +195,15 @@ class Usage:
 
         self._change(tenant, change)
 
+    def tenants(self) -> Iterator[TenantUse]:
+        """What every tenant has running and used today."""
+        today = utc_now().date().isoformat()
+        with storage_errors():
+            for entity in self._table.list_entities():
+                row = _row(entity, today)
+                used = (sum(row.exports.values()), sum(row.bytes.values()))
+                yield TenantUse(entity["PartitionKey"], len(row.live), *used)
+
     def live(self) -> Iterator[LiveExport]:
         """Every export of every tenant that has not left."""
         with storage_errors():
@@ -192,12 +211,6 @@ class Usage:
                 for export_id, entry in _row(entity, "").live.items():
                     since = datetime.fromtimestamp(entry.since, UTC)
                     yield LiveExport(entity["PartitionKey"], export_id, entry.user, since, entry.runs)
-
-    def tenants(self) -> Iterator[str]:
-        """Every tenant that has exported anything."""
-        with storage_errors():
-            for entity in self._table.list_entities(select=["PartitionKey"]):
-                yield str(entity["PartitionKey"])
 
     def _change(self, tenant: str, change: Callable[[_Day, datetime], bool]) -> None:
         mine = self._turn.acquire(timeout=_PATIENCE)

@@ -1,6 +1,8 @@
 """What starts functions: HTTP endpoints and timers. They parse, authorise, start or query, and render."""
 
 from triggers import (
+    admin,
+    audit,
     catalogue,
     control,
     dead_letters,
@@ -14,6 +16,7 @@ from triggers import (
     holds,
     landing,
     mail_preview,
+    metrics,
     notifications,
     operations,
     outbox,
@@ -47,6 +50,9 @@ BLUEPRINTS = (
     webhook_deliveries.bp,
     catalogue.bp,
     service_tokens.bp,
+    admin.bp,
+    audit.bp,
+    metrics.bp,
     health.bp,
     docs.bp,
     dev.bp,

@@ -9,8 +9,10 @@ from typing import Any
 
 from exports import EXPORT_TYPES
 from shared import resources as r
+from shared.audit import ACTIONS
 from shared.dead_letters import FailureClass
 from shared.formats import FORMATS
+from shared.identity import TENANT
 from shared.notices.catalogues import LANGUAGES
 from shared.openapi import Access, Answer, Call, Parameter
 from shared.operators import TENANT_PATTERN, HoldRequest, RedriveRequest
@@ -18,6 +20,7 @@ from shared.requests import ExportRequest, Notify
 from shared.schedules.requests import ScheduleChanges, ScheduleRequest
 from shared.settings import Settings
 from shared.transitions import Status
+from triggers.admin import Pause, Quotas
 from triggers.dev import DevTokenRequest
 from triggers.mail_preview import KINDS
 from triggers.service_tokens import ServiceTokenRequest
@@ -28,6 +31,8 @@ _ID = Parameter("id", "The export's id.", {"type": "string"}, required=True)
 _TOKEN = Parameter("token", "The token in a mail's link.", {"type": "string"}, required=True)
 _WEBHOOK = Parameter("id", "The webhook's id.", {"type": "string"}, required=True)
 _DELIVERY = Parameter("delivery", "The delivery's id.", {"type": "string"}, required=True)
+_TENANT = Parameter("tenant", "The tenant.", {"type": "string", "pattern": f"^{TENANT.pattern}$"}, required=True)
+_TYPE = Parameter("name", "The export type.", {"type": "string", "enum": [t.name for t in EXPORT_TYPES]}, required=True)
 _CURSOR = Parameter(
     "cursor",
     "Where a page ended.",
@@ -54,6 +59,17 @@ _LIST = (
     Parameter("createdBy", "Exports of this user.", {"type": "string", "maxLength": 200}),
     Parameter("createdFrom", "Exports of this time or later.", _MOMENT),
     Parameter("createdTo", "Exports of before this time.", _MOMENT),
+    _limit(50),
+    _CURSOR,
+)
+
+_AUDIT = (
+    Parameter("action", "Deeds of this kind.", _one_of(ACTIONS)),
+    Parameter("user", "Deeds of this user.", {"type": "string", "maxLength": 200}),
+    Parameter("exportId", "Deeds about this export.", {"type": "string", "maxLength": 64}),
+    Parameter("from", "Deeds of this time or later.", _MOMENT),
+    Parameter("to", "Deeds of before this time.", _MOMENT),
+    Parameter("tenant", "For a SuperAdmin: another tenant's.", {"type": "string", "pattern": f"^{TENANT.pattern}$"}),
     _limit(50),
     _CURSOR,
 )
@@ -93,7 +109,7 @@ _WRITTEN: tuple[Call, ...] = (
             202: Answer("It has begun.", r.ExportAccepted, headers=_BEGUN, links=_NEXT),
         },
         body=ExportRequest,
-        refuses=(422, 429),
+        refuses=(409, 422, 429),
     ),
     Call(
         "estimate_export",
@@ -524,12 +540,109 @@ _WRITTEN: tuple[Call, ...] = (
         tag="webhooks",
     ),
     Call(
+        "audit_log",
+        "GET",
+        "admin/audit",
+        "Who did what, from where",
+        Access.ADMIN,
+        {200: Answer("A page.", r.AuditPage)},
+        _AUDIT,
+        tag="admin",
+    ),
+    Call(
+        "overview",
+        "GET",
+        "admin/overview",
+        "What the service does now",
+        Access.OPERATOR,
+        {200: Answer("It.", r.Overview)},
+        tag="admin",
+    ),
+    Call(
+        "tenants",
+        "GET",
+        "admin/tenants",
+        "What each tenant uses and may use",
+        Access.OPERATOR,
+        {200: Answer("They.", r.TenantUses)},
+        tag="admin",
+    ),
+    Call(
+        "running",
+        "GET",
+        "admin/running",
+        "The exports that have been running for longest, with their slowest parts",
+        Access.OPERATOR,
+        {200: Answer("They.", r.RunningExports)},
+        (_limit(20),),
+        tag="admin",
+    ),
+    Call(
+        "pauses",
+        "GET",
+        "admin/pauses",
+        "What is paused",
+        Access.OPERATOR,
+        {200: Answer("It.", r.Pauses)},
+        tag="admin",
+    ),
+    *(
+        Call(
+            function,
+            "POST",
+            route,
+            summary,
+            Access.OPERATOR,
+            {200: Answer("As it is now.", r.PauseState)},
+            (parameter,),
+            body=Pause if "pause_" in function else None,
+            refuses=(404,),
+            tag="admin",
+        )
+        for function, route, summary, parameter in (
+            ("pause_tenant", "admin/tenants/{tenant}/pause", "Begin no export of a tenant", _TENANT),
+            ("resume_tenant", "admin/tenants/{tenant}/resume", "Begin exports of a tenant again", _TENANT),
+            ("pause_export_type", "admin/export-types/{name}/pause", "Begin no export of a type", _TYPE),
+            ("resume_export_type", "admin/export-types/{name}/resume", "Begin exports of a type again", _TYPE),
+        )
+    ),
+    Call(
+        "put_quotas",
+        "PUT",
+        "admin/tenants/{tenant}/quotas",
+        "Give a tenant quotas of its own",
+        Access.OPERATOR,
+        {200: Answer("Those that it has now.", r.QuotasInForce)},
+        (_TENANT,),
+        body=Quotas,
+        refuses=(404,),
+        tag="admin",
+    ),
+    Call(
+        "metrics_page",
+        "GET",
+        "admin/metrics",
+        "The numbers of the service for Prometheus",
+        Access.OPERATOR,
+        {200: Answer("They.", media_type="text/plain")},
+        tag="admin",
+    ),
+    Call(
         "health",
         "GET",
         "health",
         "Can the service work?",
         Access.PUBLIC,
         {200: Answer("It can.", r.Health)},
+        tag="service",
+    ),
+    Call(
+        "live",
+        "GET",
+        "health/live",
+        "Does the process answer?",
+        Access.PUBLIC,
+        {200: Answer("It does, whatever else is wrong.", r.Health)},
         tag="service",
     ),
     Call(

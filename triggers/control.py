@@ -108,11 +108,12 @@ def cancel(record: ExportRecord, caller: Caller, context: Services) -> ExportRec
 
 
 def retry(record: ExportRecord, caller: Caller, context: Services) -> ExportRecord:
-    """Make a failed export Pending again. Raises ``Conflict`` for any other, and ``QuotaReached``."""
+    """Make a failed export Pending again. Raises ``Conflict`` for any other, ``Paused``, and ``QuotaReached``."""
     if record.status != Status.FAILED:
         raise _not_failed(record.status)
     _check_resumable(record)
-    context.usage.enter(record.tenant, record.created_by, record.id, context.limits, counts=False)
+    limits = context.admit(record.tenant, record.export_type)
+    context.usage.enter(record.tenant, record.created_by, record.id, limits, counts=False)
     try:
         record = context.records.change(
             record.tenant,

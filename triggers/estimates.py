@@ -23,6 +23,7 @@ from shared.requests import ExportRequest, check_request, parse_request
 from shared.settings import Settings
 from shared.sources import open_source
 from triggers.http import caller_of, endpoint, in_thread, json_response, request_services
+from triggers.trail import about
 
 bp = df.Blueprint()
 
@@ -36,6 +37,7 @@ async def estimate_export(req: func.HttpRequest) -> func.HttpResponse:
     caller.require_exporter()
     request = parse_request(req.get_body())
     export_type = check_request(request, caller, EXPORT_TYPES)
+    about(caller.tenant, subject=f"{export_type.name} as {request.format}")
     context = await request_services()
     return json_response(await in_thread(estimate, request, caller, export_type, context.settings))
 

@@ -22,6 +22,7 @@ from shared.requests import ExportRequest, check_request, fingerprint, parse_req
 from shared.services import Services
 from shared.settings import Settings
 from shared.storage.names import export_instance
+from shared.telemetry import trace_parent
 from shared.transitions import FINAL, Status
 from triggers.estimates import check_limits
 from triggers.http import caller_of, endpoint, in_thread, json_response, request_services
@@ -29,6 +30,7 @@ from triggers.manners import REVALIDATE
 from triggers.progress import look_ahead, progress_of
 from triggers.seen import note_seen
 from triggers.starts import start, start_in_turn
+from triggers.trail import about
 
 bp = df.Blueprint()
 
@@ -55,7 +57,7 @@ async def start_export(req: func.HttpRequest, client: df.DurableOrchestrationCli
         status=Status.PENDING,
         created_by=caller.user,
         created_at=iso(now),
-        request={"body": request.model_dump_json(by_alias=True, exclude_unset=True)},
+        request={"body": request.model_dump_json(by_alias=True, exclude_unset=True), **_trace()},
         caller=caller.to_json(),
         request_id=current_request(),
     )
@@ -66,8 +68,16 @@ async def start_export(req: func.HttpRequest, client: df.DurableOrchestrationCli
         with suppress(SourceUnavailable, QueryFailed):  # the plan tries again, and tells
             check_limits(request, caller, export_type, context.settings)
 
+    asked = f"{record.export_type} as {record.format}"
+    about(caller.tenant, subject=asked)
     started = await start(record, claim, check, message, context, client)
+    about(caller.tenant, started.record.id, asked)
     return accepted(started.record, caller, context.settings, client, deduplicated=started.deduplicated)
+
+
+def _trace() -> dict[str, str]:
+    parent = trace_parent()
+    return {"trace": parent} if parent else {}
 
 
 def accepted(
@@ -174,12 +184,14 @@ def visible_record(context: Services, caller: Caller, export_id: str) -> ExportR
     caller.require_exporter()
     if not export_id.isalnum() or not export_id.isascii():
         raise NotFound(_MISSING)
+    about(caller.tenant, export_id)
     tenant = caller.tenant
     if caller.all_tenants:
         tenant = context.records.tenant_of(export_id) or tenant
     record = context.records.get(tenant, export_id)
     if record is None or not (caller.administers or record.created_by == caller.user):
         raise NotFound(_MISSING)
+    about(record.tenant, record.id)
     return record
 
 

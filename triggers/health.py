@@ -1,8 +1,13 @@
-"""``/health``: whether the service can do its work now."""
+"""``/health``: whether the service can do its work now; ``/health/live``: whether the process answers at all.
+
+A platform takes an instance out of traffic by the first, and starts it anew by the second: a wrong setting, or storage
+that is away, is mended by no restart. The database is looked at by neither: exports wait for it by themselves.
+"""
 
 import azure.durable_functions as df
 import azure.functions as func
 
+from shared.sources import open_source
 from shared.version import VERSION
 from triggers.http import endpoint, in_thread, json_response, request_services
 
@@ -13,5 +18,12 @@ bp = df.Blueprint()
 @endpoint
 async def health(req: func.HttpRequest) -> func.HttpResponse:
     context = await request_services()
+    open_source(context.settings.source_url)  # connects to nothing; refuses a URL of no known database
     await in_thread(context.records.reachable)
+    return json_response({"status": "ok", "version": VERSION})
+
+
+@bp.route(route="health/live", methods=["GET", "HEAD"])
+@endpoint
+async def live(req: func.HttpRequest) -> func.HttpResponse:
     return json_response({"status": "ok", "version": VERSION})

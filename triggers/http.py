@@ -10,6 +10,7 @@ from typing import Any, TypeVar
 import azure.functions as func
 
 from shared.app_log import about, logger, note
+from shared.audit import AuditEntry
 from shared.errors import (
     IssuerUnavailable,
     MethodNotAllowed,
@@ -24,7 +25,9 @@ from shared.errors import (
 from shared.identity import Caller, caller_from
 from shared.services import Services, services
 from shared.settings import settings
+from shared.telemetry import span
 from triggers.manners import finish, request_id
+from triggers.trail import begin, called_by, entry_of, write_down
 
 _services_are_made = threading.Event()
 
@@ -38,12 +41,20 @@ def endpoint(function: Endpoint) -> Endpoint:
     @wraps(function)
     async def guarded(req: func.HttpRequest, **kwargs: Any) -> func.HttpResponse:
         identity = request_id(req.headers)
-        with about(request_id=identity, **_export_of(req)):
-            return finish(req, await answer(identity, req=req, **kwargs), identity)
+        with (
+            about(request_id=identity, **_export_of(req)),
+            span(function.__name__, req.headers.get("traceparent", ""), "SERVER") as current,
+        ):
+            trail = begin()
+            answered = await answer(identity, lambda: function(req=req, **kwargs))
+            if entry := entry_of(function.__name__, req, answered.status_code, identity, trail):
+                answered = await answer(identity, lambda: audited(answered, entry))
+            current.note(export_id=trail.export_id, tenant=trail.tenant, status=answered.status_code)
+            return finish(req, answered, identity)
 
-    async def answer(identity: str, **kwargs: Any) -> func.HttpResponse:
+    async def answer(identity: str, work: Callable[[], Awaitable[func.HttpResponse]]) -> func.HttpResponse:
         try:
-            return await function(**kwargs)
+            return await work()
         except RequestError as error:
             errors = error.errors if isinstance(error, ValidationFailed) else ()
             headers = _headers_of(error)
@@ -74,6 +85,12 @@ def endpoint(function: Endpoint) -> Endpoint:
 def _export_of(req: func.HttpRequest) -> dict[str, str]:
     given = req.route_params.get("id", "")
     return {"export_id": given} if given.isalnum() and given.isascii() else {}
+
+
+async def audited(answered: func.HttpResponse, entry: AuditEntry) -> func.HttpResponse:
+    """The answer, once it is in the audit log. Raises ``StorageUnavailable`` where it may not go out otherwise."""
+    await in_thread(write_down, entry)
+    return answered
 
 
 def _headers_of(error: RequestError) -> dict[str, str]:
@@ -125,6 +142,7 @@ async def caller_of(request: func.HttpRequest) -> Caller:
     else:
         caller = caller_from(headers, current)
     note(tenant=caller.tenant)
+    called_by(caller)
     return caller
 
 

@@ -18,6 +18,7 @@ from shared.settings import settings
 from shared.transitions import Status
 from triggers.downloads import file_url, note_download
 from triggers.http import endpoint, in_thread, request_services
+from triggers.trail import about
 
 bp = df.Blueprint()
 
@@ -82,6 +83,7 @@ def _look(tenant: str, export_id: str, generation: int, context: Services) -> Fo
     record = context.records.get(tenant, export_id)
     if record is None:
         return Found("deleted")
+    about(record.tenant, record.id, by="link")
     if record.links != generation:
         return Found("revoked", record)
     if record.status == Status.COMPLETED:

@@ -34,7 +34,9 @@ async def outbox(timer: func.TimerRequest, client: df.DurableOrchestrationClient
 
 def tenants(context: Services) -> list[str]:
     """Every tenant that has exported anything or has a webhook."""
-    return sorted({*context.usage.tenants(), *(endpoint.tenant for endpoint in context.endpoints.all())})
+    return sorted(
+        {*(use.tenant for use in context.usage.tenants()), *(endpoint.tenant for endpoint in context.endpoints.all())}
+    )
 
 
 @bp.timer_trigger(arg_name="timer", schedule="%RETENTION_SCHEDULE%", run_on_startup=False)

@@ -15,6 +15,7 @@ from shared.records import iso
 from shared.requests import Body, parse_body
 from shared.settings import settings
 from triggers.http import endpoint, json_response
+from triggers.trail import about
 
 bp = df.Blueprint()
 
@@ -35,6 +36,7 @@ async def service_token_for(req: func.HttpRequest) -> func.HttpResponse:
     if not current.service_tokens:
         raise NotFound("there is nothing here")
     wanted = parse_body(ServiceTokenRequest, req.get_body(), '{"service": "billing", "tenant": "acme"}')
+    about(wanted.tenant, subject=f"service:{wanted.service}", by="function-key")
     until = utc_now() + SERVICE_LIFETIME
     token = service_token(
         wanted.service, wanted.tenant, wanted.company_ids, wanted.operational_scope_ids, until, current

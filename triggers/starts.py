@@ -44,8 +44,8 @@ async def start(
 ) -> Started:
     """Give the request its export: the wanted one, or without a second one the one that the claim belongs to.
 
-    ``check`` is called before anything new is made. Raises what it raises, ``KeyReused``, ``QuotaReached``, and
-    ``StorageUnavailable`` when no record was written.
+    ``check`` is called before anything new is made. Raises what it raises, ``KeyReused``, ``Paused``, ``QuotaReached``,
+    and ``StorageUnavailable`` when no record was written.
     """
     started = await in_thread(_record, wanted, claim, check, context)
     record = started.record
@@ -70,8 +70,9 @@ def _record(wanted: ExportRecord, claim: Claim | None, check: Callable[[], None]
         noted = {**wanted.request, "claim": claim.row}
         record = replace(wanted, id=held.claim.export_id, created_at=held.claim.created_at, request=noted)
     try:
+        limits = context.admit(record.tenant, record.export_type)
         check()
-        runs = context.usage.enter(record.tenant, record.created_by, record.id, context.limits)
+        runs = context.usage.enter(record.tenant, record.created_by, record.id, limits)
     except RequestError:
         if claim is not None:
             with suppress(StorageUnavailable):

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Iterator
+from datetime import timedelta
 from functools import partial
 
 import azure.durable_functions as df
@@ -25,6 +26,8 @@ bp = df.Blueprint()
 async def retention(timer: func.TimerRequest, client: df.DurableOrchestrationClient) -> None:
     context = await asyncio.to_thread(services, "activity")
     await sweep(context, client)
+    oldest = utc_now() - timedelta(days=context.settings.audit_retention_days)
+    await asyncio.to_thread(context.audit.forget_before, oldest)
 
 
 async def sweep(context: Services, client: df.DurableOrchestrationClient) -> None:

@@ -57,7 +57,7 @@ class WebhookChange(Body):
 @endpoint
 async def create_webhook(req: func.HttpRequest) -> func.HttpResponse:
     caller = await caller_of(req)
-    caller.require_administrator()
+    caller.require_admin()
     wanted = parse_body(WebhookRequest, req.get_body(), _EXAMPLE)
     context = await request_services()
     url = await _checked(wanted.url, wanted.events, context.webhook_rules)
@@ -86,7 +86,7 @@ async def create_webhook(req: func.HttpRequest) -> func.HttpResponse:
 @endpoint
 async def list_webhooks(req: func.HttpRequest) -> func.HttpResponse:
     caller = await caller_of(req)
-    caller.require_administrator()
+    caller.require_admin()
     context = await request_services()
     found = await in_thread(context.endpoints.of_tenant, caller.tenant)
     return json_response({"items": [resource(one, utc_now()) for one in found]})
@@ -153,7 +153,7 @@ async def visible_endpoint(req: func.HttpRequest) -> tuple[Endpoint, Caller, Ser
     A foreign id and a missing one raise the same ``NotFound``; who is no Admin gets ``NotAllowed`` for either.
     """
     caller = await caller_of(req)
-    caller.require_administrator()
+    caller.require_admin()
     endpoint_id = req.route_params["id"]
     if not endpoint_id.isalnum() or not endpoint_id.isascii():
         raise NotFound(_MISSING)

@@ -22,6 +22,7 @@ from azure.data.tables import TableServiceClient
 from azure.storage.blob import BlobServiceClient, ExponentialRetry
 
 from shared.errors import StorageUnavailable
+from shared.metrics import STORAGE_ERRORS, count
 from shared.settings import Settings
 
 Patience = Literal["request", "activity"]
@@ -89,10 +90,13 @@ def storage_errors() -> Iterator[None]:
     except (ResourceNotFoundError, ResourceExistsError):
         raise
     except (ServiceRequestError, ServiceResponseError) as error:
+        count(STORAGE_ERRORS, kind="unreachable")
         raise StorageUnavailable("the storage account cannot be reached") from error
     except HttpResponseError as error:
         if error.status_code in _THROTTLED:
+            count(STORAGE_ERRORS, kind=str(error.status_code))
             raise StorageUnavailable(f"the storage account answers {error.status_code}") from error
         raise
     except AzureError as error:
+        count(STORAGE_ERRORS, kind="interrupted")
         raise StorageUnavailable("reading from the storage account was interrupted") from error

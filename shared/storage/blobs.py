@@ -5,6 +5,7 @@ from collections import deque
 from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import suppress
+from contextvars import copy_context
 from datetime import datetime, timedelta
 from itertools import islice
 from typing import Any
@@ -89,7 +90,7 @@ class BlobStore:
         with ThreadPoolExecutor(_AHEAD, thread_name_prefix="read") as pool:
 
             def coming(start: int) -> Future[bytes]:
-                return pool.submit(self.read, name, start, min(BLOCK_BYTES, length - start))
+                return pool.submit(copy_context().run, self.read, name, start, min(BLOCK_BYTES, length - start))
 
             running = deque(map(coming, islice(starts, _AHEAD)))
             while running:

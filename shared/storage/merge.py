@@ -9,6 +9,7 @@ visible before all of it is.
 import hashlib
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextvars import copy_context
 from dataclasses import dataclass
 from datetime import timedelta
 
@@ -160,7 +161,7 @@ def _make(
                     blocks.append(step)
                     continue
                 blocks.append(verbatim_block_id(len(blocks)))
-                running.append(pool.submit(_stage, store, blob, blocks[-1], parts, step))
+                running.append(pool.submit(copy_context().run, _stage, store, blob, blocks[-1], parts, step))
             for future in running:
                 future.result()
                 check()

@@ -18,6 +18,9 @@ SWEEPS_TABLE = "SluiceSweeps"
 DEAD_LETTERS_TABLE = "SluiceDeadLetters"
 SCHEDULES_TABLE = "SluiceSchedules"
 SCHEDULE_RUNS_TABLE = "SluiceScheduleRuns"
+AUDIT_TABLE = "SluiceAudit"
+COUNTS_TABLE = "SluiceCounts"
+CONTROLS_TABLE = "SluiceControls"
 
 
 def folder(tenant: str, export_id: str) -> str:

@@ -63,6 +63,11 @@ def test_a_managed_identity_needs_no_connection_string() -> None:
     ("changes", "message"),
     [
         ({"AzureWebJobsStorage": ""}, "AzureWebJobsStorage is not set; give a connection string"),
+        ({"AzureWebJobsStorage": "mystorage"}, "AzureWebJobsStorage is no connection string of a storage account"),
+        ({"AzureWebJobsStorage": "AccountName=a;AccountKey="}, "AzureWebJobsStorage is no connection string"),
+        ({"PUBLIC_URL": "exports.example.com"}, "PUBLIC_URL must be an http or https address, got 'exports.example"),
+        ({"PUBLIC_URL": "https://"}, "PUBLIC_URL must be an http or https address, got 'https://'"),
+        ({"MAIL_TRANSPORT": "acs", "ACS_CONNECTION_STRING": "key"}, "ACS_CONNECTION_STRING is no connection string"),
         ({"SOURCE_URL": ""}, "SOURCE_URL is not set; give sqlite:///path or postgresql://"),
         ({"LINK_SIGNING_KEY": "short"}, "LINK_SIGNING_KEY has 5 characters and needs at least 32"),
         ({"LINK_SIGNING_KEY": ""}, "LINK_SIGNING_KEY has 0 characters and needs at least 32"),

@@ -40,6 +40,7 @@ def test_the_list_is_what_people_see() -> None:
         "analytics",
         "employees",
         "exemptions",
+        "audit",
         "payroll-headcount",
         "roster-headcount",
     ] == [t.name for t in EXPORT_TYPES]

@@ -11,6 +11,7 @@ _TITLES = {
     "not-found": (404, "Not found"),
     "method-not-allowed": (405, "Method not allowed"),
     "conflict": (409, "Not possible in this state"),
+    "paused": (409, "Paused"),
     "gone": (410, "Gone"),
     "idempotency-key-reused": (422, "The key was used before"),
     "limit-reached": (422, "More than the limit allows"),

@@ -77,6 +77,25 @@ WHO_MAY: Mapping[tuple[str, str], Access] = {
     **{(method, "notifications"): CALLER for method in ("GET", "HEAD")},
     ("POST", "notifications/{id}/read"): Access.RECIPIENT,
     **{(method, "preferences"): CALLER for method in ("GET", "HEAD", "PUT")},
+    ("GET", "admin/audit"): ADMIN,
+    ("HEAD", "admin/audit"): ADMIN,
+    ("GET", "admin/overview"): OPERATOR,
+    ("HEAD", "admin/overview"): OPERATOR,
+    ("GET", "admin/tenants"): OPERATOR,
+    ("HEAD", "admin/tenants"): OPERATOR,
+    ("GET", "admin/running"): OPERATOR,
+    ("HEAD", "admin/running"): OPERATOR,
+    ("GET", "admin/pauses"): OPERATOR,
+    ("HEAD", "admin/pauses"): OPERATOR,
+    ("POST", "admin/tenants/{tenant}/pause"): OPERATOR,
+    ("POST", "admin/tenants/{tenant}/resume"): OPERATOR,
+    ("POST", "admin/export-types/{name}/pause"): OPERATOR,
+    ("POST", "admin/export-types/{name}/resume"): OPERATOR,
+    ("PUT", "admin/tenants/{tenant}/quotas"): OPERATOR,
+    ("GET", "admin/metrics"): OPERATOR,
+    ("HEAD", "admin/metrics"): OPERATOR,
+    ("GET", "health/live"): PUBLIC,
+    ("HEAD", "health/live"): PUBLIC,
     ("GET", "health"): PUBLIC,
     ("HEAD", "health"): PUBLIC,
     ("GET", "openapi.json"): PUBLIC,
@@ -143,13 +162,8 @@ def owned(jwt_service: Service, issuer: Issuer) -> Owned:
 def call(service: Service, method: str, route: str, owned: Owned, token: str | None) -> requests.Response:
     """The request, with an empty object for a body."""
     headers = {} if token is None else {"Authorization": f"Bearer {token}"}
-    path = (
-        route.replace("{id}", owned.get(route.split("/")[0], MISSING))
-        .replace("{token}", "x")
-        .replace("{file}", "start.js")
-        .replace("{kind}", "failed")
-        .replace("{delivery}", MISSING)
-    )
+    values = {"token": "x", "file": "start.js", "kind": "failed", "tenant": "acme", "name": "sessions"}
+    path = route.format(**values, id=owned.get(route.split("/")[0], MISSING), delivery=MISSING)
     return requests.request(
         method,
         f"{service.api}/{path}",
@@ -253,6 +267,16 @@ def test_an_admin_gets_in(jwt_service: Service, issuer: Issuer, owned: Owned) ->
         **{(method, "webhooks/{id}"): 200 for method in ("GET", "HEAD")},
         **{(method, "webhooks/{id}/deliveries"): 200 for method in ("GET", "HEAD")},
     }
+
+
+def test_an_operator_gets_in(jwt_service: Service, issuer: Issuer, owned: Owned) -> None:
+    """To what is for operators, and what is for admins; an Admin only to the latter."""
+    sam, ada = issuer.token(sub="sam", roles=["SuperAdmin"]), issuer.token(sub="ada")
+    for (method, route), access in sorted(WHO_MAY.items()):
+        if access in (ADMIN, OPERATOR) and method in ("GET", "HEAD") and "{id}" not in route:
+            assert call(jwt_service, method, route, owned, sam).status_code == 200
+            expected = 200 if access is ADMIN else 403
+            assert call(jwt_service, method, route, owned, ada).status_code == expected
 
 
 @pytest.mark.parametrize(

@@ -42,6 +42,8 @@ def test_a_wrong_setting_is_named_in_every_answer(host: Callable[..., str]) -> N
         answer = requests.request(method, api + path, timeout=30)
         assert_problem(answer, "settings-error", detail="is not set")
     assert "SOURCE_URL is not set; give sqlite:///path" in answer.json()["detail"]
+    alive = requests.get(f"{api}/health/live", timeout=30)
+    assert (alive.status_code, alive.json()["status"]) == (200, "ok")
 
 
 def test_dev_mode_is_refused_on_azure(host: Callable[..., str]) -> None:

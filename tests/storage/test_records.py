@@ -79,7 +79,7 @@ def test_a_change_happens_once_per_operation(records: ExportRecords, tenant: str
     """The same operation again, as after a lost response, changes nothing more."""
     made = record(tenant)
     records.create(made)
-    first = records.change(tenant, made.id, "op-1", status=Status.PROCESSING, started_at="a")
+    first = records.change(tenant, made.id, "op-1", status=Status.PROCESSING, started_at=iso(NOW))
     assert records.change(tenant, made.id, "op-1", status=Status.PROCESSING, started_at="b") == first
     assert records.get(tenant, made.id) == first
 

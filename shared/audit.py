@@ -1,0 +1,169 @@
+"""The audit log: who did what, when and from where; one row for each deed.
+
+Rows are added and read. Nothing changes one, and nothing removes one but retention (``forget_before``), once older
+than ``AUDIT_RETENTION_DAYS``.
+"""
+
+import secrets
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass, fields
+from datetime import datetime
+from typing import Any, Self
+
+from azure.core.exceptions import ResourceExistsError, ServiceResponseError
+from azure.data.tables import TableServiceClient
+
+from shared.records import from_iso
+from shared.storage.accounts import storage_errors
+from shared.storage.names import AUDIT_TABLE
+
+ACTIONS = (
+    "requested",
+    "estimated",
+    "listed",
+    "seen",
+    "downloaded",
+    "cancelled",
+    "retried",
+    "deleted",
+    "changed",
+    "token-given",
+)
+"""What can be done, in stable words."""
+
+_LAST_MILLISECOND = 10**13 - 1
+_LONGEST = 200
+_LOST_ANSWERS = 3
+_IN_ONE_SWEEP = 10_000
+
+
+@dataclass(frozen=True)
+class AuditEntry:
+    """One deed. ``tenant`` is whose data it was about, ``status`` the HTTP status that it was answered with.
+
+    ``export_id`` is the export, and ``subject`` whatever else it was about; one of them may be empty, or both.
+    """
+
+    tenant: str
+    time: str
+    action: str
+    status: int
+    user: str
+    name: str
+    address: str
+    agent: str
+    request_id: str
+    export_id: str = ""
+    subject: str = ""
+
+    @property
+    def outcome(self) -> str:
+        """``done``, or ``refused`` (4xx)."""
+        return "done" if self.status < 400 else "refused"
+
+    @classmethod
+    def from_entity(cls, entity: dict[str, Any]) -> Self:
+        """The entry in a table row; columns that this release does not know are left out."""
+        known = {f.name for f in fields(cls)}
+        values = {name: value for name, value in entity.items() if name in known}
+        return cls(tenant=entity["PartitionKey"], **values)
+
+
+@dataclass(frozen=True)
+class AuditQuery:
+    """Which entries of a tenant: empty texts match all; ``since`` and ``before`` bound the time (ISO-8601)."""
+
+    action: str = ""
+    user: str = ""
+    export_id: str = ""
+    since: str = ""
+    before: str = ""
+
+    def where(self, tenant: str) -> str:
+        """As an OData condition. Times bound the row key, so that the table reads nothing else."""
+        conditions = [f"PartitionKey eq '{_quoted(tenant)}'"]
+        for column, value in (("action", self.action), ("user", self.user), ("export_id", self.export_id)):
+            if value:
+                conditions.append(f"{column} eq '{_quoted(value)}'")
+        if self.since:
+            conditions.append(f"RowKey lt '{_older_than(from_iso(self.since))}'")
+        if self.before:
+            conditions.append(f"RowKey ge '{_older_than(from_iso(self.before))}'")
+        return " and ".join(conditions)
+
+
+class AuditLog:
+    """The table. Every method raises ``StorageUnavailable`` when the account is away."""
+
+    def __init__(self, service: TableServiceClient) -> None:
+        self._table = service.get_table_client(AUDIT_TABLE)
+
+    def prepare(self) -> None:
+        """Create the table unless it is there."""
+        with storage_errors():
+            try:
+                self._table.create_table()
+            except ResourceExistsError:
+                return
+
+    def add(self, entry: AuditEntry) -> None:
+        """Write an entry; once, though the answer to the write be lost."""
+        values = {name: v[:_LONGEST] if isinstance(v, str) else v for name, v in asdict(entry).items()}
+        key = f"{_key(from_iso(entry.time))}-{secrets.token_hex(4)}"
+        entity = {"PartitionKey": values.pop("tenant"), "RowKey": key, **values}
+        for attempt in range(1, _LOST_ANSWERS + 1):
+            with storage_errors():
+                try:
+                    self._table.create_entity(entity)
+                except ServiceResponseError:
+                    if attempt == _LOST_ANSWERS:
+                        raise
+                except ResourceExistsError:
+                    return
+                else:
+                    return
+
+    def page(self, tenant: str, query: AuditQuery, limit: int, after: str) -> tuple[list[AuditEntry], str]:
+        """Up to ``limit`` entries, newest first, after the cursor; and the next cursor, empty at the end."""
+        where = query.where(tenant) + (f" and RowKey gt '{_quoted(after)}'" if after else "")
+        found: list[AuditEntry] = []
+        last = ""
+        with storage_errors():
+            for entity in self._table.query_entities(where, results_per_page=limit + 1):
+                if len(found) == limit:
+                    return found, last
+                found.append(AuditEntry.from_entity(entity))
+                last = entity["RowKey"]
+        return found, ""
+
+    def entries(self, tenant: str, query: AuditQuery) -> Iterator[AuditEntry]:
+        """All entries of a tenant that match, newest first."""
+        with storage_errors():
+            for entity in self._table.query_entities(query.where(tenant)):
+                yield AuditEntry.from_entity(entity)
+
+    def forget_before(self, moment: datetime) -> int:
+        """Retention: remove entries that are older, of every tenant, ten thousand at most; give how many went."""
+        count = 0
+        with storage_errors():
+            old = self._table.query_entities(f"RowKey ge '{_older_than(moment)}'", select=["PartitionKey", "RowKey"])
+            for entity in old:
+                if count == _IN_ONE_SWEEP:
+                    break
+                self._table.delete_entity(entity)
+                count += 1
+        return count
+
+
+def _key(moment: datetime) -> str:
+    """The first half of a row key: milliseconds, inverted, so that a listing comes newest first."""
+    return f"{_LAST_MILLISECOND - int(moment.timestamp() * 1000):013d}"
+
+
+def _older_than(moment: datetime) -> str:
+    """Below the row keys of everything before a time, and above all others."""
+    return f"{_LAST_MILLISECOND - int(moment.timestamp() * 1000) + 1:013d}"
+
+
+def _quoted(text: str) -> str:
+    return text.replace("'", "''")

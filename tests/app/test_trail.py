@@ -1,0 +1,71 @@
+"""What goes into the audit log: every function is decided on, and an address is one that the platform gave."""
+
+import logging
+from collections.abc import Iterator
+
+import pytest
+
+from demo import processes
+from shared.audit import ACTIONS as KNOWN
+from shared.audit import AuditEntry
+from shared.errors import StorageUnavailable
+from shared.settings import settings
+from tests.app.test_settings import RIGHT
+from triggers.calls import CALLS
+from triggers.trail import ACTIONS, NOT_AUDITED, address_of, write_down
+
+
+def test_every_function_is_audited_or_is_not() -> None:
+    """A new endpoint has to be put into one of the two lists."""
+    assert set(ACTIONS) | NOT_AUDITED == {call.function for call in CALLS} | {"elsewhere"}
+    assert not set(ACTIONS) & NOT_AUDITED
+    assert set(ACTIONS.values()) <= set(KNOWN)
+
+
+@pytest.mark.parametrize(
+    ("header", "proxies", "address"),
+    [
+        ("192.0.2.1", 0, "192.0.2.1"),
+        ("192.0.2.1:50123", 0, "192.0.2.1"),
+        ("6.6.6.6, 192.0.2.1:50123", 0, "192.0.2.1"),
+        ("6.6.6.6, 192.0.2.1, 10.0.0.1:443", 1, "192.0.2.1"),
+        ("2001:db8::1", 0, "2001:db8::1"),
+        ("[2001:db8::1]:50123", 0, "2001:db8::1"),
+        ("192.0.2.1", 1, ""),
+        ("<script>", 0, ""),
+        ("", 0, ""),
+    ],
+)
+def test_an_address_is_the_platforms_own_word(header: str, proxies: int, address: str) -> None:
+    """The last entry, or the one before our proxies: what is further left, the caller may have sent."""
+    assert address_of({"x-forwarded-for": header}, proxies) == address
+
+
+@pytest.fixture
+def storage_away(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """The settings of a service whose storage account does not answer."""
+    away = f"http://127.0.0.1:{processes.free_port()}/away"
+    account = f"AccountName=away;AccountKey=YXdheQ==;BlobEndpoint={away};TableEndpoint={away}"
+    for name, value in (RIGHT | {"AzureWebJobsStorage": account}).items():
+        monkeypatch.setenv(name, value)
+    settings.cache_clear()
+    yield
+    settings.cache_clear()
+
+
+def entry(action: str, status: int) -> AuditEntry:
+    """An entry that cannot be written."""
+    return AuditEntry("acme", "2026-03-01T12:00:00.000Z", action, status, "ada", "Ada", "", "", "r-1", "e1")
+
+
+@pytest.mark.usefixtures("storage_away")
+def test_no_file_is_handed_out_without_an_entry(caplog: pytest.LogCaptureFixture) -> None:
+    """What has been done is done, and is told to the application's log; a download has not gone out yet."""
+    with pytest.raises(StorageUnavailable):
+        write_down(entry("downloaded", 302))
+    for action, status in (("downloaded", 404), ("cancelled", 202)):
+        caplog.clear()
+        with caplog.at_level(logging.ERROR, "sluice"):
+            write_down(entry(action, status))
+        (record,) = (r for r in caplog.records if getattr(r, "action", "") == "audit-lost")
+        assert "e1" in record.getMessage()

@@ -1,0 +1,117 @@
+"""The audit log over HTTP: who did what, from where; for those who administer the tenant."""
+
+import csv
+import io
+from typing import Any
+
+import pytest
+import requests
+
+from demo.client import Client
+from tests.service.conftest import People
+from tests.service.problems import assert_problem
+
+
+def audit(client: Client, **query: str) -> list[dict[str, Any]]:
+    """The entries that the log gives, newest first."""
+    answer = client.call("GET", "/admin/audit", params=query)
+    assert answer.status_code == 200, answer.text
+    items: list[dict[str, Any]] = answer.json()["items"]
+    return items
+
+
+@pytest.fixture(scope="module")
+def lived(people: People) -> str:
+    """An export of max, with everything that can be done to one: asked for, seen, fetched, deleted."""
+    export_id = people.max.start(exportType="exemptions", fileName="audited")
+    people.max.wait(export_id)
+    people.max.wait_for_log(export_id, "mail-skipped", "mail-sent", "mail-waits")
+    agent = {"User-Agent": "=cmd()", "X-Forwarded-For": "6.6.6.6"}
+    answers = [
+        people.max.call("GET", f"/exports/{export_id}/download", headers=agent),
+        people.max.call("HEAD", f"/exports/{export_id}/download", headers=agent),
+        people.max.call("POST", f"/exports/{export_id}/retry"),
+        people.bea.call("GET", f"/exports/{export_id}/download"),
+        people.sam.call("DELETE", f"/exports/{export_id}"),
+    ]
+    assert [answer.status_code for answer in answers] == [302, 302, 409, 404, 204]
+    return export_id
+
+
+def test_a_life_is_in_the_log(people: People, lived: str) -> None:
+    """Each deed once, with who, from where, with which program, and how it ended; polling counts once an hour."""
+    found = audit(people.ada, exportId=lived)
+    deeds = [(e["action"], e["user"], e["outcome"], e["status"]) for e in found]
+    looks = [d for d in deeds if d[0] == "seen"]
+    assert [d for d in deeds if d[0] != "seen"] == [
+        ("deleted", "sam", "done", 204),
+        ("retried", "max", "refused", 409),
+        ("downloaded", "max", "done", 302),
+        ("requested", "max", "done", 202),
+    ]
+    assert set(looks) == {("seen", "max", "done", 200), ("seen", "max", "done", 302)}
+    download = next(e for e in found if e["action"] == "downloaded")
+    assert (download["address"], download["agent"], download["name"]) == ("127.0.0.1", "=cmd()", "Max Moreau")
+    assert found[-1]["subject"] == "exemptions as csv"
+
+
+def test_a_stranger_is_noted_in_their_own_log(people: People, lived: str) -> None:
+    """Who tried is told to their own organisation; acme does not learn who guessed."""
+    (tried,) = audit(people.bea, exportId=lived)
+    assert (tried["action"], tried["user"], tried["outcome"]) == ("downloaded", "bea", "refused")
+
+
+def test_a_super_admin_reads_every_log(people: People, lived: str) -> None:
+    """An Admin only their own, and others none."""
+    assert audit(people.sam, tenant="globex", exportId=lived) == audit(people.bea, exportId=lived)
+    assert_problem(people.bea.call("GET", "/admin/audit?tenant=acme"), "not-allowed", detail="another organisation")
+    assert_problem(people.max.call("GET", "/admin/audit"), "not-allowed", detail="for an Admin")
+    read = audit(people.sam, action="listed", user="sam", tenant="globex")
+    assert [(e["subject"], e["outcome"]) for e in read] == [("audit", "done")]
+
+
+def test_wrong_parameters_are_named(people: People) -> None:
+    """All of them at once."""
+    query = {"action": "sean", "from": "yesterday", "to": "2026-01-01", "limit": "0", "cursor": "'", "who": "me"}
+    answer = people.ada.call("GET", "/admin/audit", params={**query, "user": "u" * 201, "exportId": "e" * 65})
+    messages = {
+        "action": "did you mean 'seen'?",
+        "from": "takes a time such as 2026-01-31T12:00:00Z, got 'yesterday'",
+        "to": "takes a time such as",
+        "limit": "takes a whole number from 1 to 200, got '0'",
+        "cursor": "is not one that a listing gave",
+        "who": "unknown parameter 'who'",
+        "user": "takes up to 200 characters, got 201",
+        "exportId": "takes up to 64 characters, got 65",
+    }
+    assert_problem(answer, "validation-failed", **messages)
+    assert_problem(people.sam.call("GET", "/admin/audit?tenant=%2F"), "validation-failed", tenant="is not the name")
+
+
+def test_the_log_is_exported(people: People, lived: str) -> None:
+    """As CSV, of the caller's tenant alone, and safe to open in a spreadsheet; a Manager does not get it."""
+    body = {"exportType": "audit", "filters": {"exportId": lived, "action": "downloaded"}}
+    rows = {}
+    for client in (people.ada, people.bea):
+        status = client.wait(client.start(**body), seconds=60)
+        url = client.call("GET", f"/exports/{status['id']}/download?redirect=false").json()["url"]
+        rows[client.headers["Authorization"]] = list(csv.DictReader(io.StringIO(requests.get(url, timeout=30).text)))
+    acme, globex = rows.values()
+    assert [(r["User"], r["Outcome"], r["Address"], r["Agent"]) for r in acme] == [
+        ("max", "done", "127.0.0.1", "'=cmd()")
+    ]
+    assert [(r["User"], r["Outcome"], r["Status"]) for r in globex] == [("bea", "refused", "404")]
+    assert_problem(people.max.call("POST", "/exports", json=body), "not-allowed", detail="'audit' is open to")
+
+
+def test_a_mails_link_is_in_the_log(people: People) -> None:
+    """Its button counts as a download by whoever has the link."""
+    body = {"exportType": "users", "fileName": "by link", "notify": {"email": True}}
+    status = people.ada.wait(people.ada.start(**body))
+    people.ada.wait_for_log(status["id"], "mail-sent")
+    mails = people.ada.call("GET", "/dev/outbox").json()["items"]
+    (text,) = [mail["text"] for mail in mails if "by link" in mail["text"]]
+    link = next(word for word in text.split() if word.startswith("http"))
+    assert requests.post(link, allow_redirects=False, timeout=30).status_code == 303
+    (download,) = audit(people.ada, exportId=status["id"], action="downloaded")
+    assert (download["user"], download["outcome"]) == ("link", "done")

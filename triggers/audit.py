@@ -1,0 +1,86 @@
+"""``/admin/audit``: who did what to a tenant's exports, for those who administer it."""
+
+from collections.abc import Callable, Mapping
+from functools import partial
+from typing import Any
+
+import azure.durable_functions as df
+import azure.functions as func
+
+from shared.audit import ACTIONS, AuditEntry, AuditQuery
+from shared.errors import FieldError, NotAllowed, ValidationFailed, unknown
+from shared.identity import TENANT, Caller
+from triggers.http import caller_of, endpoint, in_thread, json_response, request_services
+from triggers.parameters import choice_of, cursor_of, instant_of, limit_of, short_of
+from triggers.trail import about
+
+bp = df.Blueprint()
+
+
+@bp.route(route="admin/audit", methods=["GET", "HEAD"])
+@endpoint
+async def audit_log(req: func.HttpRequest) -> func.HttpResponse:
+    caller = await caller_of(req)
+    caller.require_admin()
+    tenant = tenant_of(req.params.get("tenant"), caller)
+    about(tenant, subject="audit")
+    query, limit, after = audit_query(req.params)
+    context = await request_services()
+    entries, cursor = await in_thread(context.audit.page, tenant, query, limit, after)
+    return json_response({"items": [line(entry) for entry in entries], "nextCursor": cursor or None})
+
+
+def tenant_of(given: str | None, caller: Caller) -> str:
+    """The tenant whose log is wanted: the caller's own, or for a SuperAdmin any. Raises ``NotAllowed``."""
+    if given is None or given == caller.tenant:
+        return caller.tenant
+    if not caller.all_tenants:
+        raise NotAllowed("the log of another organisation is for SuperAdmins")
+    if not TENANT.fullmatch(given):
+        raise ValidationFailed([FieldError("tenant", f"is not the name of a tenant: '{given[:80]}'")])
+    return given
+
+
+def audit_query(params: Mapping[str, str]) -> tuple[AuditQuery, int, str]:
+    """The checked query, how many, and after which entry. Raises ``ValidationFailed``."""
+    known = (*_CHECKS, "tenant")
+    errors = [FieldError(name, unknown("parameter", name, known)) for name in params if name not in known]
+    found: dict[str, Any] = {}
+    for name, check in _CHECKS.items():
+        if name in params:
+            try:
+                found[name] = check(params[name])
+            except ValidationFailed as failed:
+                errors.extend(failed.errors)
+    if errors:
+        raise ValidationFailed(errors)
+    query = AuditQuery(*(found.get(name, "") for name in ("action", "user", "exportId", "from", "to")))
+    return query, found.get("limit", 50), found.get("cursor", "")
+
+
+_CHECKS: Mapping[str, Callable[[str], Any]] = {
+    "action": lambda text: choice_of("action", text, ACTIONS),
+    "user": lambda text: short_of("user", text, 200),
+    "exportId": lambda text: short_of("exportId", text, 64),
+    "from": partial(instant_of, "from"),
+    "to": partial(instant_of, "to"),
+    "limit": limit_of,
+    "cursor": cursor_of,
+}
+
+
+def line(entry: AuditEntry) -> dict[str, Any]:
+    """An entry as the API shows it."""
+    return {
+        "time": entry.time,
+        "action": entry.action,
+        "outcome": entry.outcome,
+        "status": entry.status,
+        "user": entry.user,
+        "name": entry.name,
+        "exportId": entry.export_id or None,
+        "subject": entry.subject or None,
+        "address": entry.address or None,
+        "agent": entry.agent or None,
+        "requestId": entry.request_id,
+    }

@@ -1,0 +1,52 @@
+"""Values in the query of a listing, checked. Each raises ``ValidationFailed`` that names the parameter."""
+
+from datetime import UTC, datetime
+
+from shared.errors import FieldError, ValidationFailed, unknown
+from shared.records import from_iso, iso
+
+_MOST_ITEMS = 200
+_CURSOR_LIMIT = 64
+
+
+def limit_of(text: str) -> int:
+    """How many items a page has: 1 to 200."""
+    if not text.isdecimal() or not text.isascii() or not 1 <= int(text) <= _MOST_ITEMS:
+        raise _wrong("limit", f"takes a whole number from 1 to {_MOST_ITEMS}, got '{text[:20]}'")
+    return int(text)
+
+
+def cursor_of(text: str) -> str:
+    """Where a page ended."""
+    if text and not (text.replace("-", "").isalnum() and text.isascii() and len(text) <= _CURSOR_LIMIT):
+        raise _wrong("cursor", "is not one that a listing gave; leave it out to start again")
+    return text
+
+
+def instant_of(name: str, text: str) -> str:
+    """A time with its zone, as ISO-8601 UTC; from 1970 on."""
+    try:
+        moment = from_iso(text)
+        if moment.tzinfo is None or moment < datetime(1970, 1, 1, tzinfo=UTC):
+            raise ValueError(text)
+        return iso(moment)
+    except (ValueError, OverflowError):
+        raise _wrong(name, f"takes a time such as 2026-01-31T12:00:00Z, got '{text[:80]}'") from None
+
+
+def short_of(name: str, text: str, limit: int) -> str:
+    """A text of up to ``limit`` characters."""
+    if len(text) > limit:
+        raise _wrong(name, f"takes up to {limit} characters, got {len(text):,}")
+    return text
+
+
+def choice_of(name: str, text: str, known: tuple[str, ...]) -> str:
+    """One of the known names."""
+    if text not in known:
+        raise _wrong(name, unknown(name, text, known))
+    return text
+
+
+def _wrong(name: str, message: str) -> ValidationFailed:
+    return ValidationFailed([FieldError(name, message)])

@@ -1,0 +1,204 @@
+"""Writing the audit log: one entry for what a call did, made where every call goes through (``triggers/http.py``).
+
+A call's function says nothing of it, but whose data it is about (``about``): the caller, the address, and how it ended
+are known here.
+"""
+
+import ipaddress
+from collections import OrderedDict
+from collections.abc import Mapping
+from contextvars import ContextVar
+from dataclasses import dataclass
+
+import azure.functions as func
+
+from shared.app_log import logger
+from shared.audit import AuditEntry
+from shared.clock import utc_now
+from shared.errors import StorageUnavailable
+from shared.identity import Caller
+from shared.records import iso
+from shared.services import services
+from shared.settings import settings
+
+ACTIONS: Mapping[str, str] = {
+    "start_export": "requested",
+    "estimate_export": "estimated",
+    "list_exports": "listed",
+    "export_status": "seen",
+    "export_logs": "seen",
+    "operation": "seen",
+    "download_export": "downloaded",
+    "landing_page": "seen",
+    "landing_download": "downloaded",
+    "cancel_export": "cancelled",
+    "retry_export": "retried",
+    "delete_export": "deleted",
+    "service_token_for": "token-given",
+    "audit_log": "listed",
+    "overview": "listed",
+    "tenants": "listed",
+    "running": "listed",
+    "pauses": "listed",
+    "pause_tenant": "changed",
+    "resume_tenant": "changed",
+    "pause_export_type": "changed",
+    "resume_export_type": "changed",
+    "put_quotas": "changed",
+    "revoke_links": "changed",
+    "unsubscribe": "changed",
+    "list_notifications": "listed",
+    "read_notification": "seen",
+    "preferences": "seen",
+    "change_preferences": "changed",
+    "create_webhook": "changed",
+    "list_webhooks": "listed",
+    "webhook": "seen",
+    "change_webhook": "changed",
+    "delete_webhook": "deleted",
+    "rotate_webhook_secret": "changed",
+    "ping_webhook": "changed",
+    "webhook_deliveries": "listed",
+    "redeliver": "changed",
+    "create_schedule": "changed",
+    "list_schedules": "listed",
+    "schedule_status": "seen",
+    "change_schedule": "changed",
+    "delete_schedule": "deleted",
+    "schedule_runs": "listed",
+    "list_dead_letters": "listed",
+    "dead_letter": "seen",
+    "drop_dead_letter": "deleted",
+    "redrive_dead_letter": "retried",
+    "redrive_dead_letters": "retried",
+    "hold_export": "changed",
+    "release_export": "changed",
+}
+"""What each function does, in the words of ``shared/audit.py``; HEAD only looks, whatever the function."""
+
+NOT_AUDITED = frozenset(
+    {
+        "export_types",
+        "metrics_page",
+        "health",
+        "live",
+        "openapi_document",
+        "docs_page",
+        "docs_file",
+        "elsewhere",
+        "dev_token_for",
+        "dev_users",
+        "dev_outbox",
+        "mail_previews",
+        "mail_preview",
+    }
+)
+"""Functions that show and change nobody's data."""
+
+_LOOKS = frozenset({"seen", "listed"})
+_LOOK_AGAIN_SECONDS = 3600
+_REMEMBERED = 10_000
+_MALFORMED = frozenset({400, 405, 413})
+
+
+@dataclass
+class Trail:
+    """What is known of a call while it runs."""
+
+    user: str = ""
+    name: str = ""
+    tenant: str = ""
+    export_id: str = ""
+    subject: str = ""
+
+
+_trail: ContextVar[Trail | None] = ContextVar("trail", default=None)
+_looks: OrderedDict[tuple[str, ...], float] = OrderedDict()
+
+
+def begin() -> Trail:
+    """Follow a call from here on."""
+    trail = Trail()
+    _trail.set(trail)
+    return trail
+
+
+def called_by(caller: Caller) -> None:
+    """Note who calls."""
+    if trail := _trail.get():
+        trail.user, trail.name, trail.tenant = caller.user, caller.name, caller.tenant
+
+
+def about(tenant: str, export_id: str = "", subject: str = "", *, by: str = "") -> None:
+    """Note whose data the call is about; ``by`` names those who call without being known."""
+    if trail := _trail.get():
+        trail.tenant, trail.export_id, trail.subject = tenant, export_id, subject
+        if by and not trail.user:
+            trail.user = trail.name = by
+
+
+def entry_of(function: str, req: func.HttpRequest, status: int, request_id: str, trail: Trail) -> AuditEntry | None:
+    """The entry of a call that was answered with this status; None when there is nothing to tell.
+
+    Somebody who polls is noted once an hour, by each worker. Nobody is noted who is not known, nor a request that makes
+    no sense, nor one that we failed to answer: with storage away, there is nowhere to note it.
+    """
+    if function in NOT_AUDITED or not trail.user or status in _MALFORMED or status >= 500:
+        return None
+    now = utc_now()
+    entry = AuditEntry(
+        tenant=trail.tenant,
+        time=iso(now),
+        action="seen" if req.method == "HEAD" else ACTIONS[function],
+        status=status,
+        user=trail.user,
+        name=trail.name,
+        address=address_of(req.headers, settings().trusted_proxies),
+        agent=req.headers.get("user-agent", ""),
+        request_id=request_id,
+        export_id=trail.export_id,
+        subject=trail.subject,
+    )
+    return None if entry.action in _LOOKS and _looked_before(entry, now.timestamp()) else entry
+
+
+def write_down(entry: AuditEntry) -> None:
+    """Add the entry to the log.
+
+    Raises ``StorageUnavailable`` before a file is handed out; otherwise what was done is done, and an entry that cannot
+    be written goes to the application's log.
+    """
+    try:
+        services("request").audit.add(entry)
+    except StorageUnavailable:
+        if entry.action == "downloaded" and entry.outcome == "done":
+            raise
+        logger.exception("not in the audit log: %s", entry, extra={"action": "audit-lost"})
+
+
+def address_of(headers: Mapping[str, str], proxies: int) -> str:
+    """The caller's address (``X-Forwarded-For``): the last entry, which the platform wrote itself; empty when unknown.
+
+    ``proxies`` of ours stand before the platform, each of which added an entry. Whatever is further left, anybody can
+    have sent.
+    """
+    entries = [entry.strip() for entry in headers.get("x-forwarded-for", "").split(",")]
+    entry = entries[-1 - proxies] if len(entries) > proxies else ""
+    for text in (entry, entry.rpartition(":")[0], entry.partition("]")[0].lstrip("[")):
+        try:
+            return str(ipaddress.ip_address(text))
+        except ValueError:
+            continue
+    return ""
+
+
+def _looked_before(entry: AuditEntry, now: float) -> bool:
+    key = (entry.tenant, entry.user, entry.action, entry.export_id, entry.outcome, entry.address, entry.agent)
+    before = _looks.get(key)
+    if before is not None and now - before < _LOOK_AGAIN_SECONDS:
+        return True
+    _looks[key] = now
+    _looks.move_to_end(key)
+    while len(_looks) > _REMEMBERED:
+        _looks.popitem(last=False)
+    return False
