@@ -98,7 +98,7 @@ _REASONS = {
     409: "Not possible in the export's present state.",
     410: "The file is gone.",
     413: "The body is over 64 KiB.",
-    422: "More rows than the format or the export type takes, or an Idempotency-Key of another request.",
+    422: "More rows or bytes than the format or the export type takes, or an Idempotency-Key of another request.",
     429: "A quota is reached; Retry-After tells when to come again.",
     503: "Storage, the database or the issuer of tokens cannot be reached; or a setting is wrong.",
 }

@@ -10,6 +10,7 @@ import threading
 import time
 from collections.abc import Callable, Generator, Iterator
 from contextlib import AbstractContextManager, contextmanager, suppress
+from contextvars import copy_context
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
@@ -84,7 +85,7 @@ def run_beside(work: Callable[[], T], check: Check, interrupt: Interrupt) -> T:
         except BaseException as error:  # noqa: BLE001 - it is raised where somebody waits
             answers.put(_Raised(error))
 
-    threading.Thread(target=run, name="source", daemon=True).start()
+    _begin(run)
     result: T = _awaited(answers, check, interrupt)
     return result
 
@@ -115,8 +116,7 @@ def _drawn(
         except BaseException as error:  # noqa: BLE001 - it is raised where somebody waits
             answers.put(_Raised(error))
 
-    thread = threading.Thread(target=draw, name="source", daemon=True)
-    thread.start()
+    thread = _begin(draw)
     given_up = True
     try:
         while True:
@@ -133,6 +133,13 @@ def _drawn(
         wishes.put(False)
         if not given_up:
             thread.join()
+
+
+def _begin(work: Callable[[], None]) -> threading.Thread:
+    """A thread that logs as this one does, and that nobody waits for when the process ends."""
+    thread = threading.Thread(target=copy_context().run, args=(work,), name="source", daemon=True)
+    thread.start()
+    return thread
 
 
 def _awaited(answers: "queue.SimpleQueue[Any]", check: Check, interrupt: Interrupt) -> Any:
