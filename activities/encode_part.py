@@ -1,6 +1,7 @@
 """Encode one part: read its key range, encode while reading, and store the partial blob."""
 
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import azure.durable_functions as df
@@ -21,7 +22,7 @@ from shared.models import ExportRef, PartDone, PartJob
 from shared.plan import ExportPlan, FunctionCall
 from shared.services import Services, plan_of, services
 from shared.sources import open_source
-from shared.sources.interruption import Interrupt, read_beside
+from shared.sources.interruption import Interrupt, read_beside, run_beside
 from shared.storage.names import final_blob, part_blob
 from shared.storage.parts import PartUpload, stored_part
 
@@ -64,7 +65,7 @@ def encode(job: PartJob, context: Services) -> PartDone:
         upload.write(data)
 
     if plan.call is not None:
-        rows, facts = _call(plan, plan.call, job.tenant, write)
+        rows, facts = _call(plan, plan.call, job.tenant, write, check)
     else:
         rows, facts = _encode_range(plan, job, context.settings.source_url, write, check)
     check()
@@ -83,14 +84,22 @@ def _encode_range(
         return get_format(plan.format).encode_part(batches, write, plan.spec, plan.position(job.index))
 
 
-def _call(plan: ExportPlan, call: FunctionCall, tenant: str, write: Write) -> tuple[int, Facts]:
+def _call(
+    plan: ExportPlan, call: FunctionCall, tenant: str, write: Write, check: Callable[[], None]
+) -> tuple[int, Facts]:
     export_type = export_type_named(plan.export_type)
     if not isinstance(export_type, FunctionExport):
         raise TypeError(f"export type {plan.export_type} was a function when the plan was made and is none now")
     more = {"tenant": tenant} if export_type.with_tenant else {}
-    generated = export_type.generate_export(
-        call.filters, call.file_format, call.company_ids, call.operational_scope_ids, **more
+    generate = partial(
+        export_type.generate_export,
+        call.filters,
+        call.file_format,
+        call.company_ids,
+        call.operational_scope_ids,
+        **more,
     )
+    generated = run_beside(generate, check, Interrupt())
     with TextWriter(write, plan.spec.compression) as out:
         out.write(generated.file_content)
     return generated.items_count, {"mimetype": generated.mimetype, **out.facts}

@@ -136,9 +136,8 @@ class Usage:
                 runs = row.live[export_id].runs
                 return False
             _check(row, user, limits, now)
-            row.live[export_id] = _Live(user, int(now.timestamp()), runs=False)
-            _take_turns(row, limits.at_once)
-            runs = row.live[export_id].runs
+            runs = len(row.live) < limits.at_once  # one that waits goes first, and whoever gives turns starts it
+            row.live[export_id] = _Live(user, int(now.timestamp()), runs)
             if counts:
                 row.exports[user] = row.exports.get(user, 0) + 1
             return True

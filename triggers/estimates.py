@@ -68,9 +68,16 @@ def estimate(
 
 
 def check_limits(request: ExportRequest, caller: Caller, export_type: ExportType, settings: Settings) -> None:
-    """Estimate where there is a limit. Raises ``OverTheLimit``, ``SourceUnavailable`` and ``QueryFailed``."""
-    if has_limit(request.format, export_type) or max_bytes(export_type, settings):
+    """Count rows and estimate bytes where there is a limit.
+
+    Raises ``OverTheLimit``, ``SourceUnavailable`` and ``QueryFailed``.
+    """
+    if max_bytes(export_type, settings):
         estimate(request, caller, export_type, settings)
+    elif isinstance(export_type, SqlExport) and has_limit(request.format, export_type):
+        rows = open_source(settings.source_url).count(build_query(export_type, request, caller))
+        if sentence := over_the_limit(rows, request.format, export_type):
+            raise OverTheLimit(sentence)
 
 
 def _too_large(size: int, rows: int, export_type: ExportType, settings: Settings) -> str | None:

@@ -18,6 +18,7 @@ from shared.records import ExportRecord, from_iso
 from shared.services import Services
 from shared.storage.names import export_instance
 from shared.transitions import FINAL, Status
+from shared.words import count
 from triggers.http import in_thread
 
 
@@ -55,9 +56,18 @@ async def start(
             await in_thread(context.log.add, record.tenant, record.id, "requested", message, at=at)
     if started.created and started.runs:
         await begin(record, context.settings, client)
-    elif record.status == Status.PENDING and (started.created or not await _is_known(record, client)):
+    elif started.created and not await start_in_turn(record, context, client):
+        await in_thread(_note_queued, record, context)
+    elif not started.created and record.status == Status.PENDING and not await _is_known(record, client):
         await start_in_turn(record, context, client)
     return started
+
+
+def _note_queued(record: ExportRecord, context: Services) -> None:
+    at_once = count(context.limits.at_once, "export")
+    with suppress(StorageUnavailable):
+        message = f"It waits for its turn: {at_once} of your organisation may run at a time."
+        context.log.add(record.tenant, record.id, "queued", message)
 
 
 def _record(wanted: ExportRecord, claim: Claim | None, check: Callable[[], None], context: Services) -> Started:

@@ -7,18 +7,23 @@ where it cannot (SQLite's), the statement goes on to its end in its thread, whic
 
 import queue
 import threading
+import time
 from collections.abc import Callable, Generator, Iterator
 from contextlib import AbstractContextManager, contextmanager, suppress
+from contextvars import copy_context
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
 import pyarrow as pa
+
+from shared.errors import QueryFailed
 
 T = TypeVar("T")
 Check = Callable[[], object]
 """Raises when the work is not wanted any more."""
 
 _EVERY_SECONDS = 1.0
+_AGAIN_SECONDS = 0.2
 
 
 class Interrupt:
@@ -31,12 +36,14 @@ class Interrupt:
 
     @contextmanager
     def stops(self, stop: Callable[[], object]) -> Iterator[None]:
-        """Meanwhile ``fire`` calls ``stop``, which ends what runs in this block."""
+        """Meanwhile ``fire`` makes ``stop`` be called, which ends what runs in this block; later it begins no more.
+
+        Raises ``QueryFailed`` when it was fired before.
+        """
         with self._lock:
+            if self._fired:
+                raise QueryFailed("nobody waits for the database any more")
             self._stops.append(stop)
-            late = self._fired
-        if late:
-            stop()
         try:
             yield
         finally:
@@ -44,12 +51,20 @@ class Interrupt:
                 self._stops.remove(stop)
 
     def fire(self) -> None:
-        """Stop what runs."""
+        """Stop what runs, and what follows it, for between two statements there is none to stop."""
         with self._lock:
             self._fired = True
-            for stop in self._stops:
-                with suppress(Exception):  # it may be ending by itself
-                    stop()
+        threading.Thread(target=self._stop, name="interrupt", daemon=True).start()
+
+    def _stop(self) -> None:
+        while True:
+            with self._lock:
+                if not self._stops:
+                    return
+                for stop in self._stops:
+                    with suppress(Exception):  # it may be ending by itself
+                        stop()
+            time.sleep(_AGAIN_SECONDS)
 
 
 @dataclass(frozen=True)
@@ -70,7 +85,7 @@ def run_beside(work: Callable[[], T], check: Check, interrupt: Interrupt) -> T:
         except BaseException as error:  # noqa: BLE001 - it is raised where somebody waits
             answers.put(_Raised(error))
 
-    threading.Thread(target=run, name="source", daemon=True).start()
+    _begin(run)
     result: T = _awaited(answers, check, interrupt)
     return result
 
@@ -101,8 +116,7 @@ def _drawn(
         except BaseException as error:  # noqa: BLE001 - it is raised where somebody waits
             answers.put(_Raised(error))
 
-    thread = threading.Thread(target=draw, name="source", daemon=True)
-    thread.start()
+    thread = _begin(draw)
     given_up = True
     try:
         while True:
@@ -119,6 +133,13 @@ def _drawn(
         wishes.put(False)
         if not given_up:
             thread.join()
+
+
+def _begin(work: Callable[[], None]) -> threading.Thread:
+    """A thread that logs as this one does, and that nobody waits for when the process ends."""
+    thread = threading.Thread(target=copy_context().run, args=(work,), name="source", daemon=True)
+    thread.start()
+    return thread
 
 
 def _awaited(answers: "queue.SimpleQueue[Any]", check: Check, interrupt: Interrupt) -> Any:

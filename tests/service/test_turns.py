@@ -99,6 +99,7 @@ def test_a_tenant_with_many_exports_keeps_nobody_waiting(service: Fragile) -> No
     assert (operation["status"], operation["percentComplete"]) == ("NotStarted", 0)
 
     service.bring_database_back()
+    assert [line["action"] for line in ada.logs(asked[-1])] == ["requested", "queued"]
     assert bea.wait(ask(bea, 1)[0], seconds=60)["status"] == "Completed"
     assert status(ada, asked[AT_ONCE])["phase"] == "queued"
 

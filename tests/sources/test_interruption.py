@@ -12,7 +12,7 @@ from shared.errors import ExportCancelled, QueryFailed
 from shared.query import KeyRange, Query
 from shared.sources import interruption
 from shared.sources.base import Source
-from shared.sources.interruption import Interrupt, read_beside, run_beside
+from shared.sources.interruption import Check, Interrupt, read_beside, run_beside
 from tests.sources.conftest import Database
 
 ID = Column("id", "Id", "integer")
@@ -47,13 +47,13 @@ class Looks:
             raise ExportCancelled("the export was cancelled")
 
 
-def plan(source: Source, query: Query, looks: Looks) -> None:
+def plan(source: Source, query: Query, looks: Check) -> None:
     """Plan beside."""
     interrupt = Interrupt()
     run_beside(lambda: source.plan(query, repeat(10), interrupt=interrupt), looks, interrupt)
 
 
-def read(source: Source, query: Query, looks: Looks) -> pa.Table:
+def read(source: Source, query: Query, looks: Check) -> pa.Table:
     """Read beside."""
     interrupt = Interrupt()
     opened = source.read(query, RANGE, interrupt=interrupt)
@@ -86,9 +86,9 @@ def test_rows_and_errors_come_through(database: Database) -> None:
     database.execute("create table numbers (id integer primary key)")
     database.insert("numbers", ["integer"], [[str(n)] for n in range(50_000)])
     query = Query("numbers", (ID,), (ID,))
-    assert read(database.source, query, Looks()).column(0).to_pylist() == list(range(50_000))
-
     interrupt, wanted = Interrupt(), lambda: None
+    assert read(database.source, query, wanted).column(0).to_pylist() == list(range(50_000))
+
     opened = database.source.read(query, RANGE, halvings=5, interrupt=interrupt)
     with read_beside(opened, arrow_schema(query.columns), wanted, interrupt) as batches:
         assert batches.read_next_batch().num_rows > 0
@@ -99,11 +99,12 @@ def test_rows_and_errors_come_through(database: Database) -> None:
         run_beside(lambda: database.source.plan(wrong, repeat(10)), wanted, interrupt)
 
 
-def test_what_starts_after_the_interrupt_is_stopped_too() -> None:
-    """Between two statements there is none to stop."""
-    interrupt, stopped = Interrupt(), []
-    interrupt.fire()
-    with interrupt.stops(lambda: stopped.append(1)):
-        assert stopped == [1]
-    interrupt.fire()
-    assert stopped == [1]
+def test_an_interrupt_between_two_statements_holds() -> None:
+    """What runs is stopped again and again until it ends, and nothing begins any more."""
+    interrupt, stopped = Interrupt(), threading.Semaphore(0)
+    with interrupt.stops(stopped.release):
+        interrupt.fire()
+        for _ in range(3):
+            assert stopped.acquire(timeout=30)
+    with pytest.raises(QueryFailed, match="nobody waits"), interrupt.stops(stopped.release):
+        raise AssertionError("it must not begin")

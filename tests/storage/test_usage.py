@@ -96,6 +96,8 @@ def test_a_few_run_and_the_others_take_turns(usage: Usage, tenant: str) -> None:
     assert usage.next_turns(tenant, two) == Turns(("max-1",), ("ada-3", "ada-4"))
     usage.leave(tenant, "ada-4")
     usage.leave(tenant, "max-1")
+    assert not usage.enter(tenant, "ada", "ada-5", two)  # ada-3 has waited longer, and nobody has started it yet
+    usage.leave(tenant, "ada-5")
     usage.leave(tenant, "ada-2")
     assert usage.next_turns(tenant, two) == Turns(("ada-3",), ())
     assert {export.export_id: export.runs for export in usage.live() if export.tenant == tenant} == {"ada-3": True}
