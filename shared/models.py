@@ -178,6 +178,10 @@ class NotificationStart(_Record):
     channels: tuple[str, ...] = ("email",)
 
 
+NO_NEWS: Mapping[str, str] = {"downloaded": "the file was downloaded", "seen": "who asked has seen it"}
+"""The events that make a message that waits unnecessary, each with its reason."""
+
+
 @dataclass(frozen=True)
 class SkippedMail(_Record):
     """Messages that are not sent, and why."""
