@@ -8,13 +8,13 @@ import azure.durable_functions as df
 
 from activities.outcome import Payload, failure_of, outcome
 from activities.tracing import traced
-from shared.app_log import about
+from shared.app_log import about, logger
 from shared.channels.base import Channel, Message
 from shared.clock import utc_now
 from shared.errors import PermanentError, SluiceError, TransientError
 from shared.identity import Caller
 from shared.metrics import MAILS, count
-from shared.models import ExportRef, NotificationStart, SkippedMail
+from shared.models import NO_NEWS, ExportRef, NotificationStart, SkippedMail
 from shared.notices.messages import message
 from shared.policy import Kind
 from shared.records import ExportRecord, from_iso, iso
@@ -24,8 +24,9 @@ from shared.transitions import Status
 
 bp = df.Blueprint()
 
-_STATUS: dict[Kind, Status] = {"completed": Status.COMPLETED, "failed": Status.FAILED}
+_LIVE = (df.OrchestrationRuntimeStatus.Pending, df.OrchestrationRuntimeStatus.Running)
 
+_STATUS: dict[Kind, Status] = {"completed": Status.COMPLETED, "failed": Status.FAILED}
 
 _REASONS = (
     ("the file was downloaded", "downloaded"),
@@ -78,14 +79,29 @@ def skip_notification(skipped: Payload) -> dict[str, Any]:
 
 async def announce(ref: ExportRef, context: Services, client: df.DurableOrchestrationClient) -> Decision:
     """Tell that an export has ended: through some channels at once, through others unless it is no news by then."""
-    start = await asyncio.to_thread(plan_notification, ref, context)
-    if isinstance(start, Decision):
-        return start
-    instance = notification_instance(start.export_id, start.attempt)
-    existing = await client.get_status(instance)
-    if existing is None or existing.runtime_status is None:
-        await client.start_new("notification", instance, start.to_json())
-    return Decision("waits", f"until {start.wait_until}")
+    plan = await asyncio.to_thread(plan_notification, ref, context)
+    if isinstance(plan, NotificationStart):
+        instance = notification_instance(plan.export_id, plan.attempt)
+        existing = await client.get_status(instance)
+        if existing is None or existing.runtime_status is None:
+            await client.start_new("notification", instance, plan.to_json())
+    record = await asyncio.to_thread(context.record, ref)
+    if event := no_news(record):  # meanwhile, too: whoever noted that had nobody to tell it to
+        now = iso(utc_now())
+        await asyncio.to_thread(context.notifications.read, record.tenant, record.created_by, record.id, now)
+        await wake(record, event, client)
+    return plan if isinstance(plan, Decision) else Decision("waits", f"until {plan.wait_until}")
+
+
+async def wake(record: ExportRecord, event: str, client: df.DurableOrchestrationClient) -> None:
+    """Tell the notification that may be waiting that there is no need for it any more."""
+    waiting = notification_instance(record.id, record.attempt)
+    status = await client.get_status(waiting)
+    if status and status.runtime_status in _LIVE:
+        try:
+            await client.raise_event(waiting, event)
+        except Exception as error:  # noqa: BLE001 - all that the SDK raises, when it has just ended too
+            logger.info("%s was not told: %s", waiting, error, extra={"action": "notification-not-told"})
 
 
 def plan_notification(ref: ExportRef, context: Services) -> NotificationStart | Decision:
@@ -101,7 +117,7 @@ def plan_notification(ref: ExportRef, context: Services) -> NotificationStart | 
         told = _message(record, kind, name, channel, context)
         reason = policy.against(kind, name) or ("" if told.recipient else "no address is known of who asked")
         if channel.waits and not reason:
-            reason = policy.too_quick(record, name) or no_news(record)
+            reason = policy.too_quick(record, name) or NO_NEWS.get(no_news(record), "")
         if reason:
             decision = _skipped(record, channel, reason, context)
         elif channel.waits:
@@ -111,8 +127,6 @@ def plan_notification(ref: ExportRef, context: Services) -> NotificationStart | 
                 decision = _deliver(record, name, channel, told, context)
             except TransientError:
                 waiting.append(name)
-    if record.seen_at or record.downloaded_at:
-        context.notifications.read(record.tenant, record.created_by, record.id, record.seen_at or record.downloaded_at)
     if not waiting:
         return decision
     until = iso(from_iso(record.completed_at) + policy.grace)
@@ -136,10 +150,8 @@ def plan_notification(ref: ExportRef, context: Services) -> NotificationStart | 
 
 
 def no_news(record: ExportRecord) -> str:
-    """The reason why who asked knows already; empty when they do not."""
-    if record.downloaded_at:
-        return "the file was downloaded"
-    return "who asked has seen it" if record.seen_at else ""
+    """The event after which who asked knows already; empty when there was none."""
+    return "downloaded" if record.downloaded_at else "seen" if record.seen_at else ""
 
 
 def send(start: NotificationStart, context: Services) -> Decision:
@@ -150,7 +162,7 @@ def send(start: NotificationStart, context: Services) -> Decision:
     record = context.record(ExportRef(start.tenant, start.export_id))
     kind: Kind = "failed" if start.kind == "failed" else "completed"
     news = record.status == _STATUS[kind] and record.attempt == start.attempt
-    stale = no_news(record) or ("" if news else f"the export is {record.status} by now")
+    stale = NO_NEWS.get(no_news(record)) or ("" if news else f"the export is {record.status} by now")
     policy = context.policy(record)
     decision = Decision("skipped", "there is no channel")
     failure: TransientError | None = None

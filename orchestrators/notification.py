@@ -3,16 +3,13 @@
 import azure.durable_functions as df
 
 from orchestrators.steps import Step, StepFailed, step
-from shared.models import NotificationStart, SkippedMail
+from shared.models import NO_NEWS, NotificationStart, SkippedMail
 from shared.records import from_iso
 
 bp = df.Blueprint()
 
 _SENDING_ATTEMPTS = 60
 """A mail is tried for about an hour, and longer where its service asks for patience."""
-
-_NO_NEWS = {"downloaded": "the file was downloaded", "seen": "who asked has seen it"}
-"""The events that make the message unnecessary, each with its reason."""
 
 
 @bp.orchestration_trigger(context_name="context")
@@ -32,7 +29,7 @@ def notification(context: df.DurableOrchestrationContext) -> Step:
         return (yield from step(context, "skip_notification", skipped, start.attempts, start.retry_first_seconds))
 
     grace = context.create_timer(from_iso(start.wait_until).replace(tzinfo=context.current_utc_datetime.tzinfo))
-    events = [(context.wait_for_external_event(name), reason) for name, reason in _NO_NEWS.items()]
+    events = [(context.wait_for_external_event(name), reason) for name, reason in NO_NEWS.items()]
     first = yield context.task_any([grace, *(event for event, _ in events)])
     for event, reason in events:
         if first is event:

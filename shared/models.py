@@ -212,6 +212,10 @@ class NotificationStart(_Record):
     trace_parent: str = ""
 
 
+NO_NEWS: Mapping[str, str] = {"downloaded": "the file was downloaded", "seen": "who asked has seen it"}
+"""The events that make a message that waits unnecessary, each with its reason."""
+
+
 @dataclass(frozen=True)
 class SkippedMail(_Record):
     """Messages that are not sent, and why."""

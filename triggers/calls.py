@@ -367,7 +367,7 @@ _WRITTEN: tuple[Call, ...] = (
             Access.PUBLIC,
             {
                 200: Answer("A page with a button.", media_type="text/html"),
-                **{s: Answer("A page that says so.", media_type="text/html") for s in (404, 409, 410)},
+                **{s: Answer("A page that says so.", media_type="text/html") for s in (404, 409, 410, 503)},
             },
             (_TOKEN,),
             tag="mail",
@@ -382,7 +382,7 @@ _WRITTEN: tuple[Call, ...] = (
         Access.PUBLIC,
         {
             303: Answer("To a URL that reads the file for ten minutes.", headers=_PLACE),
-            **{s: Answer("A page that says so.", media_type="text/html") for s in (404, 409, 410)},
+            **{s: Answer("A page that says so.", media_type="text/html") for s in (404, 409, 410, 503)},
         },
         (_TOKEN,),
         tag="mail",

@@ -4,17 +4,15 @@ from typing import Literal
 
 import azure.durable_functions as df
 
+from activities.notify import wake
 from shared.app_log import logger
 from shared.clock import utc_now
 from shared.errors import StorageUnavailable
 from shared.identity import Caller
 from shared.records import ExportRecord, iso
 from shared.services import Services
-from shared.storage.names import notification_instance
 from shared.transitions import Status
 from triggers.http import in_thread
-
-_LIVE = (df.OrchestrationRuntimeStatus.Pending, df.OrchestrationRuntimeStatus.Running)
 
 
 async def note_seen(
@@ -40,10 +38,4 @@ async def no_news(
 ) -> None:
     """Mark what was told in the app as read, and wake the notification that may be waiting."""
     await in_thread(context.notifications.read, record.tenant, record.created_by, record.id, iso(utc_now()))
-    waiting = notification_instance(record.id, record.attempt)
-    status = await client.get_status(waiting)
-    if status and status.runtime_status in _LIVE:
-        try:
-            await client.raise_event(waiting, event)
-        except Exception as error:  # noqa: BLE001 - all that the SDK raises, when it has just ended too
-            logger.info("%s was not told: %s", waiting, error, extra={"action": "notification-not-told"})
+    await wake(record, event, client)

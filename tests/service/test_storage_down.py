@@ -1,5 +1,6 @@
 """Storage that is away: 503 and nothing half made while somebody waits; patience while an export runs."""
 
+import re
 import time
 from collections.abc import Iterator
 from dataclasses import replace
@@ -7,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import requests
 
 from demo import processes, stack
 from demo.azurite_server import Azurite
@@ -54,12 +56,28 @@ def test_every_endpoint_answers_503_soon(client: Client, proxy: FaultProxy) -> N
             ("GET", f"/exports/{export_id}", {}),
             ("GET", f"/exports/{export_id}/logs", {}),
             ("GET", f"/exports/{export_id}/download", {}),
+            ("GET", "/notifications", {}),
+            ("GET", "/preferences", {}),
             ("POST", "/exports", {"json": {"exportType": "sessions"}}),
         ):
             started = time.monotonic()
             assert_problem(client.call(method, path, **options), "storage-unavailable", detail="try again soon")
             assert time.monotonic() - started < 5, path
     assert client.call("GET", "/health").status_code == 200
+
+
+def test_the_link_of_a_mail_asks_for_patience(client: Client, proxy: FaultProxy) -> None:
+    """A page for a person, and no document for a program; afterwards it works."""
+    export_id = client.start(exportType="users", notify={"email": True, "graceSeconds": 0})
+    client.wait_for_log(export_id, "mail-sent")
+    mail = client.call("GET", "/dev/outbox").json()["items"][-1]
+    link = re.findall(r"http\S+/d/\S+", mail["text"])[0]
+    with proxy.following(down):
+        for method in ("GET", "POST"):
+            page = requests.request(method, link, timeout=30, allow_redirects=False)
+            assert (page.status_code, page.headers["Content-Type"]) == (503, "text/html; charset=utf-8")
+            assert "in a minute" in page.text
+    assert requests.post(link, timeout=30, allow_redirects=False).status_code == 303
 
 
 def test_a_throttled_storage_is_503_too(client: Client, proxy: FaultProxy) -> None:
