@@ -53,11 +53,11 @@ def export(context: df.DurableOrchestrationContext) -> Step:
         output = yield from try_step("publish_export", {"ref": ref, "file": merged})
     except StepFailed as failed:
         cancelled = failed.cancelled or (yield from _fail(context, start, failed.failure)) == "Cancelled"
-        yield from _announce(context, start)
         if cancelled:
             yield from step(context, "remove_cancelled", ref, _FAILING_ATTEMPTS, start.retry_first_seconds)
         with suppress(StepFailed):  # the watchdog lets the next one run
             yield from step(context, "next_turns", ref, 1, start.retry_first_seconds)
+        yield from _announce(context, start)
         if cancelled:
             return {"exportId": start.export_id, "status": "Cancelled"}
         with suppress(StepFailed):  # the record says that the export failed

@@ -73,7 +73,7 @@ async def create_webhook(req: func.HttpRequest) -> func.HttpResponse:
         created_by=caller.user,
         created_at=iso(now),
         secrets=(Secret(new_secret()),),
-        owner_email=caller.email,
+        owner=caller.to_json(),
         description=wanted.description,
     )
     if not wanted.enabled:

@@ -4,7 +4,7 @@ import json
 import secrets
 from base64 import b32encode
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import asdict, dataclass, fields, replace
+from dataclasses import asdict, dataclass, field, fields, replace
 from datetime import datetime, timedelta
 from typing import Any, Self
 
@@ -38,7 +38,10 @@ class Secret:
 
 @dataclass(frozen=True)
 class Endpoint:
-    """One endpoint. Times are ISO-8601 UTC strings, empty when the thing has not happened; newest secret first."""
+    """One endpoint. Times are ISO-8601 UTC strings, empty when the thing has not happened; newest secret first.
+
+    ``owner`` is the caller that made it (``Caller.to_json``), who hears when it is disabled.
+    """
 
     tenant: str
     id: str
@@ -47,7 +50,7 @@ class Endpoint:
     created_by: str
     created_at: str
     secrets: tuple[Secret, ...]
-    owner_email: str = ""
+    owner: Mapping[str, Any] = field(default_factory=dict)
     description: str = ""
     disabled_at: str = ""
     disabled_reason: str = ""
@@ -97,6 +100,7 @@ class Endpoint:
         values = asdict(self)
         tenant, endpoint_id = values.pop("tenant"), values.pop("id")
         values["secrets"] = json.dumps(values["secrets"])
+        values["owner"] = json.dumps(dict(self.owner), ensure_ascii=False)
         values["events"] = ",".join(self.events)
         return {"PartitionKey": tenant, "RowKey": endpoint_id, **values}
 
@@ -105,6 +109,7 @@ class Endpoint:
         """The endpoint in a table row; columns that this release does not know are left out."""
         known = {f.name for f in fields(cls)}
         values = {name: value for name, value in entity.items() if name in known}
+        values["owner"] = json.loads(values["owner"])
         values["secrets"] = tuple(Secret(**secret) for secret in json.loads(values["secrets"]))
         values["events"] = tuple(values["events"].split(","))
         return cls(tenant=entity["PartitionKey"], id=entity["RowKey"], **values)

@@ -24,7 +24,7 @@ class Got:
 
 @dataclass
 class Receiver:
-    """Paths: /ok, /fail/<how often before it succeeds>, /gone, /redirect?to=, /hang, /endless, /headers; others 500."""
+    """Paths: /ok, /fail/<failures first>, /later/<seconds>, /gone, /redirect?to=, /hang, /endless, /headers."""
 
     origin: str = ""
     got: list[Got] = field(default_factory=list)
@@ -66,6 +66,8 @@ def running() -> Iterator[Receiver]:
             first, *more = parts.path.strip("/").split("/")
             if first == "ok" or (first == "fail" and times > int(more[0])):
                 self._answer(200, b"thanks")
+            elif first == "later":
+                self._answer(503 if times == 1 else 200, after=more[0])
             elif first == "gone":
                 self._answer(410)
             elif first == "redirect":
@@ -79,11 +81,13 @@ def running() -> Iterator[Receiver]:
             else:
                 self._answer(500)
 
-        def _answer(self, status: int, body: bytes = b"", location: str = "") -> None:
+        def _answer(self, status: int, body: bytes = b"", location: str = "", after: str = "") -> None:
             self.send_response_only(status)
             self.send_header("Content-Length", str(len(body)))
             if location:
                 self.send_header("Location", location)
+            if after:
+                self.send_header("Retry-After", after)
             self.end_headers()
             self.wfile.write(body)
 

@@ -3,10 +3,11 @@
 import json
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 from unittest.mock import ANY
@@ -22,8 +23,9 @@ from standardwebhooks import Webhook, WebhookVerificationError
 from demo import processes, stack
 from demo.azurite_server import Azurite
 from demo.client import Client
+from shared.clock import utc_now
 from shared.outbox import EventType, Outbox
-from shared.records import ExportRecords
+from shared.records import ExportRecords, iso
 from shared.storage.names import delivery_instance
 from shared.webhooks.deliveries import Deliveries
 from shared.webhooks.endpoints import Endpoints
@@ -114,6 +116,7 @@ class Hook:
     receiver: Receiver
     path: str
     made: dict[str, Any]
+    pinged: str = ""
 
     @property
     def place(self) -> str:
@@ -130,7 +133,8 @@ class Hook:
         return items
 
     def ended(self, event: str = "", seconds: float = 60) -> dict[str, Any]:
-        """The delivery of the event (or the only one), once it has ended."""
+        """The delivery of the event, which is the last ping when left out, once it has ended."""
+        event = event or self.pinged
         end = time.monotonic() + seconds
         while time.monotonic() < end:
             found = [d for d in self.deliveries() if event in d["eventId"] and d["status"] != "Pending"]
@@ -145,6 +149,7 @@ class Hook:
         answer = self.client.call("POST", f"{self.place}/ping")
         assert answer.status_code == 202, answer.text
         found: dict[str, Any] = answer.json()
+        self.pinged = found["eventId"]
         return found
 
 
@@ -153,7 +158,7 @@ NewHook = Callable[..., Hook]
 
 @pytest.fixture
 def hook(bea: Client, receiver: Receiver) -> Iterator[NewHook]:
-    """Add a webhook at a path that begins so; it is gone after the test."""
+    """Add a webhook at a path that begins so, gone after the test; no export fails here, so it hears pings alone."""
     with hooks(bea, receiver) as add:
         yield add
 
@@ -163,9 +168,10 @@ def hooks(bea: Client, receiver: Receiver) -> Iterator[NewHook]:
     """Add webhooks that are gone at the end."""
     made: list[Hook] = []
 
-    def add(path: str = "/ok", query: str = "", **body: Any) -> Hook:
+    def add(path: str = "/ok", query: str = "", *, events: Sequence[str] = ("export.failed",), **body: Any) -> Hook:
         own = f"{path}/{uuid4().hex[:8]}"
-        answer = bea.call("POST", "/webhooks", json={"url": receiver.origin + own + query, **body})
+        wanted = {"events": events} if events else {}
+        answer = bea.call("POST", "/webhooks", json={"url": receiver.origin + own + query, **wanted, **body})
         assert answer.status_code == 201, answer.text
         made.append(Hook(bea, receiver, own, answer.json()))
         return made[-1]
@@ -177,7 +183,7 @@ def hooks(bea: Client, receiver: Receiver) -> Iterator[NewHook]:
 
 def test_a_completed_export_is_told(hook: NewHook, bea: Client, receiver: Receiver) -> None:
     """One POST, signed so that the library of Standard Webhooks verifies it, that says what the API says."""
-    one = hook()
+    one = hook(events=["export.completed"])
     export = bea.wait(bea.start(exportType="analytics"))
     (got,) = receiver.wait(one.path)
     event = Webhook(one.made["secret"]).verify(got.body, got.headers)
@@ -194,8 +200,9 @@ def test_a_completed_export_is_told(hook: NewHook, bea: Client, receiver: Receiv
 
 
 def test_an_event_that_is_not_wanted_is_not_told(hook: NewHook, bea: Client, receiver: Receiver) -> None:
-    """An endpoint gets what it asked for, those of other tenants nothing, and one that is disabled nothing."""
-    wanted, other, disabled = hook(), hook(events=["export.failed", "export.expired"]), hook(enabled=False)
+    """An endpoint gets what it asked for, or all; nothing of other tenants, and nothing while it is disabled."""
+    wanted, other = hook(events=[]), hook(events=["export.failed", "export.expired"])
+    disabled = hook(events=[], enabled=False)
     ada = Client(bea.api, "ada")
     foreign = ada.wait(ada.start(exportType="analytics"))
     export = bea.wait(bea.start(exportType="analytics"))
@@ -208,11 +215,11 @@ def test_an_event_that_is_not_wanted_is_not_told(hook: NewHook, bea: Client, rec
 
 def test_a_cancelled_export_is_told(hook: NewHook, bea: Client, proxy: FaultProxy) -> None:
     """Once, and not as one that failed."""
-    one = hook()
+    one = hook(events=["export.completed", "export.failed", "export.cancelled"])
     planned, cancelled = threading.Event(), threading.Event()
 
-    def hold(_method: str, path: str) -> Fault:
-        if "plan.json" in path:
+    def hold(method: str, path: str) -> Fault:
+        if method == "PUT" and "plan.json" in path:
             planned.set()
             cancelled.wait(60)
         return "none"
@@ -273,7 +280,7 @@ def test_a_receiver_that_fails_hears_again(pinged: dict[int, Hook], receiver: Re
 def pinged(bea: Client, receiver: Receiver) -> Iterator[dict[int, Hook]]:
     """Webhooks whose receiver fails so many times, each with a ping on its way, at the same time."""
     with hooks(bea, receiver) as add:
-        found = {times: add(f"/fail/{times}", events=["export.failed"]) for times in range(11)}
+        found = {times: add(f"/fail/{times}") for times in range(11)}
         for one in found.values():
             one.ping()
         yield found
@@ -288,6 +295,31 @@ def test_a_receiver_that_never_succeeds_is_given_up(pinged: dict[int, Hook], rec
     assert len(receiver.at(one.path)) == 10
     now = one.now()
     assert (now["enabled"], now["failingSince"]) == (True, ANY)
+
+
+def test_a_receiver_that_asks_for_a_pause_gets_it(hook: NewHook) -> None:
+    """``Retry-After`` in seconds, where it is longer than the pause that comes anyway."""
+    one = hook("/later/2")
+    one.ping()
+    attempts = one.ended()["attempts"]
+    assert [a["status"] for a in attempts] == [503, 200]
+    first, second = (datetime.fromisoformat(a["time"]) for a in attempts)
+    assert second - first >= timedelta(seconds=2)
+
+
+def test_a_receiver_that_fails_for_days_is_disabled(hook: NewHook, tables: TableServiceClient) -> None:
+    """What is on its way is given up, and the webhook says why."""
+    one = hook("/fail/99")
+    endpoint = Endpoints(tables).find(one.made["id"])
+    assert endpoint is not None
+    since = iso(utc_now() - timedelta(days=5))
+    Endpoints(tables).change(endpoint, lambda e: replace(e, failing_since=since))
+    one.ping()
+    delivery = one.ended()
+    assert (delivery["status"], delivery["error"]) == ("Failed", "the webhook is disabled")
+    assert [a["status"] for a in delivery["attempts"]] == [500]
+    now = one.now()
+    assert (now["enabled"], now["disabledReason"]) == (False, f"every attempt since {since} has failed")
 
 
 def test_a_rotated_secret_is_good_beside_the_new_one(hook: NewHook, receiver: Receiver) -> None:
@@ -396,7 +428,7 @@ def test_a_host_killed_before(
 
     Only an attempt that was made and not written down is made again: with the id by which a receiver knows it.
     """
-    one = hook()
+    one = hook(events=["export.completed"])
     dead = threading.Event()
 
     def kill(method: str, path: str) -> Fault:
@@ -516,7 +548,7 @@ def test_what_is_sent_is_as_described(hook: NewHook, bea: Client, receiver: Rece
     """The OpenAPI document's webhooks section has every event, and its schema takes what came."""
     document = bea.call("GET", "/openapi.json").json()
     assert list(document["webhooks"]) == [str(event) for event in EventType]
-    one = hook()
+    one = hook(events=["export.completed"])
     export = bea.wait(bea.start(exportType="analytics"))
     one.ended(export["id"])
     one.ping()

@@ -1,10 +1,12 @@
 """Signatures: those of Standard Webhooks, checked with its library and its test vector."""
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
 from standardwebhooks import Webhook, WebhookVerificationError
 
+from shared.identity import Caller, demo_caller
 from shared.records import iso
 from shared.webhooks.endpoints import Endpoint, Secret
 from shared.webhooks.signing import new_secret, signed_headers
@@ -86,6 +88,13 @@ def test_days_of_failure_disable_and_a_success_forgives() -> None:
 
 def test_an_endpoint_survives_its_row() -> None:
     """With every field, and a column of a later release."""
-    whole = endpoint(description="é", failing_since=iso(NOW), events=("export.completed", "export.failed"))
+    whole = endpoint(
+        description="é",
+        owner=demo_caller("bea").to_json(),
+        failing_since=iso(NOW),
+        events=("export.completed", "export.failed"),
+    )
     whole = whole.rotated(NOW, timedelta(hours=1)).disabled(NOW, "why")
-    assert Endpoint.from_entity({**whole.to_entity(), "later": 1}) == whole
+    read = Endpoint.from_entity({**whole.to_entity(), "later": 1})
+    assert replace(read, owner=whole.owner) == whole
+    assert Caller.from_json(read.owner) == demo_caller("bea")
