@@ -6,7 +6,7 @@ from pydantic import Field
 
 from exports import EXPORT_TYPES
 from shared.dead_letters import FailureClass
-from shared.requests import Body, Line
+from shared.requests import WHOLE, Body, Line
 
 TENANT_PATTERN = r"^[A-Za-z0-9][A-Za-z0-9._-]{0,99}$"
 
@@ -23,4 +23,4 @@ class RedriveRequest(Body):
     tenant: Annotated[str, Field(pattern=TENANT_PATTERN)] | None = None
     export_type: Annotated[str, Field(json_schema_extra={"enum": [t.name for t in EXPORT_TYPES]})] | None = None
     failure_class: Annotated[FailureClass, Field(strict=False)] | None = None
-    limit: Annotated[int, Field(ge=1, le=100)] = 100
+    limit: Annotated[int, Field(ge=1, le=100), WHOLE] = 100

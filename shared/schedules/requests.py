@@ -8,7 +8,7 @@ from exports import EXPORT_TYPES
 from shared.errors import FieldError, ValidationFailed
 from shared.export_types import ExportType, SqlExport
 from shared.identity import Caller
-from shared.requests import Body, ExportRequest, Line, check_request, check_time_zone
+from shared.requests import WHOLE, Body, ExportRequest, Line, check_request, check_time_zone
 from shared.schedules.cron import check_cron
 
 _Name = Annotated[Line, Field(max_length=100)]
@@ -21,9 +21,11 @@ _Cron = Annotated[
     ),
 ]
 _Zone = Annotated[str, Field(json_schema_extra={"format": "iana-time-zone"})]
-_Jitter = Annotated[int, Field(ge=0, le=3600, description="A run begins up to so much later, to spread the load.")]
+_Jitter = Annotated[
+    int, Field(ge=0, le=3600, description="A run begins up to so much later, to spread the load."), WHOLE
+]
 _CatchUp = Annotated[bool, Field(description="Whether one run makes up for those that were missed.")]
-_Most = Annotated[int, Field(ge=0, le=1000, description="0: never.")]
+_Most = Annotated[int, Field(ge=0, le=1000, description="0: never."), WHOLE]
 
 
 class ScheduleRequest(Body):

@@ -117,9 +117,10 @@ def insert(scheduled: Fragile, *moments: datetime) -> list[str]:
 def test_a_schedule_shows_when_it_runs(scheduled: Fragile) -> None:
     """In words, and the next five times, in UTC whatever the clock does."""
     bea = scheduled.client("bea")
-    schedule_id = create(bea, jitterSeconds=60)
+    schedule_id = create(bea, jitterSeconds=60.0)
     shown = bea.call("GET", f"/schedules/{schedule_id}").json()
     assert (shown["state"], shown["summary"], shown["lastRun"]) == ("active", "At 06:00 every day", None)
+    assert shown["jitterSeconds"] == 60
     moments = [datetime.fromisoformat(text) for text in shown["nextRuns"]]
     assert len(moments) == 5
     assert {moment.hour for moment in moments} <= {4, 5}

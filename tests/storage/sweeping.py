@@ -18,5 +18,5 @@ async def purge(record: ExportRecord) -> None:
 
 if __name__ == "__main__":
     sweep = Sweep(services("activity"), datetime.fromisoformat(sys.argv[1]), purge)
-    removed = asyncio.run(run_sweepers(sweep, seconds=1800))
+    removed = asyncio.run(run_sweepers(sweep, seconds=36_000))
     sys.stdout.write(f"removed {sum(removed.values())}\n")
