@@ -122,8 +122,8 @@ def _exporters(current: Settings) -> tuple[Any, Any]:
             from azure.monitor.opentelemetry.exporter import AzureMonitorMetricExporter, AzureMonitorTraceExporter
         except ImportError:
             raise SettingsError(
-                "TELEMETRY_EXPORTER=azure-monitor needs a package that is not installed: "
-                "pip install -r requirements-azure-monitor.txt"
+                "TELEMETRY_EXPORTER=azure-monitor needs a package that is not installed: add the last line of "
+                "requirements-azure-monitor.txt to requirements.txt, and deploy again"
             ) from None
         options = {
             "connection_string": current.applicationinsights_connection_string,
