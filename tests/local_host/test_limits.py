@@ -69,6 +69,7 @@ def slow(req: func.HttpRequest) -> func.HttpResponse:
 FILES = {
     "host.json": json.dumps(
         {
+            "version": "2.0",
             "functionTimeout": "00:00:02",
             "extensions": {"durableTask": {"maxConcurrentActivityFunctions": 3}},
             "logging": {"logLevel": {"default": "Warning"}},
