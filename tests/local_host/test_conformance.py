@@ -8,7 +8,7 @@ import urllib.request
 
 import pytest
 
-from tests.local_host.conftest import RunningHost, assert_replays, until
+from tests.local_host.conftest import RunningHost, assert_replays, send, until
 
 APP = '''
 @app.activity_trigger("value")
@@ -124,6 +124,23 @@ def box(context):
         context.set_state(context.get_input())
     context.set_result(context.get_state(lambda: None))
 
+@app.orchestration_trigger("context")
+def monitor(context):
+    """Looks again and again, with a timer between, until there is something to see or it is too late."""
+    deadline = context.current_utc_datetime + timedelta(seconds=60)
+    while context.current_utc_datetime < deadline:
+        looks = yield context.call_activity("look", None)
+        context.set_custom_status({"looks": looks})
+        if looks == 3:
+            return "seen"
+        yield context.create_timer(context.current_utc_datetime + timedelta(milliseconds=50))
+    return "too late"
+
+@app.activity_trigger("nothing")
+def look(nothing):
+    mark("look")
+    return (MARKS / "look").stat().st_size
+
 @app.timer_trigger("timer", "0 0 0 1 1 *")
 @app.durable_client_input(client_name="client")
 async def starts_by_timer(timer: func.TimerRequest, client) -> None:
@@ -132,8 +149,34 @@ async def starts_by_timer(timer: func.TimerRequest, client) -> None:
 @app.route(route="length", methods=["POST"])
 def length(req: func.HttpRequest) -> func.HttpResponse:
     return func.HttpResponse(str(len(req.get_body())))
+
+import blueprints
+app.register_functions(blueprints.bp)
 '''
-FILES = {"host.json": json.dumps({"version": "2.0", "extensions": {"durableTask": {"defaultVersion": "1.5"}}})}
+BLUEPRINT = """
+import azure.durable_functions as df
+import azure.functions as func
+
+bp = df.Blueprint()
+
+@bp.route(route="blueprint/{city}")
+@bp.durable_client_input(client_name="client")
+async def starts(req: func.HttpRequest, client: df.DurableOrchestrationClient) -> func.HttpResponse:
+    instance_id = await client.start_new("greets", client_input=req.route_params["city"])
+    return client.create_check_status_response(req, instance_id)
+
+@bp.orchestration_trigger(context_name="context")
+def greets(context: df.DurableOrchestrationContext):
+    return (yield context.call_activity("greet", context.get_input()))
+
+@bp.activity_trigger(input_name="city")
+def greet(city: str) -> str:
+    return f"Hello {city}!"
+"""
+FILES = {
+    "host.json": json.dumps({"version": "2.0", "extensions": {"durableTask": {"defaultVersion": "1.5"}}}),
+    "blueprints.py": BLUEPRINT,
+}
 
 
 @pytest.mark.parametrize(
@@ -145,6 +188,7 @@ FILES = {"host.json": json.dumps({"version": "2.0", "extensions": {"durableTask"
         ("timer_in_the_past", None, "fired"),
         ("continues_with_open_timer", "first", "second"),
         ("NAMEDOTHERWISE", None, "named"),
+        ("monitor", None, "seen"),
         ("versioned", None, "1.5"),
         ("versioned_parent", None, ["1.5", "1.5", "9.0"]),
     ],
@@ -224,6 +268,14 @@ def test_timer_function_with_a_client(host: RunningHost) -> None:
     """It can start orchestrations."""
     assert host.post("/admin/functions/starts_by_timer").status == 202
     assert host.finish("by-timer")["output"] == "ticked"
+
+
+def test_blueprint(host: RunningHost) -> None:
+    """Functions of a blueprint are functions of the app, and its starter's answer leads to the status."""
+    started = host.get("/api/blueprint/Paris")
+    assert started.status == 202
+    status = until(lambda: answer if (answer := send(started.json()["statusQueryGetUri"])).status == 200 else None)
+    assert status.json()["output"] == "Hello Paris!"
 
 
 def test_body_in_chunks(host: RunningHost) -> None:
