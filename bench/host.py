@@ -161,6 +161,13 @@ def _speed(host: Host) -> None:
 
 def _growth(host: Host) -> None:
     rows: list[list[object]] = []
+    before = [measure.cpu_seconds(pid) for pid in host.pids]
+    host.run("fan_out", FAN_OUT)
+    spent = [measure.cpu_seconds(pid) - seconds for pid, seconds in zip(host.pids, before, strict=True)]
+    print(
+        f"\nCPU of one fan-out of {FAN_OUT:,}: {spent[0]:.2f} s in the host, "
+        f"{' and '.join(f'{seconds:.2f}' for seconds in spent[1:])} s in the workers"
+    )
     for count in SIZES:
         row: list[object] = [f"{count:,}"]
         for size in GROUPS:
