@@ -37,7 +37,7 @@ def plan(context):
 def refused(host: RunningHost) -> str:
     """Start a host that must not start: status 1, and a log whose last line is one error."""
     process = host.spawn()
-    assert process.wait(20) == 1
+    assert process.wait(60) == 1
     assert process.stdout is not None
     assert "Host ready" not in process.stdout.read()
     process.stdout.close()

@@ -40,7 +40,7 @@ def test_a_hub_has_one_host(new_host: HostFactory) -> None:
     host = new_host(APP)
     assert host.process is not None
     second = host.spawn()
-    assert second.wait(20) == 1
+    assert second.wait(60) == 1
     assert second.stdout is not None
     second.stdout.close()
     assert f"is in use by another host (process {host.process.pid})" in host.log()
@@ -64,7 +64,7 @@ def test_stopped_host_that_continues_writes_nothing(new_host: HostFactory) -> No
     until(lambda: second.marked("began-second") == 1)
     ticks = first.marked(f"tick-{first_pid}")
     os.kill(first_pid, signal.SIGCONT)
-    assert first.process.wait(20) == 1
+    assert first.process.wait(60) == 1
     last = first.log().strip().splitlines()[-1]
     assert f"was taken over by another host (process {second.process.pid})" in last
     assert first.marked(f"tick-{first_pid}") == ticks
