@@ -29,7 +29,7 @@ from local_host.function_table import FunctionTable
 from local_host.http_calls import HttpCalls
 from local_host.http_triggers import MAX_BODY, HttpFunction, HttpTriggers, http_functions
 from local_host.keys import HostKeys, load_keys
-from local_host.reload import changed
+from local_host.reload import Snapshot, changed, snapshot
 from local_host.settings import HostSettings, load_host_settings, load_local_settings
 from local_host.task_hub import TaskHub
 from local_host.timer_triggers import TimerFunction, TimerTriggers
@@ -67,25 +67,29 @@ async def serve(options: StartOptions) -> bool:
     asyncio.get_running_loop().set_exception_handler(_unless_lost)
     for number in (signal.SIGINT, signal.SIGTERM):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
+    # Taken before the app is read, so that no change is missed that comes while it starts.
+    seen = snapshot(options.app_dir) if options.reload else None
     try:
         host = await Host.start(options)
     except AppLoadError as error:
         if not options.reload:
             raise
         print(f"{error.details}error: {error}\nwaiting for a change of the app", file=sys.stderr, flush=True)  # noqa: T201
-        return await _stopped_or_changed(stop, options)
+        return await _stopped_or_changed(stop, options, seen)
     try:
         host.print_summary()
-        return await _stopped_or_changed(stop, options, host.lease_held)
+        return await _stopped_or_changed(stop, options, seen, host.lease_held)
     finally:
         await host.stop()
 
 
-async def _stopped_or_changed(stop: asyncio.Event, options: StartOptions, *others: asyncio.Future[None]) -> bool:
+async def _stopped_or_changed(
+    stop: asyncio.Event, options: StartOptions, seen: Snapshot | None, *others: asyncio.Future[None]
+) -> bool:
     """Wait for a signal, for a change of the app, or for the error of another future, which is raised."""
     waits: list[asyncio.Future[Any]] = [asyncio.ensure_future(stop.wait()), *others]
-    if options.reload:
-        waits.append(asyncio.ensure_future(changed(options.app_dir)))
+    if seen is not None:
+        waits.append(asyncio.ensure_future(changed(options.app_dir, seen)))
     done, _ = await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
     for wait in waits:
         wait.cancel()

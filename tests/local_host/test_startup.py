@@ -202,6 +202,19 @@ def test_reload(new_host: HostFactory) -> None:
     until(lambda: _body(host) == b"changed")
 
 
+def test_reload_of_a_change_while_starting(new_host: HostFactory) -> None:
+    """A change that comes after the app was read, and before the host is ready, is not missed."""
+    source = """
+    script = Path("function_app.py")
+    if "BROKEN" in script.read_text():
+        script.write_text("import azure.durable_functions as df\\napp = df.DFApp()")
+        raise RuntimeError  # BROKEN
+    """
+    host = new_host(source, arguments=("--reload",))
+    assert "waiting for a change of the app" in host.log()
+    assert host.get("/admin/functions").json() == []
+
+
 def _body(host: RunningHost) -> bytes:
     try:
         return host.get("/api/hello").body
