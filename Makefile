@@ -6,7 +6,8 @@ STAMP := $(VENV)/.installed
 BENCH_VENV := .venv-bench
 BENCH_STAMP := $(BENCH_VENV)/.installed
 
-.PHONY: demo run test test-crash test-large test-delivery test-pages test-api test-operations messages check format bench clean
+.PHONY: demo run test test-crash test-kills test-large test-delivery test-pages test-api test-operations messages check \
+	format bench clean
 
 demo: $(STAMP) ## one export from request to file, and a mail (SOURCE=postgresql for a real PostgreSQL)
 	@$(BIN)/python -m demo.run
@@ -19,6 +20,9 @@ test: $(STAMP) ## all tests but the slow ones
 
 test-crash: $(STAMP) ## kill -9 at twenty points of an export; CRASH_KILLS=... for another number
 	@CRASH_KILLS=$${CRASH_KILLS:-20} $(BIN)/python -m pytest tests/service/test_crashes.py
+
+test-kills: $(STAMP) ## kill -9 of the embedded host or a worker, 500 times at random; KILLS=... for another number
+	@LOCAL_HOST_KILLS=$${KILLS:-500} $(BIN)/python -m pytest -s --timeout 7200 tests/local_host/test_random_programs.py
 
 test-large: $(STAMP) ## a workbook of five million rows, over five sheets
 	@$(BIN)/python -m pytest --timeout 1200 tests/formats/large_xlsx.py

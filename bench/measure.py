@@ -54,3 +54,20 @@ def children(pid: int) -> list[int]:
     """The processes that this one started (Linux)."""
     found = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
     return [int(child) for child in found]
+
+
+def resident_mib(pid: int) -> float:
+    """The resident set of a process, in MiB (Linux)."""
+    return _rollup_mib(pid, "Rss:")
+
+
+def proportional_mib(pid: int) -> float:
+    """The resident set of a process, with every shared page divided by those who share it, in MiB (Linux)."""
+    return _rollup_mib(pid, "Pss:")
+
+
+def _rollup_mib(pid: int, field: str) -> float:
+    for line in Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines():
+        if line.startswith(field):
+            return int(line.split()[1]) / 1024
+    raise OSError(f"process {pid} tells no {field}")

@@ -15,6 +15,7 @@ it as the Azure Functions host with the Durable Task extension would. Where to l
 ``worker_pool``     starts, feeds, replaces and stops workers
 ``function_table``  the functions, found by durable name
 ``task_hub``        the SQLite file: instances, history, inbox, activities, timers, entities
+``lease``           which host the task hub belongs to
 ``engine``          takes instances from one episode to the next
 ``activities``      queues and runs activities, delivers them again when a worker dies
 ``durable_timers``  ``context.create_timer``

@@ -87,13 +87,15 @@ class DurableHttpApi:
 
     async def _started(self, call: _Call, instance_id: str) -> web.Response:
         timeout, interval = call.number("timeout"), call.number("pollinginterval")
-        if timeout is not None and interval is not None and await self._engine.wait_finished(instance_id, timeout):
-            instance = self._hub.get_instance(instance_id)
+        if timeout is not None and interval is not None:
+            if interval > timeout:
+                raise InvalidRequestError(f"Total timeout {timeout:g} should be bigger than retry timeout {interval:g}")
+            finished = await self._engine.wait_finished(instance_id, timeout)
+            instance = self._hub.get_instance(instance_id) if finished else None
+            if instance is not None and instance.status == "Completed":
+                return _json_text(200, instance.output or "null")
             if instance is not None:
-                if instance.status == "Completed":
-                    return _json_text(200, instance.output or "null")
-                status = 500 if instance.status == "Failed" else 200
-                return _json(status, status_body(instance, show_input=True))
+                return _json(200, status_body(instance, show_input=True))
         urls = management_urls(call.origin, instance_id, self._hub_name, self._system_key)
         return _json(202, urls, {"Location": urls["statusQueryGetUri"], "Retry-After": "10"})
 

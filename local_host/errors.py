@@ -5,7 +5,8 @@
     HostError
     ├── SettingsError            host.json, local.settings.json or a command-line value is wrong
     ├── PortInUseError           the public address is taken
-    ├── TaskHubInUseError        another host has the task hub open
+    ├── TaskHubInUseError        another host has the task hub
+    ├── TaskHubLostError         another host has taken the task hub over
     ├── AppLoadError             the app cannot be imported or indexed
     ├── WorkerDiedError          a worker process ended while it had work
     ├── FunctionTimeoutError     a function ran longer than functionTimeout
@@ -38,11 +39,21 @@ class PortInUseError(HostError):
 
 
 class TaskHubInUseError(HostError):
-    """Another host process has this task hub open."""
+    """Another host process has this task hub, and is alive."""
 
     def __init__(self, path: str, owner: str) -> None:
         super().__init__(
             f"task hub {path} is in use by another host ({owner}); stop it or choose another --data folder"
+        )
+
+
+class TaskHubLostError(HostError):
+    """This host was silent for so long that another took its task hub over."""
+
+    def __init__(self, path: str, owner: str) -> None:
+        super().__init__(
+            f"task hub {path} was taken over by another host ({owner}) while this one gave no sign of life; "
+            "nothing more is written, and the other host goes on with the work"
         )
 
 

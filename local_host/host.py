@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import errno
+import logging
 import os
 import signal
 import socket
+import sqlite3
 import sys
 from dataclasses import dataclass
 from importlib.metadata import version
@@ -15,18 +18,18 @@ from typing import Any
 
 from aiohttp import web
 
-from local_host import logs
+from local_host import lease, logs
 from local_host.app_index import FunctionMetadata
 from local_host.durable_client import WEBHOOK_PATH, binding_value
 from local_host.durable_http import DurableHttpApi
 from local_host.engine import Engine
 from local_host.entities import EntityEngine
-from local_host.errors import AppLoadError, PortInUseError, SettingsError
+from local_host.errors import AppLoadError, PortInUseError, SettingsError, TaskHubLostError
 from local_host.function_table import FunctionTable
 from local_host.http_calls import HttpCalls
 from local_host.http_triggers import MAX_BODY, HttpFunction, HttpTriggers, http_functions
 from local_host.keys import HostKeys, load_keys
-from local_host.reload import changed
+from local_host.reload import Snapshot, changed, snapshot
 from local_host.settings import HostSettings, load_host_settings, load_local_settings
 from local_host.task_hub import TaskHub
 from local_host.timer_triggers import TimerFunction, TimerTriggers
@@ -57,35 +60,43 @@ class StartOptions:
 async def serve(options: StartOptions) -> bool:
     """Run a host until SIGINT or SIGTERM; with ``reload`` also until the app changes, and tell whether it has.
 
-    Raises SettingsError, PortInUseError, TaskHubInUseError or AppLoadError when it cannot start.
+    Raises SettingsError, PortInUseError, TaskHubInUseError or AppLoadError when it cannot start, and TaskHubLostError
+    when another host has taken the task hub over.
     """
     stop = asyncio.Event()
+    asyncio.get_running_loop().set_exception_handler(_unless_lost)
     for number in (signal.SIGINT, signal.SIGTERM):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
+    # Taken before the app is read, so that no change is missed that comes while it starts.
+    seen = snapshot(options.app_dir) if options.reload else None
     try:
         host = await Host.start(options)
     except AppLoadError as error:
         if not options.reload:
             raise
         print(f"{error.details}error: {error}\nwaiting for a change of the app", file=sys.stderr, flush=True)  # noqa: T201
-        return await _stopped_or_changed(stop, options)
+        return await _stopped_or_changed(stop, options, seen)
     try:
         host.print_summary()
-        return await _stopped_or_changed(stop, options)
+        return await _stopped_or_changed(stop, options, seen, host.lease_held)
     finally:
         await host.stop()
 
 
-async def _stopped_or_changed(stop: asyncio.Event, options: StartOptions) -> bool:
-    waits: list[asyncio.Future[Any]] = [asyncio.ensure_future(stop.wait())]
-    if options.reload:
-        waits.append(asyncio.ensure_future(changed(options.app_dir)))
-    await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
+async def _stopped_or_changed(
+    stop: asyncio.Event, options: StartOptions, seen: Snapshot | None, *others: asyncio.Future[None]
+) -> bool:
+    """Wait for a signal, for a change of the app, or for the error of another future, which is raised."""
+    waits: list[asyncio.Future[Any]] = [asyncio.ensure_future(stop.wait()), *others]
+    if seen is not None:
+        waits.append(asyncio.ensure_future(changed(options.app_dir, seen)))
+    done, _ = await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
     for wait in waits:
         wait.cancel()
     if stop.is_set():
         return False
-    logs.event("host.reloading", changed=str(waits[1].result()))
+    for wait in done:
+        logs.event("host.reloading", changed=str(wait.result()))
     return True
 
 
@@ -106,6 +117,7 @@ class Host:
         self._runners: list[web.AppRunner] = []
         self._http_calls = HttpCalls()
         self._state = "Starting"
+        self.lease_held = asyncio.ensure_future(self._hold_lease())
         self._engine: Engine
         self._entities: EntityEngine
         self._pool: WorkerPool
@@ -123,7 +135,8 @@ class Host:
         logs.configure(settings.log_levels["default"])
         sock = _listen(options.host, options.port)
         try:
-            hub = TaskHub(options.data_dir / f"{settings.hub_name.lower()}.db")
+            path = options.data_dir / f"{settings.hub_name.lower()}.db"
+            hub = TaskHub(path, await lease.claim(path))
         except BaseException:
             sock.close()
             raise
@@ -183,17 +196,28 @@ class Host:
         until then. All else is in the task hub.
         """
         self._state = "Stopping"
+        self.lease_held.cancel()
         for runner in self._runners[1:]:
             await runner.cleanup()
         for part in ("_timers", "_entities", "_engine", "_pool"):
             if hasattr(self, part):
-                await getattr(self, part).stop()
+                with contextlib.suppress(TaskHubLostError):
+                    await getattr(self, part).stop()
         for runner in self._runners[:1]:
             await runner.cleanup()
         await self._http_calls.close()
         self._socket.close()
         self.hub.close()
         logs.event("host.stopped")
+
+    async def _hold_lease(self) -> None:
+        """Give signs of life until another host has the task hub. Raises TaskHubLostError then."""
+        while True:
+            try:
+                self.hub.renew_lease()
+            except sqlite3.Error as error:
+                logs.event("hub.failed", level=logging.CRITICAL, error=str(error))
+            await asyncio.sleep(lease.RENEW_SECONDS)
 
     def print_summary(self) -> None:
         """Print the functions with their addresses, then the line that says the host is ready."""
@@ -221,12 +245,18 @@ class Host:
             self._engine.pump()
 
     async def _handle_rpc(self, request: web.Request) -> web.Response:
-        return await self._api.handle(request, request.match_info["tail"], public=False)
+        return await self._manage(request, public=False)
 
     async def _handle_management(self, request: web.Request) -> web.Response:
         if not self.keys.allows_management(request):
             return web.Response(status=401)
-        return await self._api.handle(request, request.match_info["tail"], public=True)
+        return await self._manage(request, public=True)
+
+    async def _manage(self, request: web.Request, *, public: bool) -> web.Response:
+        try:
+            return await self._api.handle(request, request.match_info["tail"], public=public)
+        except TaskHubLostError:
+            return web.Response(status=503)
 
     async def _handle_function(self, request: web.Request) -> web.Response:
         return await self._triggers.handle(request)
@@ -278,6 +308,12 @@ class Host:
 
     def _is_admin(self, request: web.Request) -> bool:
         return not self.options.auth or self.keys.allows("admin", request)
+
+
+def _unless_lost(loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
+    """Handle what callbacks raise; that the task hub is lost is told once, as the host's end."""
+    if not isinstance(context.get("exception"), TaskHubLostError):
+        loop.default_exception_handler(context)
 
 
 def _listen(host: str, port: int) -> socket.socket:

@@ -13,10 +13,13 @@ _SUFFIXES = {".py", ".json", ".env"}
 _SKIPPED = {"__pycache__", "node_modules", "site-packages"}
 _SECONDS = 1.0
 
+Snapshot = dict[str, tuple[int, int]]
+"""Time of change and size of files, by path."""
 
-def snapshot(app_dir: Path) -> dict[str, tuple[int, int]]:
-    """Return size and time of change of the app's files; hidden folders and installed packages are left out."""
-    found: dict[str, tuple[int, int]] = {}
+
+def snapshot(app_dir: Path) -> Snapshot:
+    """Return the state of the app's files; hidden folders and installed packages are left out."""
+    found: Snapshot = {}
     for folder, folders, files in os.walk(app_dir):
         folders[:] = [name for name in folders if not name.startswith(".") and name not in _SKIPPED]
         for name in files:
@@ -30,11 +33,10 @@ def snapshot(app_dir: Path) -> dict[str, tuple[int, int]]:
     return found
 
 
-async def changed(app_dir: Path) -> str:
-    """Wait until a file of the app changes, comes or goes, and return its path."""
-    before = await asyncio.to_thread(snapshot, app_dir)
+async def changed(app_dir: Path, before: Snapshot) -> str:
+    """Wait until a file of the app is other than in the snapshot, and return its path."""
     while True:
-        await asyncio.sleep(_SECONDS)
         now = await asyncio.to_thread(snapshot, app_dir)
         if now != before:
             return min(path for path in now.keys() | before.keys() if now.get(path) != before.get(path))
+        await asyncio.sleep(_SECONDS)

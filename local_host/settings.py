@@ -21,6 +21,8 @@ from local_host.errors import SettingsError
 _TIMESPAN = re.compile(r"^(?:(\d+)\.)?(\d{1,2}):(\d{2})(?::(\d{2})(\.\d+)?)?$")
 _HUB_NAME = re.compile(r"^[A-Za-z][A-Za-z0-9]{2,44}$")
 _TRUE = {"1", "true", "yes", "on"}
+_COMMENT = re.compile(r'("(?:\\.|[^"\\])*")|//[^\n]*|/\*.*?\*/', re.DOTALL)
+_LAST_COMMA = re.compile(r'("(?:\\.|[^"\\])*")|,(?=\s*[}\]])')
 
 
 @dataclass(frozen=True)
@@ -75,6 +77,8 @@ def load_local_settings(app_dir: Path, environment: MutableMapping[str, str]) ->
 def load_host_settings(app_dir: Path, environment: Mapping[str, str]) -> HostSettings:
     """Read host.json and the worker variables. Raises SettingsError naming the key that is wrong."""
     document = _read_json(app_dir / "host.json")
+    if document and document.get("version") != "2.0":
+        raise SettingsError(f"host.json: 'version' must be '2.0', got {document.get('version')!r}")
     cores = os.cpu_count() or 1
     extensions = _section(document, "extensions")
     durable = _section(extensions, "durableTask", "extensions.")
@@ -118,12 +122,19 @@ def _read_json(path: Path) -> dict[str, Any]:
     except FileNotFoundError:
         return {}
     try:
-        document = json.loads(text)
+        document = json.loads(_plain(text))
     except ValueError as error:
         raise SettingsError(f"{path.name} is not valid JSON: {error}") from error
     if not isinstance(document, dict):
         raise SettingsError(f"{path.name} must hold a JSON object")
     return document
+
+
+def _plain(text: str) -> str:
+    """Leave out comments and last commas, which the platform's reader of these files takes."""
+    for pattern in (_COMMENT, _LAST_COMMA):
+        text = pattern.sub(lambda match: match.group(1) or " ", text)
+    return text
 
 
 def _setting_text(value: Any) -> str:

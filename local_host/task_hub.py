@@ -8,24 +8,23 @@ consumed inbox together, or none of it.
 The file is in WAL mode with ``synchronous=NORMAL``: a committed transaction survives any kill of the process, since
 the operating system has the bytes; after a power cut the newest transactions may be missing, and the file is intact.
 
-One host opens a task hub at a time. The lock is the operating system's, so it ends with the process, however that ends.
+One host has a task hub at a time, see ``lease``; every transaction makes sure of it.
 """
 
 from __future__ import annotations
 
 import base64
 import contextlib
-import fcntl
 import json
-import os
 import sqlite3
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import IO, Any
+from typing import Any
 
-from local_host.errors import InstanceExistsError, InvalidRequestError, TaskHubInUseError
+from local_host.errors import InstanceExistsError, InvalidRequestError
 from local_host.history import EventType, new_event, to_text
+from local_host.lease import Lease
 
 LIVE = frozenset({"Pending", "Running", "Suspended", "ContinuedAsNew"})
 FINISHED = frozenset({"Completed", "Failed", "Terminated", "Canceled"})
@@ -186,11 +185,10 @@ class InstanceQuery:
 class TaskHub:
     """An open task hub. Methods are short and blocking; each is one transaction."""
 
-    def __init__(self, path: Path) -> None:
-        """Open or create the file. Raises TaskHubInUseError when another host has it."""
+    def __init__(self, path: Path, lease: Lease) -> None:
+        """Open the file, which the lease has made."""
         self.path = path
-        path.parent.mkdir(parents=True, exist_ok=True)
-        self._lock = _lock(path.with_suffix(".lock"))
+        self._lease = lease
         self._db = sqlite3.connect(path, isolation_level=None, cached_statements=256)
         self._db.execute("PRAGMA journal_mode=WAL")
         self._db.execute("PRAGMA synchronous=NORMAL")
@@ -199,14 +197,24 @@ class TaskHub:
         self._db.execute(f"PRAGMA user_version={_SCHEMA_VERSION}")
 
     def close(self) -> None:
-        """Close the file and release the lock."""
+        """Close the file and release the lease."""
         self._db.close()
-        self._lock.close()
+        self._lease.release()
+
+    def renew_lease(self) -> None:
+        """Tell other hosts that this one lives. Raises TaskHubLostError when one has taken over, as all writes do."""
+        with self._transaction() as db:
+            self._lease.renew(db)
+
+    def check_lease(self) -> None:
+        """Raise TaskHubLostError when another host has taken over."""
+        self._lease.check(self._db)
 
     @contextlib.contextmanager
     def _transaction(self) -> Iterator[sqlite3.Connection]:
         self._db.execute("BEGIN IMMEDIATE")
         try:
+            self._lease.check(self._db)
             yield self._db
         except BaseException:
             self._db.execute("ROLLBACK")
@@ -461,21 +469,6 @@ class TaskHub:
                 "INSERT OR REPLACE INTO timer_triggers VALUES (?,?,?,?,?)",
                 (function, state["last"], state["next"], state["updated"], state["schedule"]),
             )
-
-
-def _lock(path: Path) -> IO[str]:
-    file = path.open("a+")
-    try:
-        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError:
-        file.seek(0)
-        owner = file.read().strip() or "unknown process"
-        file.close()
-        raise TaskHubInUseError(str(path.with_suffix(".db")), owner) from None
-    file.truncate(0)
-    file.write(f"process {os.getpid()}")
-    file.flush()
-    return file
 
 
 def _inline(text: str | None) -> str | None:

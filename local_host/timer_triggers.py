@@ -111,7 +111,8 @@ class TimerTriggers:
         return next((f for f in self._functions if f.metadata.name.lower() == name.lower()), None)
 
     async def call(self, function: TimerFunction, *, past_due: bool = False) -> None:
-        """Call a function now, with the retries of its policy."""
+        """Call a function now, with the retries of its policy. Raises TaskHubLostError instead when that is so."""
+        self._hub.check_lease()
         now = utc_now()
         state = self._hub.timer_state(function.metadata.name) or _state(function, now, function.schedule.next(now))
         status = {"Last": state["last"], "LastUpdated": state["updated"], "Next": state["next"]}

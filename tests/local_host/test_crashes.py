@@ -168,18 +168,6 @@ def test_workers_die_with_the_host(new_host: HostFactory) -> None:
     until(lambda: not any(_is_alive(worker) for worker in workers), 5)
 
 
-def test_a_hub_has_one_host(new_host: HostFactory) -> None:
-    """A second host on the same task hub says which process holds it, and ends."""
-    host = new_host(APP)
-    assert host.process is not None
-    second = host.spawn()
-    assert second.wait(10) == 1
-    assert second.stdout is not None
-    second.stdout.close()
-    assert f"is in use by another host (process {host.process.pid})" in host.log()
-    assert host.run("leaf", [1]) == 2
-
-
 def _is_alive(pid: int) -> bool:
     try:
         return Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[0] != "Z"

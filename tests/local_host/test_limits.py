@@ -62,6 +62,19 @@ def http(context):
         return str(error)[:60]
     return answer
 
+@app.entity_trigger("context", entity_name="Sleeper")
+def sleeper(context):
+    if context.operation_name == "sleep":
+        time.sleep(60)
+    context.set_result("awake")
+
+@app.orchestration_trigger("context")
+def calls_sleeper(context):
+    try:
+        return (yield context.call_entity(df.EntityId("Sleeper", "x"), context.get_input()))
+    except Exception as error:
+        return str(error)
+
 @app.route(route="slow")
 def slow(req: func.HttpRequest) -> func.HttpResponse:
     time.sleep(30)
@@ -69,6 +82,7 @@ def slow(req: func.HttpRequest) -> func.HttpResponse:
 FILES = {
     "host.json": json.dumps(
         {
+            "version": "2.0",
             "functionTimeout": "00:00:02",
             "extensions": {"durableTask": {"maxConcurrentActivityFunctions": 3}},
             "logging": {"logLevel": {"default": "Warning"}},
@@ -103,6 +117,12 @@ def test_orchestrator_over_its_time(host: RunningHost) -> None:
     """An orchestrator that never yields fails, and the host goes on."""
     assert "Timeout value of 00:00:02 exceeded by function 'hangs'" in host.fail("hangs")
     assert host.run("runs", ["awaits", 0]) == 0
+
+
+def test_entity_over_its_time(host: RunningHost) -> None:
+    """The call fails, and the entity goes on with the next one."""
+    assert "Timeout value of 00:00:02 exceeded by function 'sleeper'" in host.run("calls_sleeper", "sleep")
+    assert host.run("calls_sleeper", "look") == "awake"
 
 
 def test_http_function_over_its_time(host: RunningHost) -> None:

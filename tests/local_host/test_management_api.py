@@ -105,14 +105,17 @@ def test_start(host: RunningHost) -> None:
 
 
 def test_start_and_wait(host: RunningHost) -> None:
-    """With timeout and pollingInterval the answer is the output, or 202 when it takes longer."""
+    """With timeout and pollingInterval: the output, the status of a failure, or 202 when it takes longer."""
     answer = host.manage("POST", "orchestrators/quick", '{"a": 1}', timeout="10", pollingInterval="1")
     assert (answer.status, answer.json()) == (200, {"a": 1})
     answer = host.manage("POST", "orchestrators/waits", "1", timeout="0.2", pollingInterval="0.1")
     assert answer.status == 202
     assert "statusQueryGetUri" in answer.json()
     answer = host.manage("POST", "orchestrators/fails", "1", timeout="10", pollingInterval="1")
-    assert (answer.status, answer.json()["runtimeStatus"]) == (500, "Failed")
+    assert (answer.status, answer.json()["runtimeStatus"]) == (200, "Failed")
+    answer = host.manage("POST", "orchestrators/quick", "1", timeout="1", pollingInterval="2")
+    assert answer.status == 400
+    assert answer.json()["ExceptionMessage"] == "Total timeout 1 should be bigger than retry timeout 2"
 
 
 def test_input_as_json_object(host: RunningHost) -> None:

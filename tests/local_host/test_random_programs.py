@@ -8,16 +8,20 @@ from __future__ import annotations
 import os
 import random
 import signal
+import sqlite3
 import time
+from collections import Counter
 from contextlib import suppress
 from typing import Any
+
+import pytest
 
 from tests.local_host.conftest import FINISHED, HostFactory, RunningHost, assert_replays, until
 
 KILLS = int(os.environ.get("LOCAL_HOST_KILLS", "6"))
 SEED = int(os.environ.get("LOCAL_HOST_SEED", "20260131"))
-ROUND = 10
-"""Kills per set of programs."""
+ROUND = 25
+"""Kills of one task hub; with each of them another program begins."""
 
 APP = """
 RETRY = df.RetryOptions(first_retry_interval_in_milliseconds=10, max_number_of_attempts=4)
@@ -155,37 +159,45 @@ def _value(node: dict[str, Any]) -> Any:
     return node["value"]
 
 
-def test_programs_end_as_without_kills(new_host: HostFactory) -> None:
-    """No instance is lost, none returns anything else, every history replays."""
+def test_programs_end_as_without_kills(new_host: HostFactory, request: pytest.FixtureRequest) -> None:
+    """No instance is lost, none returns anything else, nothing completes twice, every history replays."""
     chance = random.Random(SEED)
-    for number in range((KILLS + ROUND - 1) // ROUND):
+    killed: Counter[str] = Counter()
+    instances = 0
+    for first in range(0, KILLS, ROUND):
         host = new_host(APP)
-        runs = {f"run-{i}": Programs(SEED + 100 * number + i) for i in range(4)}
-        programs = {instance_id: maker.program() for instance_id, maker in runs.items()}
-        for instance_id, program in programs.items():
-            host.begin("program", _own_ids(program, instance_id), instance_id)
-            for event in runs[instance_id].events:
-                host.raise_event(instance_id, event, event.upper())
-        for _ in range(min(ROUND, KILLS - ROUND * number)):
+        programs: dict[str, list[dict[str, Any]]] = {}
+        for number in range(first, min(first + ROUND, KILLS)):
+            _begin(host, programs, f"run-{number}", Programs(SEED + number))
             time.sleep(chance.uniform(0.0, 0.25))
-            _kill_something(host, chance)
+            killed[_kill_something(host, chance)] += 1
         for instance_id, program in programs.items():
-            status = host.finish(instance_id, 60)
+            status = host.finish(instance_id, 120)
             assert (status["runtimeStatus"], status["output"]) == ("Completed", expected(program)), instance_id
-        leftovers = [row for row in host.manage("GET", "instances/").json() if row["runtimeStatus"] not in FINISHED]
-        assert leftovers == []
+        rows = host.manage("GET", "instances/").json()
+        assert [row for row in rows if row["runtimeStatus"] not in FINISHED] == []
+        instances += len(rows)
         assert host.stop() == 0
+        assert _ended_twice(host) == []
         assert_replays(host)
+    request.config.get_terminal_writer().line(f"\n{killed.total()} kills {dict(killed)}, {instances} instances")
 
 
-def _kill_something(host: RunningHost, chance: random.Random) -> None:
-    """The whole group, the host alone, or one worker."""
+def _begin(host: RunningHost, programs: dict[str, list[dict[str, Any]]], instance_id: str, maker: Programs) -> None:
+    program = programs[instance_id] = maker.program()
+    host.begin("program", _own_ids(program, instance_id), instance_id)
+    for event in maker.events:
+        host.raise_event(instance_id, event, event.upper())
+
+
+def _kill_something(host: RunningHost, chance: random.Random) -> str:
+    """The whole group, the host alone, or one worker; tells which."""
     what = chance.choice(["group", "group", "host", "worker"])
     if what == "worker":
         workers = until(lambda: host.workers())
         with suppress(ProcessLookupError):
             os.kill(chance.choice(workers), signal.SIGKILL)
-        return
+        return what
     if what == "group":
         host.kill()
     else:
@@ -195,6 +207,22 @@ def _kill_something(host: RunningHost, chance: random.Random) -> None:
         assert host.process.stdout is not None
         host.process.stdout.close()
     host.start()
+    return what
+
+
+def _ended_twice(host: RunningHost) -> list[Any]:
+    """Tasks with two completions in a history, and instances that did not complete exactly once."""
+    db = sqlite3.connect(host.data_dir / "testhubname.db")
+    tasks = db.execute(
+        "SELECT instance_id, event->>'EventType' IN (8, 9), event->>'TaskScheduledId', event->>'TimerId' FROM history "
+        "WHERE event->>'EventType' IN (5, 6, 8, 9, 11) GROUP BY 1, 2, 3, 4 HAVING count(*) > 1"
+    ).fetchall()
+    ends = db.execute(
+        "SELECT instance_id FROM instances LEFT JOIN history USING (instance_id) GROUP BY 1 "
+        "HAVING count(*) FILTER (WHERE event->>'EventType' = 1) <> 1"
+    ).fetchall()
+    db.close()
+    return tasks + ends
 
 
 def _own_ids(program: list[dict[str, Any]], prefix: str) -> list[dict[str, Any]]:

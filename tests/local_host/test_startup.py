@@ -37,7 +37,7 @@ def plan(context):
 def refused(host: RunningHost) -> str:
     """Start a host that must not start: status 1, and a log whose last line is one error."""
     process = host.spawn()
-    assert process.wait(20) == 1
+    assert process.wait(60) == 1
     assert process.stdout is not None
     assert "Host ready" not in process.stdout.read()
     process.stdout.close()
@@ -94,15 +94,19 @@ def test_busy_port(new_host: HostFactory) -> None:
 
 
 def test_local_settings_are_environment_and_the_environment_wins(new_host: HostFactory) -> None:
-    """Values of local.settings.json reach functions, unless the variable is set already."""
-    files = {"local.settings.json": '{"Values": {"GREETING": "from file"}}'}
+    """Values of local.settings.json reach functions, unless the variable is set already; comments are left out."""
+    text = """{
+        "IsEncrypted": false, // "Values" follow
+        "Values": {"GREETING": "from file", /* "GREETING": "no" */ "URL": "http://x/",},
+    }"""
+    files = {"local.settings.json": text}
     assert new_host(HELLO, files=files).get("/api/hello").body == b"from file"
     assert new_host(HELLO, files=files, env={"GREETING": "from shell"}).get("/api/hello").body == b"from shell"
 
 
 def test_host_json(new_host: HostFactory) -> None:
     """routePrefix and hubName are used."""
-    text = '{"extensions": {"http": {"routePrefix": ""}, "durableTask": {"hubName": "MyHub"}}}'
+    text = '{"version": "2.0", "extensions": {"http": {"routePrefix": ""}, "durableTask": {"hubName": "MyHub"}}}'
     host = new_host(HELLO, files={"host.json": text})
     assert host.get("/hello").body == b"hello"
     assert host.get("/api/hello").status == 404
@@ -114,12 +118,20 @@ def test_host_json(new_host: HostFactory) -> None:
     ("files", "message"),
     [
         ({"host.json": "{"}, "host.json is not valid JSON"),
-        ({"host.json": '{"functionTimeout": "soon"}'}, "host.json: 'functionTimeout': 'soon' is no TimeSpan"),
+        ({"host.json": '{"functionTimeout": "00:01:00"}'}, "host.json: 'version' must be '2.0', got None"),
+        ({"host.json": '{"version": "2.0"} {"version": "2.0"}'}, "host.json is not valid JSON"),
         (
-            {"host.json": '{"extensions": {"durableTask": {"maxConcurrentActivityFunctions": 0}}}'},
+            {"host.json": '{"version": "2.0", "functionTimeout": "soon"}'},
+            "host.json: 'functionTimeout': 'soon' is no TimeSpan",
+        ),
+        (
+            {"host.json": '{"version": "2.0", "extensions": {"durableTask": {"maxConcurrentActivityFunctions": 0}}}'},
             "'extensions.durableTask.maxConcurrentActivityFunctions' must be a whole number of 1 or more, got 0",
         ),
-        ({"host.json": '{"extensions": {"durableTask": {"hubName": "a b"}}}'}, "hubName' is 'a b'; valid:"),
+        (
+            {"host.json": '{"version": "2.0", "extensions": {"durableTask": {"hubName": "a b"}}}'},
+            "hubName' is 'a b'; valid:",
+        ),
         ({"local.settings.json": '{"Values": []}'}, "local.settings.json: 'Values' must be an object"),
     ],
 )
@@ -185,9 +197,22 @@ def test_reload(new_host: HostFactory) -> None:
     source = script.read_text()
     assert host.get("/api/hello").body == b"hello"
     script.write_text(source + "\nthis is no Python")
-    until(lambda: "waiting for a change of the app" in host.log(), 15)
+    until(lambda: "waiting for a change of the app" in host.log())
     script.write_text(source.replace('"GREETING", "hello"', '"GREETING", "changed"'))
-    until(lambda: _body(host) == b"changed", 15)
+    until(lambda: _body(host) == b"changed")
+
+
+def test_reload_of_a_change_while_starting(new_host: HostFactory) -> None:
+    """A change that comes after the app was read, and before the host is ready, is not missed."""
+    source = """
+    script = Path("function_app.py")
+    if "BROKEN" in script.read_text():
+        script.write_text("import azure.durable_functions as df\\napp = df.DFApp()")
+        raise RuntimeError  # BROKEN
+    """
+    host = new_host(source, arguments=("--reload",))
+    assert "waiting for a change of the app" in host.log()
+    assert host.get("/admin/functions").json() == []
 
 
 def _body(host: RunningHost) -> bytes:

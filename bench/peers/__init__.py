@@ -1,0 +1,1 @@
+"""What people would take instead of the embedded host."""
