@@ -10,7 +10,8 @@ Expressions, relations and keys are written by developers in an export type and 
 Values come from requests and are only ever bound.
 """
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
+from contextlib import closing
 from dataclasses import replace
 from itertools import repeat
 from typing import Any, Protocol
@@ -75,7 +76,7 @@ def is_select(query: Query) -> bool:
 def hop(
     sizes: Iterator[int],
     boundary: Callable[[Key | None, int], Key | None],
-    keys: Callable[[Key | None], "Iterator[KeyBatch]"],
+    keys: Callable[[Key | None], "Generator[KeyBatch, None, None]"],
 ) -> list[KeyRange]:
     """Cut by hopping: ``boundary(after, size)`` is the key of the size-th row after a key, None when there are fewer.
 
@@ -93,8 +94,13 @@ def hop(
         after = upper
 
 
-def walk(sizes: Iterator[int], batches: "Iterator[KeyBatch]") -> list[KeyRange]:
-    """Cut in one pass over all the keys, in order."""
+def walk(sizes: Iterator[int], batches: "Generator[KeyBatch, None, None]") -> list[KeyRange]:
+    """Cut in one pass over all the keys, in order. ``batches`` is closed, before its cursor is, whatever happens."""
+    with closing(batches):
+        return _walk(sizes, batches)
+
+
+def _walk(sizes: Iterator[int], batches: "Iterator[KeyBatch]") -> list[KeyRange]:
     ranges: list[KeyRange] = []
     lower: Key | None = None
     last: Key | None = None

@@ -271,7 +271,7 @@ def _boundary(cursor: Any, query: Query, types: dict[str, str], after: Key | Non
     return _key(query, row) if row else None
 
 
-def _keys(cursor: Any, query: Query, types: dict[str, str], after: Key | None) -> Iterator[KeyBatch]:
+def _keys(cursor: Any, query: Query, types: dict[str, str], after: Key | None) -> Generator[KeyBatch, None, None]:
     values = _Values(types)
     statement = f"select {_key_texts(query)} from {query.relation}{where(query, values, after)}"
     values.bind_to(cursor)

@@ -149,7 +149,7 @@ class SqliteSource:
         row = cursor.fetchone()
         return _key(row) if row else None
 
-    def _keys(self, cursor: Any, query: Query, after: Key | None) -> Iterator[KeyBatch]:
+    def _keys(self, cursor: Any, query: Query, after: Key | None) -> Generator[KeyBatch, None, None]:
         values = _Values()
         # json_array keeps each value's own type, whatever the first rows hold; null stands for a key that has one.
         nulls = " or ".join(f"{column.expression} is null" for column in query.key)

@@ -5,6 +5,7 @@ import subprocess
 import sys
 import threading
 import traceback
+from collections.abc import Iterator
 from datetime import date, datetime
 from itertools import cycle, repeat
 from pathlib import Path
@@ -178,6 +179,20 @@ def test_sizes_that_end_too_soon(database: Database) -> None:
 
 
 # --- Conditions ------------------------------------------------------------------------------------------------------
+
+
+def test_a_plan_that_is_given_up_leaves_no_statement_open(database: Database) -> None:
+    """The keys' reader is closed before its connection is, though the error that goes up still holds it."""
+    many_people(database, 50_000)
+
+    def given_up() -> Iterator[int]:
+        yield 10
+        raise RuntimeError
+
+    with pytest.raises(RuntimeError) as caught:
+        database.source.plan(Query("(select * from people) as p", (ID,), (ID,)), given_up())
+    held = [frame.f_locals["batches"] for frame, _ in traceback.walk_tb(caught.tb) if frame.f_code.co_name == "walk"]
+    assert [keys.gi_frame for keys in held] == [None]
 
 
 @pytest.mark.parametrize("value", NAUGHTY)
