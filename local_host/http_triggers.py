@@ -180,12 +180,21 @@ class HttpFunction:
         return "/".join(part for part in (origin, prefix, self.route.template) if part)
 
 
+_RESERVED = ("admin", "runtime")
+"""The platform keeps what begins so for itself (``ScriptHost.ValidateHttpFunction``)."""
+
+
 def http_functions(functions: Iterable[FunctionMetadata]) -> list[HttpFunction]:
     """Read routes and methods from the triggers. Raises AppLoadError when a route is not valid."""
     found = []
     for metadata in functions:
         trigger = metadata.trigger
         template = str(trigger.get("route") or metadata.name)
+        if template.strip("/").lower().startswith(_RESERVED):
+            raise AppLoadError(
+                f"cannot load the {metadata.name} function: the specified route conflicts with one or more built in "
+                f"routes: none may begin with {' or '.join(_RESERVED)}, whatever the prefix"
+            )
         try:
             route = Route(template)
         except (ValueError, re.error) as error:

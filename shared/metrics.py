@@ -1,7 +1,7 @@
 """What is counted and measured, in which words, and how it gets from this process to where all processes are added up.
 
 Every process counts for itself. Two seconds after something was counted it saves its sums as one row of a table
-(``shared/storage/counts.py``), which ``/admin/metrics`` adds up over all rows: the numbers are those of the whole
+(``shared/storage/counts.py``), which ``/ops/metrics`` adds up over all rows: the numbers are those of the whole
 service, whichever worker answers, and stay when a worker is gone (docs/decisions/0006-counts-are-kept-in-storage.md).
 """
 

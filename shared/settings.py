@@ -251,7 +251,7 @@ class Settings(BaseModel):
     max_webhooks_per_tenant: Quota = Field(default=20, description="How many webhooks a tenant may have.")
 
     telemetry_exporter: Literal["none", "otlp", "azure-monitor"] = Field(
-        default="none", description="Where traces and metrics go besides `/admin/metrics`; see docs/telemetry.md."
+        default="none", description="Where traces and metrics go besides `/ops/metrics`; see docs/telemetry.md."
     )
     otel_exporter_otlp_endpoint: str = Field(
         default="", description="With otlp: base URL of the collector, such as http://localhost:4318; HTTP, protobuf."

@@ -1,4 +1,4 @@
-"""``/admin``: what the service does now, and what operators switch: pauses and quotas."""
+"""``/ops``: what the service does now, and what operators switch: pauses and quotas."""
 
 import json
 import re
@@ -59,7 +59,7 @@ class Quotas(Body):
     bytes_per_user: Quota | None = None
 
 
-@bp.route(route="admin/overview", methods=["GET", "HEAD"])
+@bp.route(route="ops/overview", methods=["GET", "HEAD"])
 @endpoint
 async def overview(req: func.HttpRequest) -> func.HttpResponse:
     await operator_of(req)
@@ -67,7 +67,7 @@ async def overview(req: func.HttpRequest) -> func.HttpResponse:
     return json_response(await in_thread(overview_of, context))
 
 
-@bp.route(route="admin/tenants", methods=["GET", "HEAD"])
+@bp.route(route="ops/tenants", methods=["GET", "HEAD"])
 @endpoint
 async def tenants(req: func.HttpRequest) -> func.HttpResponse:
     await operator_of(req)
@@ -75,20 +75,20 @@ async def tenants(req: func.HttpRequest) -> func.HttpResponse:
     return json_response({"items": await in_thread(tenants_of, context)})
 
 
-@bp.route(route="admin/running", methods=["GET", "HEAD"])
+@bp.route(route="ops/running", methods=["GET", "HEAD"])
 @bp.durable_client_input(client_name="client")
 @endpoint
 async def running(req: func.HttpRequest, client: df.DurableOrchestrationClient) -> func.HttpResponse:
     await operator_of(req)
     if wrong := [name for name in req.params if name != "limit"]:
         raise ValidationFailed([FieldError(name, unknown("parameter", name, ["limit"])) for name in wrong])
-    limit = limit_of(req.params.get("limit", "20"))
+    limit = limit_of(req.params.get("limit"), 20)
     context = await request_services()
     records = await in_thread(oldest_running, context, limit)
     return json_response({"items": [await running_export(record, client) for record in records]})
 
 
-@bp.route(route="admin/pauses", methods=["GET", "HEAD"])
+@bp.route(route="ops/pauses", methods=["GET", "HEAD"])
 @endpoint
 async def pauses(req: func.HttpRequest) -> func.HttpResponse:
     await operator_of(req)
@@ -96,31 +96,31 @@ async def pauses(req: func.HttpRequest) -> func.HttpResponse:
     return json_response({"items": await in_thread(pauses_of, context)})
 
 
-@bp.route(route="admin/tenants/{tenant}/pause", methods=["POST"])
+@bp.route(route="ops/tenants/{tenant}/pause", methods=["POST"])
 @endpoint
 async def pause_tenant(req: func.HttpRequest) -> func.HttpResponse:
     return await switch(req, "tenant", pause=True)
 
 
-@bp.route(route="admin/tenants/{tenant}/resume", methods=["POST"])
+@bp.route(route="ops/tenants/{tenant}/resume", methods=["POST"])
 @endpoint
 async def resume_tenant(req: func.HttpRequest) -> func.HttpResponse:
     return await switch(req, "tenant", pause=False)
 
 
-@bp.route(route="admin/export-types/{name}/pause", methods=["POST"])
+@bp.route(route="ops/export-types/{name}/pause", methods=["POST"])
 @endpoint
 async def pause_export_type(req: func.HttpRequest) -> func.HttpResponse:
     return await switch(req, "export-type", pause=True)
 
 
-@bp.route(route="admin/export-types/{name}/resume", methods=["POST"])
+@bp.route(route="ops/export-types/{name}/resume", methods=["POST"])
 @endpoint
 async def resume_export_type(req: func.HttpRequest) -> func.HttpResponse:
     return await switch(req, "export-type", pause=False)
 
 
-@bp.route(route="admin/tenants/{tenant}/quotas", methods=["PUT"])
+@bp.route(route="ops/tenants/{tenant}/quotas", methods=["PUT"])
 @endpoint
 async def put_quotas(req: func.HttpRequest) -> func.HttpResponse:
     await operator_of(req)

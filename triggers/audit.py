@@ -1,4 +1,4 @@
-"""``/admin/audit``: who did what to a tenant's exports, for those who administer it."""
+"""``/ops/audit``: who did what to a tenant's exports, for those who administer it."""
 
 from collections.abc import Callable, Mapping
 from functools import partial
@@ -17,7 +17,7 @@ from triggers.trail import about
 bp = df.Blueprint()
 
 
-@bp.route(route="admin/audit", methods=["GET", "HEAD"])
+@bp.route(route="ops/audit", methods=["GET", "HEAD"])
 @endpoint
 async def audit_log(req: func.HttpRequest) -> func.HttpResponse:
     caller = await caller_of(req)
@@ -55,8 +55,10 @@ def audit_query(params: Mapping[str, str]) -> tuple[AuditQuery, int, str]:
     if errors:
         raise ValidationFailed(errors)
     query = AuditQuery(*(found.get(name, "") for name in ("action", "user", "exportId", "from", "to")))
-    return query, found.get("limit", 50), found.get("cursor", "")
+    return query, found.get("limit", _ITEMS), found.get("cursor", "")
 
+
+_ITEMS = 50
 
 _CHECKS: Mapping[str, Callable[[str], Any]] = {
     "action": lambda text: choice_of("action", text, ACTIONS),
@@ -64,7 +66,7 @@ _CHECKS: Mapping[str, Callable[[str], Any]] = {
     "exportId": lambda text: short_of("exportId", text, 64),
     "from": partial(instant_of, "from"),
     "to": partial(instant_of, "to"),
-    "limit": limit_of,
+    "limit": lambda text: limit_of(text, _ITEMS),
     "cursor": cursor_of,
 }
 

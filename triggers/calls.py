@@ -542,7 +542,7 @@ _WRITTEN: tuple[Call, ...] = (
     Call(
         "audit_log",
         "GET",
-        "admin/audit",
+        "ops/audit",
         "Who did what, from where",
         Access.ADMIN,
         {200: Answer("A page.", r.AuditPage)},
@@ -552,7 +552,7 @@ _WRITTEN: tuple[Call, ...] = (
     Call(
         "overview",
         "GET",
-        "admin/overview",
+        "ops/overview",
         "What the service does now",
         Access.OPERATOR,
         {200: Answer("It.", r.Overview)},
@@ -561,7 +561,7 @@ _WRITTEN: tuple[Call, ...] = (
     Call(
         "tenants",
         "GET",
-        "admin/tenants",
+        "ops/tenants",
         "What each tenant uses and may use",
         Access.OPERATOR,
         {200: Answer("They.", r.TenantUses)},
@@ -570,7 +570,7 @@ _WRITTEN: tuple[Call, ...] = (
     Call(
         "running",
         "GET",
-        "admin/running",
+        "ops/running",
         "The exports that have been running for longest, with their slowest parts",
         Access.OPERATOR,
         {200: Answer("They.", r.RunningExports)},
@@ -580,7 +580,7 @@ _WRITTEN: tuple[Call, ...] = (
     Call(
         "pauses",
         "GET",
-        "admin/pauses",
+        "ops/pauses",
         "What is paused",
         Access.OPERATOR,
         {200: Answer("It.", r.Pauses)},
@@ -600,16 +600,16 @@ _WRITTEN: tuple[Call, ...] = (
             tag="admin",
         )
         for function, route, summary, parameter in (
-            ("pause_tenant", "admin/tenants/{tenant}/pause", "Begin no export of a tenant", _TENANT),
-            ("resume_tenant", "admin/tenants/{tenant}/resume", "Begin exports of a tenant again", _TENANT),
-            ("pause_export_type", "admin/export-types/{name}/pause", "Begin no export of a type", _TYPE),
-            ("resume_export_type", "admin/export-types/{name}/resume", "Begin exports of a type again", _TYPE),
+            ("pause_tenant", "ops/tenants/{tenant}/pause", "Begin no export of a tenant", _TENANT),
+            ("resume_tenant", "ops/tenants/{tenant}/resume", "Begin exports of a tenant again", _TENANT),
+            ("pause_export_type", "ops/export-types/{name}/pause", "Begin no export of a type", _TYPE),
+            ("resume_export_type", "ops/export-types/{name}/resume", "Begin exports of a type again", _TYPE),
         )
     ),
     Call(
         "put_quotas",
         "PUT",
-        "admin/tenants/{tenant}/quotas",
+        "ops/tenants/{tenant}/quotas",
         "Give a tenant quotas of its own",
         Access.OPERATOR,
         {200: Answer("Those that it has now.", r.QuotasInForce)},
@@ -621,7 +621,7 @@ _WRITTEN: tuple[Call, ...] = (
     Call(
         "metrics_page",
         "GET",
-        "admin/metrics",
+        "ops/metrics",
         "The numbers of the service for Prometheus",
         Access.OPERATOR,
         {200: Answer("They.", media_type="text/plain")},

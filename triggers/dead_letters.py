@@ -19,8 +19,9 @@ from shared.storage.names import parts_folder
 from shared.storage.parts import stored_parts
 from shared.transitions import Status
 from triggers.control import retry
-from triggers.exports import accepted, cursor_of, limit_of
+from triggers.exports import accepted
 from triggers.http import caller_of, endpoint, in_thread, json_response, request_services
+from triggers.parameters import cursor_of, limit_of
 from triggers.starts import start_in_turn
 
 bp = df.Blueprint()

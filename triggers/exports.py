@@ -27,6 +27,7 @@ from shared.transitions import FINAL, Status
 from triggers.estimates import check_limits
 from triggers.http import caller_of, endpoint, in_thread, json_response, request_services
 from triggers.manners import REVALIDATE
+from triggers.parameters import cursor_of, limit_of, wrong_cursor
 from triggers.progress import look_ahead, progress_of
 from triggers.seen import note_seen
 from triggers.starts import start, start_in_turn
@@ -125,7 +126,7 @@ async def list_exports(req: func.HttpRequest) -> func.HttpResponse:
     try:
         records, cursor = await in_thread(context.records.page, caller.tenant, query.listing, query.limit, query.cursor)
     except ValueError:
-        raise _wrong_cursor() from None
+        raise wrong_cursor() from None
     items = [resource(record, {}, context.settings, utc_now()) for record in records]
     return json_response({"items": items, "nextCursor": cursor or None})
 
@@ -333,29 +334,6 @@ def _instant(text: str) -> datetime:
     if moment.tzinfo is None:
         raise ValueError("no time zone")
     return moment.astimezone(UTC)
-
-
-def limit_of(text: str | None, default: int) -> int:
-    """The parameter ``limit`` of a listing. Raises ``ValidationFailed``."""
-    if text is None:
-        return default
-    if not text.isdecimal() or not text.isascii() or not 1 <= int(text) <= 200:
-        raise ValidationFailed([FieldError("limit", f"takes a whole number from 1 to 200, got '{text[:20]}'")])
-    return int(text)
-
-
-_CURSOR_LIMIT = 1_000
-
-
-def cursor_of(text: str | None) -> str:
-    """The parameter ``cursor`` of a listing. Raises ``ValidationFailed``."""
-    if text and not (text.replace("-", "").isalnum() and text.isascii() and len(text) <= _CURSOR_LIMIT):
-        raise _wrong_cursor()
-    return text or ""
-
-
-def _wrong_cursor() -> ValidationFailed:
-    return ValidationFailed([FieldError("cursor", "is not one that a listing gave; leave it out to start again")])
 
 
 def _quoted(text: str) -> str:

@@ -1,4 +1,4 @@
-"""``/admin/metrics``: the numbers of the whole service for Prometheus, for those who run it."""
+"""``/ops/metrics``: the numbers of the whole service for Prometheus, for those who run it."""
 
 import azure.durable_functions as df
 import azure.functions as func
@@ -11,7 +11,7 @@ from triggers.http import caller_of, endpoint, in_thread, request_services
 bp = df.Blueprint()
 
 
-@bp.route(route="admin/metrics", methods=["GET", "HEAD"])
+@bp.route(route="ops/metrics", methods=["GET", "HEAD"])
 @endpoint
 async def metrics_page(req: func.HttpRequest) -> func.HttpResponse:
     caller = await caller_of(req)

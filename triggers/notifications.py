@@ -12,9 +12,10 @@ from shared.notifications import Notification
 from shared.records import iso
 from shared.services import Services
 from shared.settings import Settings
-from triggers.exports import cursor_of, limit_of, links
+from triggers.exports import links
 from triggers.http import caller_of, endpoint, in_thread, json_response, request_services
 from triggers.manners import REVALIDATE
+from triggers.parameters import cursor_of, limit_of
 from triggers.seen import note_seen
 
 bp = df.Blueprint()

@@ -6,21 +6,28 @@ from shared.errors import FieldError, ValidationFailed, unknown
 from shared.records import from_iso, iso
 
 _MOST_ITEMS = 200
-_CURSOR_LIMIT = 64
+_CURSOR_LIMIT = 1_000
 
 
-def limit_of(text: str) -> int:
+def limit_of(text: str | None, default: int) -> int:
     """How many items a page has: 1 to 200."""
+    if text is None:
+        return default
     if not text.isdecimal() or not text.isascii() or not 1 <= int(text) <= _MOST_ITEMS:
         raise _wrong("limit", f"takes a whole number from 1 to {_MOST_ITEMS}, got '{text[:20]}'")
     return int(text)
 
 
-def cursor_of(text: str) -> str:
+def cursor_of(text: str | None) -> str:
     """Where a page ended."""
     if text and not (text.replace("-", "").isalnum() and text.isascii() and len(text) <= _CURSOR_LIMIT):
-        raise _wrong("cursor", "is not one that a listing gave; leave it out to start again")
-    return text
+        raise wrong_cursor()
+    return text or ""
+
+
+def wrong_cursor() -> ValidationFailed:
+    """A cursor that is none, as may show only when it is used."""
+    return _wrong("cursor", "is not one that a listing gave; leave it out to start again")
 
 
 def instant_of(name: str, text: str) -> str:

@@ -19,8 +19,8 @@ from shared.schedules.records import ACTIVE, PAUSED, Run, Schedule
 from shared.schedules.requests import ScheduleChanges, ScheduleRequest, check_export, check_timing
 from shared.services import Services
 from shared.settings import Settings
-from triggers.exports import cursor_of, limit_of
 from triggers.http import caller_of, endpoint, in_thread, json_response, request_services
+from triggers.parameters import cursor_of, limit_of
 
 bp = df.Blueprint()
 

@@ -17,8 +17,8 @@ from shared.services import Services
 from shared.storage.names import delivery_instance
 from shared.webhooks.deliveries import ROUNDS, Attempt, Delivery, DeliveryStatus, in_round
 from shared.webhooks.endpoints import Endpoint
-from triggers.exports import cursor_of, limit_of
 from triggers.http import endpoint, in_thread, json_response
+from triggers.parameters import cursor_of, limit_of
 from triggers.webhooks import visible_endpoint
 
 bp = df.Blueprint()

@@ -12,6 +12,7 @@ import pytest
 
 from local_host.app_index import LoadedFunction, load_function
 from local_host.errors import AppLoadError
+from local_host.http_triggers import http_functions
 
 
 def index(source: str) -> list[LoadedFunction]:
@@ -126,6 +127,13 @@ def test_refused(source: str, message: str) -> None:
 def test_accepted(source: str) -> None:
     """What Azure loads is loaded."""
     assert [loaded.metadata.name for loaded in index(source)] == ["work"]
+
+
+@pytest.mark.parametrize("route", ["admin/audit", "Administration", "/runtime/x"])
+def test_routes_of_the_platform_are_refused(route: str) -> None:
+    """It takes no function whose route begins as its own do; neither is one taken here."""
+    with pytest.raises(AppLoadError, match="cannot load the work function: the specified route conflicts"):
+        http_functions([_metadata(f"@app.route(route='{route}')\ndef work(req: func.HttpRequest) -> str: pass")])
 
 
 def _metadata(source: str) -> Any:

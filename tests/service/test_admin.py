@@ -18,10 +18,10 @@ NOW = datetime(2026, 3, 1, 12, 0, 10, tzinfo=UTC)
 def resumed(people: People) -> Iterator[None]:
     """Whatever a test pauses or grants is as it was, afterwards."""
     yield
-    for pause in people.sam.call("GET", "/admin/pauses").json()["items"]:
-        assert people.sam.call("POST", f"/admin/{pause['kind']}s/{pause['name']}/resume").status_code == 200
+    for pause in people.sam.call("GET", "/ops/pauses").json()["items"]:
+        assert people.sam.call("POST", f"/ops/{pause['kind']}s/{pause['name']}/resume").status_code == 200
     for tenant in ("acme", "globex"):
-        assert people.sam.call("PUT", f"/admin/tenants/{tenant}/quotas", json={}).status_code == 200
+        assert people.sam.call("PUT", f"/ops/tenants/{tenant}/quotas", json={}).status_code == 200
 
 
 def ask(client: Client, export_type: str = "users") -> Any:
@@ -35,7 +35,7 @@ def test_a_paused_tenant_begins_nothing(people: People) -> None:
     running = people.ada.start(exportType="sessions")
     made = ask(people.ada).json()["id"]
     body = {"reason": "the database moves until 18:00 UTC"}
-    paused = people.sam.call("POST", "/admin/tenants/acme/pause", json=body)
+    paused = people.sam.call("POST", "/ops/tenants/acme/pause", json=body)
     assert (paused.status_code, paused.json()["paused"], paused.json()["by"]) == (200, True, "sam")
     sentence = (
         "your organisation's exports are paused: the database moves until 18:00 UTC; exports that have begun go on"
@@ -45,20 +45,20 @@ def test_a_paused_tenant_begins_nothing(people: People) -> None:
     assert people.ada.wait(running)["status"] == "Completed"
     assert people.ada.wait(made)["status"] == "Completed"
     assert people.ada.call("GET", f"/exports/{made}/download").status_code == 302
-    assert people.sam.call("POST", "/admin/tenants/acme/resume").json()["paused"] is False
+    assert people.sam.call("POST", "/ops/tenants/acme/resume").json()["paused"] is False
     assert ask(people.ada).status_code == 202
 
 
 @pytest.mark.usefixtures("resumed")
 def test_a_paused_type_begins_nothing(people: People) -> None:
     """For any tenant; other types go on. Who paused it is in the audit log."""
-    people.sam.call("POST", "/admin/export-types/analytics/pause", json={"reason": "wrong sums"})
+    people.sam.call("POST", "/ops/export-types/analytics/pause", json={"reason": "wrong sums"})
     for client in (people.ada, people.bea):
         assert_problem(ask(client, "analytics"), "paused", detail="exports of type analytics are paused: wrong sums")
         assert ask(client).status_code == 202
-    (pause,) = people.sam.call("GET", "/admin/pauses").json()["items"]
+    (pause,) = people.sam.call("GET", "/ops/pauses").json()["items"]
     assert (pause["kind"], pause["name"], pause["reason"]) == ("export-type", "analytics", "wrong sums")
-    log = people.sam.call("GET", "/admin/audit?action=changed&limit=1").json()["items"]
+    log = people.sam.call("GET", "/ops/audit?action=changed&limit=1").json()["items"]
     assert [(e["user"], e["subject"]) for e in log] == [("sam", "paused export-type analytics")]
 
 
@@ -69,9 +69,9 @@ def test_a_failed_export_of_a_paused_type_is_not_retried(fragile: Fragile) -> No
     export_id = gus.start(exportType="analytics")
     assert gus.wait(export_id)["status"] == "Failed"
     fragile.bring_database_back()
-    sam.call("POST", "/admin/export-types/analytics/pause", json={"reason": "r"})
+    sam.call("POST", "/ops/export-types/analytics/pause", json={"reason": "r"})
     assert_problem(gus.call("POST", f"/exports/{export_id}/retry"), "paused", detail="analytics are paused: r")
-    sam.call("POST", "/admin/export-types/analytics/resume")
+    sam.call("POST", "/ops/export-types/analytics/resume")
     assert gus.call("POST", f"/exports/{export_id}/retry").status_code == 202
     assert gus.wait(export_id)["status"] == "Completed"
 
@@ -81,12 +81,12 @@ def test_a_tenant_has_quotas_of_its_own(people: People) -> None:
     """From the next request on; others keep the settings', and so does what is left out."""
     made = ask(people.bea)
     people.bea.wait(made.json()["id"])
-    answer = people.sam.call("PUT", "/admin/tenants/globex/quotas", json={"exportsPerTenant": 1.0})
+    answer = people.sam.call("PUT", "/ops/tenants/globex/quotas", json={"exportsPerTenant": 1.0})
     assert (answer.json()["exportsPerTenant"], answer.json()["exportsPerUser"]) == (1, 1000)
     refused = ask(people.bea)
     assert_problem(refused, "quota-reached", detail="exports today; the limit is 1; try again after midnight UTC")
     assert ask(people.ada).status_code == 202
-    entries = {e["tenant"]: e for e in people.sam.call("GET", "/admin/tenants").json()["items"]}
+    entries = {e["tenant"]: e for e in people.sam.call("GET", "/ops/tenants").json()["items"]}
     assert entries["globex"]["quotas"]["exportsPerTenant"] == 1
     assert entries["acme"]["quotas"]["exportsPerTenant"] == 10_000
     assert entries["globex"]["exportsToday"] >= 1
@@ -96,27 +96,25 @@ def test_a_tenant_has_quotas_of_its_own(people: People) -> None:
 def test_what_is_wrong_is_named(people: People) -> None:
     """Field by field; what is not there is a 404."""
     call = people.sam.call
-    assert_problem(call("POST", "/admin/tenants/acme/pause", json={}), "validation-failed", reason="is required")
-    long = call("POST", "/admin/tenants/acme/pause", json={"reason": "x" * 201})
+    assert_problem(call("POST", "/ops/tenants/acme/pause", json={}), "validation-failed", reason="is required")
+    long = call("POST", "/ops/tenants/acme/pause", json={"reason": "x" * 201})
     assert_problem(long, "validation-failed", reason="at most 200 characters")
-    wrong = call("PUT", "/admin/tenants/acme/quotas", json={"runningPerUser": 0, "runningPerUsr": 1})
+    wrong = call("PUT", "/ops/tenants/acme/quotas", json={"runningPerUser": 0, "runningPerUsr": 1})
     assert_problem(
         wrong,
         "validation-failed",
         runningPerUser="greater than or equal to 1, got 0",
         runningPerUsr="did you mean 'runningPerUser'?",
     )
-    unknown = call("POST", "/admin/export-types/sesions/pause", json={"reason": "r"})
+    unknown = call("POST", "/ops/export-types/sesions/pause", json={"reason": "r"})
     assert_problem(unknown, "not-found", detail="did you mean 'sessions'?")
-    assert_problem(
-        call("GET", "/admin/running?max=3"), "validation-failed", max="unknown parameter 'max'; known: limit"
-    )
+    assert_problem(call("GET", "/ops/running?max=3"), "validation-failed", max="unknown parameter 'max'; known: limit")
 
 
 def test_the_overview_counts_everything(people: People) -> None:
     """Whichever worker answers; an export that ends is one more."""
     people.ada.wait(ask(people.ada).json()["id"])
-    found = people.sam.call("GET", "/admin/overview").json()
+    found = people.sam.call("GET", "/ops/overview").json()
     assert found["exports"]["Pending"] >= 1
     assert found["exportTypes"]["users"] >= 1
     assert found["running"] >= 0
@@ -128,10 +126,10 @@ def test_running_exports_show_their_slowest_parts(fragile: Fragile) -> None:
     sam, ada = fragile.client("sam"), fragile.client("ada")
     export_id = ada.start(exportType="sessions")
     ada.wait_for_log(export_id, "planned")
-    found = next(e for e in sam.call("GET", "/admin/running").json()["items"] if e["id"] == export_id)
+    found = next(e for e in sam.call("GET", "/ops/running").json()["items"] if e["id"] == export_id)
     assert (found["tenant"], found["exportType"], found["createdBy"]) == ("acme", "sessions", "ada")
     while not found["slowestParts"]:
-        listed = sam.call("GET", "/admin/running?limit=200").json()["items"]
+        listed = sam.call("GET", "/ops/running?limit=200").json()["items"]
         found = next(e for e in listed if e["id"] == export_id)
     assert len(found["slowestParts"]) <= 5
     assert all(1 <= part["part"] <= 160 for part in found["slowestParts"])
@@ -139,7 +137,7 @@ def test_running_exports_show_their_slowest_parts(fragile: Fragile) -> None:
     assert seconds == sorted(seconds, reverse=True)
     ada.call("POST", f"/exports/{export_id}/cancel")
     ada.wait_for_log(export_id, "cleared")
-    assert export_id not in {e["id"] for e in sam.call("GET", "/admin/running").json()["items"]}
+    assert export_id not in {e["id"] for e in sam.call("GET", "/ops/running").json()["items"]}
 
 
 def test_a_history_tells_how_long_parts_take() -> None:

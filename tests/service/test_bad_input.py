@@ -16,7 +16,7 @@ CASES: list[tuple[str, dict[str, Any], dict[str, str]]] = [
     ("format beyond recognition", {"format": "'; drop table"}, {"format": "known: csv"}),
     ("unknown field", {"filter": {}}, {"filter": "unknown field 'filter'; did you mean 'filters'? known: exportType"}),
     ("unknown field inside", {"dateRange": {"until": "2026-01-01"}}, {"dateRange.until": "known: from, to"}),
-    ("unknown channel", {"notify": {"sms": True}}, {"notify.sms": "unknown field 'sms'; known: email"}),
+    ("unknown channel", {"notify": {"sms": True}}, {"notify.sms": "unknown field 'sms'; known: graceSeconds"}),
     (
         "unknown filter",
         {"filters": {"stauts": "a"}},

@@ -17,7 +17,7 @@ Numbers = dict[tuple[str, tuple[tuple[str, str], ...]], float]
 
 def numbers(client: Client) -> Numbers:
     """Every sample by its name and labels, read by Prometheus' own client library."""
-    answer = client.call("GET", "/admin/metrics")
+    answer = client.call("GET", "/ops/metrics")
     assert (answer.status_code, answer.headers["Content-Type"]) == (200, "text/plain; charset=utf-8")
     return {
         (sample.name, tuple(sorted(sample.labels.items()))): sample.value
@@ -85,7 +85,7 @@ def test_rows_bytes_and_times_are_those_of_the_exports(counted: Any) -> None:
 
 def test_every_instrument_is_described(people: People) -> None:
     """Also one that has counted nothing yet, so that a graph can be drawn before."""
-    text = people.sam.call("GET", "/admin/metrics").text
+    text = people.sam.call("GET", "/ops/metrics").text
     families = {family.name: family for family in text_string_to_metric_families(text)}
     for instrument in INSTRUMENTS:
         assert families[instrument.name].documentation == instrument.summary
@@ -110,5 +110,9 @@ def test_retries_and_failures_are_counted(fragile: Fragile) -> None:
 
 def test_only_operators_read_them(people: People) -> None:
     """They tell of all tenants."""
-    assert_problem(people.ada.call("GET", "/admin/metrics"), "not-allowed", detail="SuperAdmins")
-    assert requests.get(f"{people.api}/admin/metrics", timeout=30).status_code == 401
+    assert_problem(
+        people.ada.call("GET", "/ops/metrics"),
+        "not-allowed",
+        detail="this is for operators: SuperAdmin",
+    )
+    assert requests.get(f"{people.api}/ops/metrics", timeout=30).status_code == 401

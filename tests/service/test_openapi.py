@@ -96,8 +96,8 @@ def test_the_service_does_what_its_document_says(tried: Stack, tmp_path: Path, u
 def resume_everything(tried: Stack) -> None:
     """An operator who tries everything pauses export types, too."""
     sam = Client(tried.api, "sam")
-    for pause in sam.call("GET", "/admin/pauses").json()["items"]:
-        assert sam.call("POST", f"/admin/{pause['kind']}s/{pause['name']}/resume").status_code == 200
+    for pause in sam.call("GET", "/ops/pauses").json()["items"]:
+        assert sam.call("POST", f"/ops/{pause['kind']}s/{pause['name']}/resume").status_code == 200
 
 
 def test_it_names_every_route(document: dict[str, Any]) -> None:

@@ -77,7 +77,8 @@ def test_a_failed_export_goes_on_from_its_parts(
     if file_format == "csv":
         assert status["file"]["sha256"] == calm["file"]["sha256"]
     assert (status["file"]["rows"], status["file"]["bytes"]) == (calm["file"]["rows"], calm["file"]["bytes"])
-    actions = [line["action"] for line in sam.logs(export_id)]
+    told = ("mail", "in-app")
+    actions = [line["action"] for line in sam.logs(export_id) if not line["action"].startswith(told)]
     assert actions[:5] == ["requested", "planned", "failed", "retried", "planned"]
     line = next(line for line in sam.logs(export_id) if line["action"] == "retried")
     assert line["message"] == "Sam Okafor asked to go on from the parts that are there."

@@ -50,6 +50,7 @@ def narrow(azurite: Azurite, database: Path, tmp_path_factory: pytest.TempPathFa
         "MAX_BYTES_PER_DAY_PER_USER": "10000000",
         "RETENTION_SCHEDULE": "0 0 0 1 1 *",
         "WATCHDOG_SCHEDULE": "0 0 0 1 1 *",
+        "WATCHDOG_GRACE_SECONDS": "0",
     }
     with stack.host(home, port, settings):
         yield Fragile(f"http://127.0.0.1:{port}", own, storage)

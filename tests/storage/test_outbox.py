@@ -11,7 +11,7 @@ import pytest
 
 from demo.azurite_server import Azurite
 from shared.outbox import Entry, EventType, Outbox
-from shared.records import ExportRecord, ExportRecords, iso, new_export_id
+from shared.records import ExportRecord, ExportRecords, Listing, iso, new_export_id
 from shared.settings import Settings
 from shared.storage.accounts import table_service
 from shared.transitions import IllegalTransition, Status
@@ -165,7 +165,7 @@ def test_a_listing_of_exports_ends_before_the_outbox(records: ExportRecords, new
     made = new_record(Status.PROCESSING)
     ended = records.change(made.tenant, made.id, "op", status=Status.FAILED)
     for limit in (1, 2, 50):
-        assert records.page(made.tenant, "", limit, "") == ([ended], "")
+        assert records.page(made.tenant, Listing(), limit, "") == ([ended], "")
 
 
 def test_an_entry_for_one_endpoint_is_added_once_for_each_round(outbox: Outbox) -> None:
