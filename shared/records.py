@@ -34,7 +34,8 @@ _MILLISECOND = timedelta(milliseconds=1)
 _LAST_MILLISECOND = 2**48 - 1
 _RACES = 20
 """How often a change is tried again because somebody else changed the record, or the response was lost."""
-_CHANGED_MEANWHILE = 412
+_CHANGED_MEANWHILE = (404, 412)
+"""The record is gone, or has another entity tag."""
 
 
 @dataclass(frozen=True)
@@ -301,9 +302,9 @@ class ExportRecords:
                 change = ("update", record.to_entity(), only_this)
                 self._exports.submit_transaction([change, ("upsert", announced.to_entity())])
         except TableTransactionError as error:
-            if error.status_code != _CHANGED_MEANWHILE:
+            if error.status_code not in _CHANGED_MEANWHILE:
                 raise
-        except ResourceModifiedError:
+        except (ResourceModifiedError, ResourceNotFoundError):
             return False
         except ServiceResponseError:
             return None

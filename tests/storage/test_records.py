@@ -113,6 +113,15 @@ def test_one_of_two_simultaneous_endings_wins(records: ExportRecords, tenant: st
         assert [e for e in ends if e is not None] == [winner.status]
 
 
+@pytest.mark.parametrize("changes", [{"phase": "merging"}, {"status": Status.FAILED}], ids=["alone", "with its event"])
+def test_a_record_that_goes_meanwhile_is_gone(records: ExportRecords, tenant: str, changes: dict[str, str]) -> None:
+    """Somebody forgets the export between the look and the write: the same as if the look had come too late."""
+    made = record(tenant, status=Status.PROCESSING)
+    records.create(made)
+    with pytest.raises(KeyError):
+        records.change(tenant, made.id, "late", guard=records.delete, **changes)
+
+
 def test_concurrent_changes_of_different_columns_are_all_kept(records: ExportRecords, tenant: str) -> None:
     """Nobody writes over what another wrote."""
     made = record(tenant)
