@@ -16,7 +16,11 @@ async def purge(record: ExportRecord) -> None:
     sys.stdout.flush()
 
 
+def remind(_: ExportRecord) -> None:
+    """No file is about to expire."""
+
+
 if __name__ == "__main__":
-    sweep = Sweep(services("activity"), datetime.fromisoformat(sys.argv[1]), purge)
+    sweep = Sweep(services("activity"), datetime.fromisoformat(sys.argv[1]), purge, remind)
     removed = asyncio.run(run_sweepers(sweep, seconds=36_000))
     sys.stdout.write(f"removed {sum(removed.values())}\n")
