@@ -83,4 +83,4 @@ def test_replay_without_a_task_hub(new_host: HostFactory) -> None:
     """A folder that holds none is an error, not an empty success."""
     host = new_host.make(APP)
     done = host.replay()
-    assert (done.returncode, done.stderr) == (1, f"error: no task hub in {host.data_dir}\n")
+    assert (done.returncode, done.stderr) == (1, f"error: no task hub and no kept histories in {host.data_dir}\n")

@@ -37,7 +37,7 @@ def encode_part(job: Payload):
             raise QueryFailed("no such column")
         return PartDone(job["index"], 10, 100)
 
-    return outcome(work)
+    return outcome(work, job)
 """
 
 
@@ -81,6 +81,6 @@ def test_a_failure_that_cannot_pass_is_not_tried_again(host: RunningHost) -> Non
     """Once, and no part is begun after it came."""
     answer, jobs = run(host, "wrong")
     message = "part 2 of 4 failed: no such column"
-    assert answer == {"failure": {"code": "query-failed", "message": message, "transient": False}}
+    assert answer == {"failure": {"code": "query-failed", "message": message, "transient": False, "retry_after": 0}}
     assert [job["attempt"] for job in jobs if job["index"] == 1] == [1]
     assert len(jobs) < 4

@@ -45,7 +45,7 @@ def mailed(observed: Service, receiver: Receiver) -> tuple[str, str, dict[str, A
     body = {"exportType": "sessions", "notify": {"email": True}, "fresh": True}
     headers = {"traceparent": f"00-{trace}-{caller}-01"}
     export_id = ada.call("POST", "/exports", json=body, headers=headers).json()["id"]
-    status = ada.wait(export_id)
+    status = Client(observed.api, "sam").wait(export_id)  # what she has seen herself, she gets no mail about
     ada.wait_for_log(export_id, "mail-sent")
     wanted = {"export", "send_notification", "remove_parts", "start_notification"}
     receiver.wait_for(lambda: wanted <= {span.name for span in receiver.of_trace(trace)})
