@@ -231,7 +231,7 @@ def test_cancel_and_completion_have_one_winner(service: Fragile, blobs: Callable
     client.wait(client.start(**body), every=0.02)
     whole = time.monotonic() - started
     winners: set[str] = set()
-    for number in range(8):
+    for number in range(12):
         export_id, url = begin(client, **body)
         reaches(client, export_id, lambda s: s["startedAt"] is not None)
         threading.Event().wait(whole * number / 8)
