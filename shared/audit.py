@@ -16,6 +16,7 @@ from azure.data.tables import TableServiceClient
 from shared.records import from_iso
 from shared.storage.accounts import storage_errors
 from shared.storage.names import AUDIT_TABLE
+from shared.storage.tables import ensure_table, quoted
 
 ACTIONS = (
     "requested",
@@ -81,10 +82,10 @@ class AuditQuery:
 
     def where(self, tenant: str) -> str:
         """As an OData condition. Times bound the row key, so that the table reads nothing else."""
-        conditions = [f"PartitionKey eq '{_quoted(tenant)}'"]
+        conditions = [f"PartitionKey eq '{quoted(tenant)}'"]
         for column, value in (("action", self.action), ("user", self.user), ("export_id", self.export_id)):
             if value:
-                conditions.append(f"{column} eq '{_quoted(value)}'")
+                conditions.append(f"{column} eq '{quoted(value)}'")
         if self.since:
             conditions.append(f"RowKey lt '{_older_than(from_iso(self.since))}'")
         if self.before:
@@ -100,11 +101,7 @@ class AuditLog:
 
     def prepare(self) -> None:
         """Create the table unless it is there."""
-        with storage_errors():
-            try:
-                self._table.create_table()
-            except ResourceExistsError:
-                return
+        ensure_table(self._table)
 
     def add(self, entry: AuditEntry) -> None:
         """Write an entry; once, though the answer to the write be lost."""
@@ -125,7 +122,7 @@ class AuditLog:
 
     def page(self, tenant: str, query: AuditQuery, limit: int, after: str) -> tuple[list[AuditEntry], str]:
         """Up to ``limit`` entries, newest first, after the cursor; and the next cursor, empty at the end."""
-        where = query.where(tenant) + (f" and RowKey gt '{_quoted(after)}'" if after else "")
+        where = query.where(tenant) + (f" and RowKey gt '{quoted(after)}'" if after else "")
         found: list[AuditEntry] = []
         last = ""
         with storage_errors():
@@ -163,7 +160,3 @@ def _key(moment: datetime) -> str:
 def _older_than(moment: datetime) -> str:
     """Below the row keys of everything before a time, and above all others."""
     return f"{_LAST_MILLISECOND - int(moment.timestamp() * 1000) + 1:013d}"
-
-
-def _quoted(text: str) -> str:
-    return text.replace("'", "''")

@@ -25,7 +25,7 @@ from shared.identity import Caller
 from shared.records import ExportRecord, ExportRecords, from_iso
 from shared.storage.accounts import storage_errors
 from shared.storage.names import CLAIMS_TABLE
-from shared.storage.tables import entity_page
+from shared.storage.tables import ensure_table, entity_page
 from shared.transitions import FINAL, Status
 
 _RACES = 20
@@ -72,11 +72,7 @@ class Claims:
 
     def prepare(self) -> None:
         """Create the table unless it is there."""
-        with storage_errors():
-            try:
-                self._table.create_table()
-            except ResourceExistsError:
-                return
+        ensure_table(self._table)
 
     def take(self, tenant: str, claim: Claim) -> Claim:
         """Write the claim unless there is one for its row; give the one that is there now."""

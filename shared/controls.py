@@ -15,6 +15,7 @@ from azure.data.tables import TableServiceClient, UpdateMode
 from shared.errors import Paused, StorageUnavailable
 from shared.storage.accounts import storage_errors
 from shared.storage.names import CONTROLS_TABLE
+from shared.storage.tables import ensure_table, quoted
 
 Kind = Literal["tenant", "export-type"]
 
@@ -62,11 +63,7 @@ class Controls:
 
     def prepare(self) -> None:
         """Create the table unless it is there."""
-        with storage_errors():
-            try:
-                self._table.create_table()
-            except ResourceExistsError:
-                return
+        ensure_table(self._table)
 
     def all(self) -> list[Control]:
         """Every row that there is."""
@@ -75,8 +72,8 @@ class Controls:
 
     def of(self, tenant: str, export_type: str) -> tuple[Control, Control]:
         """What is switched for a tenant and for an export type, in one request."""
-        tenant_row = f"(PartitionKey eq 'tenant' and RowKey eq '{_quoted(tenant)}')"
-        type_row = f"(PartitionKey eq 'export-type' and RowKey eq '{_quoted(export_type)}')"
+        tenant_row = f"(PartitionKey eq 'tenant' and RowKey eq '{quoted(tenant)}')"
+        type_row = f"(PartitionKey eq 'export-type' and RowKey eq '{quoted(export_type)}')"
         with storage_errors():
             rows = [Control.from_entity(e) for e in self._table.query_entities(f"{tenant_row} or {type_row}")]
         found = {control.kind: control for control in rows}
@@ -114,7 +111,3 @@ def _entity(control: Control) -> dict[str, Any]:
     values = asdict(control)
     values["quotas"] = json.dumps(values["quotas"])
     return {"PartitionKey": values.pop("kind"), "RowKey": values.pop("name"), **values}
-
-
-def _quoted(text: str) -> str:
-    return text.replace("'", "''")

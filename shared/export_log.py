@@ -7,13 +7,13 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, Literal
 
-from azure.core.exceptions import ResourceExistsError
 from azure.data.tables import TableServiceClient
 
 from shared.app_log import logger
 from shared.records import iso
 from shared.storage.accounts import storage_errors
 from shared.storage.names import LOGS_TABLE
+from shared.storage.tables import ensure_table
 
 Level = Literal["info", "warning", "error"]
 
@@ -37,11 +37,7 @@ class ExportLog:
 
     def prepare(self) -> None:
         """Create the table unless it is there."""
-        with storage_errors():
-            try:
-                self._table.create_table()
-            except ResourceExistsError:
-                return
+        ensure_table(self._table)
 
     def add(
         self,

@@ -13,6 +13,7 @@ from shared.records import from_iso
 from shared.storage.accounts import storage_errors
 from shared.storage.names import NOTIFICATIONS_TABLE
 from shared.storage.people import person_key
+from shared.storage.tables import ensure_table
 
 _LAST_MILLISECOND = 10**14 - 1
 
@@ -38,11 +39,7 @@ class Notifications:
 
     def prepare(self) -> None:
         """Create the table unless it is there."""
-        with storage_errors():
-            try:
-                self._table.create_table()
-            except ResourceExistsError:
-                return
+        ensure_table(self._table)
 
     def add(self, tenant: str, user: str, told: Notification) -> None:
         """Write a notification; one that is there stays as it is."""

@@ -2,13 +2,14 @@
 
 import json
 
-from azure.core.exceptions import ResourceExistsError, ResourceNotFoundError
+from azure.core.exceptions import ResourceNotFoundError
 from azure.data.tables import TableServiceClient, UpdateMode
 
 from shared.requests import Notify
 from shared.storage.accounts import storage_errors
 from shared.storage.names import PREFERENCES_TABLE
 from shared.storage.people import person_key
+from shared.storage.tables import ensure_table
 
 
 class Preferences:
@@ -19,11 +20,7 @@ class Preferences:
 
     def prepare(self) -> None:
         """Create the table unless it is there."""
-        with storage_errors():
-            try:
-                self._table.create_table()
-            except ResourceExistsError:
-                return
+        ensure_table(self._table)
 
     def get(self, tenant: str, user: str) -> Notify:
         """What a person has chosen; nothing at first."""

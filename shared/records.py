@@ -25,7 +25,7 @@ from shared.export_metrics import came_into_status
 from shared.outbox import FIRST_ROW, Entry, EventType, event_id
 from shared.storage.accounts import storage_errors
 from shared.storage.names import EXPORTS_TABLE, TENANTS_TABLE
-from shared.storage.tables import entity_page
+from shared.storage.tables import ensure_table, entity_page, quoted
 from shared.storage.texts import join_text, split_text
 from shared.transitions import Status, check_transition
 
@@ -204,12 +204,8 @@ class ExportRecords:
 
     def prepare(self) -> None:
         """Create the tables unless they are there."""
-        with storage_errors():
-            for table in (self._exports, self._tenants):
-                try:
-                    table.create_table()
-                except ResourceExistsError:
-                    continue
+        for table in (self._exports, self._tenants):
+            ensure_table(table)
 
     def reachable(self) -> None:
         """Ask the table for nothing; raises ``StorageUnavailable`` when it does not answer."""
@@ -348,7 +344,7 @@ class ExportRecords:
 
     def ids(self, tenant: str, first: str, last: str) -> dict[str, ExportRecord]:
         """The records of a tenant whose ids are from ``first`` to ``last``, both included."""
-        where = f"PartitionKey eq '{_quoted(tenant)}' and RowKey ge '{_quoted(first)}' and RowKey le '{_quoted(last)}'"
+        where = f"PartitionKey eq '{quoted(tenant)}' and RowKey ge '{quoted(first)}' and RowKey le '{quoted(last)}'"
         with storage_errors():
             found = (ExportRecord.from_entity(entity) for entity in self._exports.query_entities(where))
             return {record.id: record for record in found}
@@ -369,12 +365,12 @@ _PLACE = "at-"
 
 def _range(tenant: str, listing: Listing, after: str) -> str:
     """The listing as an OData condition. Times are a range of keys, so that the service looks at no other row."""
-    conditions = [f"PartitionKey eq '{_quoted(tenant)}'"]
+    conditions = [f"PartitionKey eq '{quoted(tenant)}'"]
     end = sorted_newest_first(listing.since, later_by=-1) if listing.since else FIRST_ROW
     conditions.append(f"RowKey lt '{end}'")
     first = sorted_newest_first(listing.until) if listing.until else ""
     if after >= first and after:
-        conditions.append(f"RowKey gt '{_quoted(after)}'")
+        conditions.append(f"RowKey gt '{quoted(after)}'")
     elif first:
         conditions.append(f"RowKey ge '{first}'")
     if listing.until:
@@ -398,7 +394,3 @@ def _place_in(cursor: str) -> dict[str, str | None]:
             case [str() as partition, (str() | None) as row]:
                 return {"PartitionKey": partition, "RowKey": row}
     raise ValueError("the cursor names no place")
-
-
-def _quoted(text: str) -> str:
-    return text.replace("'", "''")

@@ -28,6 +28,7 @@ from shared.clock import utc_now
 from shared.errors import FileOverQuota, QuotaReached, StorageUnavailable
 from shared.storage.accounts import storage_errors
 from shared.storage.names import USAGE_TABLE
+from shared.storage.tables import ensure_table
 from shared.storage.texts import join_text, split_text
 
 _RACES = 100
@@ -117,11 +118,7 @@ class Usage:
 
     def prepare(self) -> None:
         """Create the table unless it is there."""
-        with storage_errors():
-            try:
-                self._table.create_table()
-            except ResourceExistsError:
-                return
+        ensure_table(self._table)
 
     def enter(self, tenant: str, user: str, export_id: str, limits: Limits, *, counts: bool = True) -> bool:
         """Note that an export begins; once, however often it is said. Raises ``QuotaReached``.

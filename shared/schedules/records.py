@@ -15,7 +15,7 @@ from shared.records import from_iso, iso
 from shared.schedules.cron import Due, Timing
 from shared.storage.accounts import storage_errors
 from shared.storage.names import SCHEDULE_RUNS_TABLE, SCHEDULES_TABLE
-from shared.storage.tables import ensure_table, entity_page
+from shared.storage.tables import ensure_table, entity_page, quoted
 from shared.storage.texts import join_text, split_text
 
 _RACES = 20
@@ -158,7 +158,7 @@ class Schedules:
     def page(self, tenant: str, user: str, limit: int, after: str) -> tuple[list[Schedule], str]:
         """Up to ``limit`` schedules of a tenant, or of one user in it, newest first; and where to go on."""
         where = f"PartitionKey eq '{tenant}'"
-        where += f" and created_by eq '{user.replace(chr(39), chr(39) * 2)}'" if user else ""
+        where += f" and created_by eq '{quoted(user)}'" if user else ""
         where += f" and RowKey gt '{after}'" if after else ""
         found: list[Schedule] = []
         with storage_errors():

@@ -10,13 +10,14 @@ from datetime import timedelta
 from typing import Any
 
 from azure.core import MatchConditions
-from azure.core.exceptions import ResourceExistsError, ResourceNotFoundError
+from azure.core.exceptions import ResourceNotFoundError
 from azure.data.tables import TableServiceClient, TableTransactionError, UpdateMode
 
 from shared.clock import utc_now
 from shared.metrics import Sums, added
 from shared.storage.accounts import storage_errors
 from shared.storage.names import COUNTS_TABLE
+from shared.storage.tables import ensure_table
 from shared.storage.texts import join_text, split_text
 
 _PARTITION = "counts"
@@ -33,11 +34,7 @@ class CountsTable:
 
     def prepare(self) -> None:
         """Create the table unless it is there."""
-        with storage_errors():
-            try:
-                self._table.create_table()
-            except ResourceExistsError:
-                return
+        ensure_table(self._table)
 
     def put(self, process: str, sums: Sums) -> None:
         """See ``shared.metrics.Store``."""

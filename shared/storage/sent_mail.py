@@ -5,6 +5,7 @@ from azure.data.tables import TableServiceClient
 
 from shared.storage.accounts import storage_errors
 from shared.storage.names import MAIL_TABLE
+from shared.storage.tables import ensure_table
 
 
 class SentMail:
@@ -15,11 +16,7 @@ class SentMail:
 
     def prepare(self) -> None:
         """Create the table unless it is there."""
-        with storage_errors():
-            try:
-                self._table.create_table()
-            except ResourceExistsError:
-                return
+        ensure_table(self._table)
 
     def accepted(self, export_id: str, operation_id: str) -> bool:
         """Whether the mail service has accepted this mail."""

@@ -30,3 +30,8 @@ def entity_page(table: TableClient, where: str, after: str, limit: int) -> tuple
         pages: Any = query.by_page(json.loads(after) if after else None)
         found = list(next(pages, ()))
         return found, json.dumps(pages.continuation_token) if pages.continuation_token else ""
+
+
+def quoted(text: str) -> str:
+    """A text as it stands between quotation marks in an OData condition."""
+    return text.replace("'", "''")

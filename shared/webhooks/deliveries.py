@@ -22,6 +22,7 @@ from shared.errors import StorageUnavailable
 from shared.records import sorted_newest_first
 from shared.storage.accounts import storage_errors
 from shared.storage.names import DELIVERIES_TABLE
+from shared.storage.tables import ensure_table
 from shared.storage.texts import join_text, split_text
 
 _RACES = 20
@@ -104,11 +105,7 @@ class Deliveries:
 
     def prepare(self) -> None:
         """Create the table unless it is there."""
-        with storage_errors():
-            try:
-                self._table.create_table()
-            except ResourceExistsError:
-                return
+        ensure_table(self._table)
 
     def begin(self, wanted: Delivery) -> Delivery:
         """Write a delivery unless it is there, and give the one that is."""

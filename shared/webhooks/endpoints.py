@@ -10,7 +10,6 @@ from typing import Any, Self
 
 from azure.core import MatchConditions
 from azure.core.exceptions import (
-    ResourceExistsError,
     ResourceModifiedError,
     ResourceNotFoundError,
     ServiceResponseError,
@@ -21,6 +20,7 @@ from shared.errors import StorageUnavailable
 from shared.records import from_iso, iso
 from shared.storage.accounts import storage_errors
 from shared.storage.names import WEBHOOKS_TABLE
+from shared.storage.tables import ensure_table
 from shared.webhooks.signing import new_secret
 
 _RACES = 20
@@ -128,11 +128,7 @@ class Endpoints:
 
     def prepare(self) -> None:
         """Create the table unless it is there."""
-        with storage_errors():
-            try:
-                self._table.create_table()
-            except ResourceExistsError:
-                return
+        ensure_table(self._table)
 
     def create(self, endpoint: Endpoint) -> None:
         """Write a new endpoint."""

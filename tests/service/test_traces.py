@@ -118,6 +118,7 @@ def test_metrics_are_sent_too(mailed: tuple[str, str, dict[str, Any], list[Span]
 
     receiver.wait_for(lambda: counted("sluice_exports", labels) == 1)
     receiver.wait_for(lambda: counted("sluice_parts", (("outcome", "done"),)) == 4)
+    assert counted("sluice_exports", labels) == 1
 
 
 def test_without_a_caller_that_traces_a_trace_begins(observed: Service, receiver: Receiver) -> None:

@@ -163,6 +163,7 @@ def test_a_file_over_midnight_counts_once(usage: Usage, tenant: str, storage_set
     usage.leave(tenant, "late", 900)
     usage.enter(tenant, "ada", "early", ROOMY)
     usage.charge(tenant, "early", 1_000, ROOMY)
+    assert [use.bytes for use in usage.tenants() if use.tenant == tenant] == [1_000]
 
 
 def test_an_export_counts_once(usage: Usage, tenant: str) -> None:
