@@ -6,19 +6,15 @@ from dataclasses import asdict, dataclass, fields, replace
 from datetime import datetime
 from typing import Any, Self
 
-from azure.core import MatchConditions
-from azure.core.exceptions import ResourceModifiedError, ResourceNotFoundError, ServiceResponseError
+from azure.core.exceptions import ResourceNotFoundError
 from azure.data.tables import TableServiceClient, UpdateMode
 
-from shared.errors import StorageUnavailable
 from shared.records import from_iso, iso
 from shared.schedules.cron import Due, Timing
 from shared.storage.accounts import storage_errors
 from shared.storage.names import SCHEDULE_RUNS_TABLE, SCHEDULES_TABLE
-from shared.storage.tables import ensure_table, entity_page, quoted
+from shared.storage.tables import change_row, ensure_table, entity_page, quoted
 from shared.storage.texts import join_text, split_text
-
-_RACES = 20
 
 ACTIVE, PAUSED, STOPPED = "active", "paused", "stopped"
 """The state of a schedule: its owner paused it; Sluice stopped it, for a reason."""
@@ -186,29 +182,14 @@ class Schedules:
         **changes: Any,
     ) -> Schedule | None:
         """Change a schedule once per ``op_id`` while ``guard`` holds; None when it does not, or there is none."""
-        for _ in range(_RACES):
-            with storage_errors():
-                try:
-                    entity = self._schedules.get_entity(schedule.tenant, schedule.id)
-                except ResourceNotFoundError:
-                    return None
-                present = Schedule.from_entity(entity)
-                if present.last_op_id == op_id:
-                    return present
-                if not guard(present):
-                    return None
-                changed = replace(present, **changes, last_op_id=op_id)
-                try:
-                    self._schedules.update_entity(
-                        changed.to_entity(),
-                        mode=UpdateMode.REPLACE,
-                        etag=entity.metadata["etag"],
-                        match_condition=MatchConditions.IfNotModified,
-                    )
-                except (ResourceModifiedError, ServiceResponseError):
-                    continue
-                return changed
-        raise StorageUnavailable(f"schedule {schedule.id} is being changed too often; try again")
+
+        def change(present: Schedule) -> Schedule | None:
+            if present.last_op_id == op_id:
+                return present
+            return replace(present, **changes, last_op_id=op_id) if guard(present) else None
+
+        what = f"schedule {schedule.id}"
+        return change_row(self._schedules, schedule.tenant, schedule.id, Schedule.from_entity, change, what)
 
     def delete(self, schedule: Schedule) -> None:
         """Remove a schedule with its history; nothing happens when it is gone. Its exports stay."""

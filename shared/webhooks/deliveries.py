@@ -9,23 +9,20 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Any, Self
 
-from azure.core import MatchConditions
 from azure.core.exceptions import (
     ResourceExistsError,
-    ResourceModifiedError,
     ResourceNotFoundError,
     ServiceResponseError,
 )
-from azure.data.tables import TableServiceClient, UpdateMode
+from azure.data.tables import TableServiceClient
 
 from shared.errors import StorageUnavailable
 from shared.records import sorted_newest_first
 from shared.storage.accounts import storage_errors
 from shared.storage.names import DELIVERIES_TABLE
-from shared.storage.tables import ensure_table
+from shared.storage.tables import change_row, ensure_table
 from shared.storage.texts import join_text, split_text
 
-_RACES = 20
 ROUNDS = 20
 """How often an event may be sent to an endpoint, each time with all its attempts: they are kept in one row."""
 
@@ -129,27 +126,7 @@ class Deliveries:
 
     def change(self, endpoint: str, delivery: str, how: Callable[[Delivery], Delivery]) -> Delivery | None:
         """Change a delivery, whoever else does at the same time; None when it is gone. ``how`` may be called again."""
-        for _ in range(_RACES):
-            with storage_errors():
-                try:
-                    entity = self._table.get_entity(endpoint, delivery)
-                except ResourceNotFoundError:
-                    return None
-                present = Delivery.from_entity(entity)
-                changed = how(present)
-                if changed == present:
-                    return present
-                try:
-                    self._table.update_entity(
-                        changed.to_entity(),
-                        mode=UpdateMode.REPLACE,
-                        etag=entity.metadata["etag"],
-                        match_condition=MatchConditions.IfNotModified,
-                    )
-                except (ResourceModifiedError, ServiceResponseError):
-                    continue
-                return changed
-        raise StorageUnavailable(f"the delivery {delivery} is being changed too often; try again")
+        return change_row(self._table, endpoint, delivery, Delivery.from_entity, how, f"the delivery {delivery}")
 
     def page(self, endpoint: str, limit: int, after: str) -> tuple[list[Delivery], str]:
         """Up to ``limit`` deliveries of an endpoint, newest first, after the id ``after``; and where to go on."""

@@ -8,22 +8,17 @@ from dataclasses import asdict, dataclass, field, fields, replace
 from datetime import datetime, timedelta
 from typing import Any, Self
 
-from azure.core import MatchConditions
 from azure.core.exceptions import (
-    ResourceModifiedError,
     ResourceNotFoundError,
-    ServiceResponseError,
 )
-from azure.data.tables import TableServiceClient, UpdateMode
+from azure.data.tables import TableServiceClient
 
-from shared.errors import StorageUnavailable
 from shared.records import from_iso, iso
 from shared.storage.accounts import storage_errors
 from shared.storage.names import WEBHOOKS_TABLE
-from shared.storage.tables import ensure_table
+from shared.storage.tables import change_row, ensure_table
 from shared.webhooks.signing import new_secret
 
-_RACES = 20
 SECRETS_AT_ONCE = 5
 """Secrets that may be good at the same time: each is a signature in a header of limited length."""
 
@@ -162,29 +157,12 @@ class Endpoints:
 
         Gives what it has become, or None when it was deleted. Nothing is written when nothing changes.
         """
-        for _ in range(_RACES):
-            with storage_errors():
-                try:
-                    entity = self._table.get_entity(endpoint.tenant, endpoint.id)
-                except ResourceNotFoundError:
-                    return None
-                present = Endpoint.from_entity(entity)
-                if present.deleted_at:
-                    return None
-                changed = how(present)
-                if changed == present:
-                    return present
-                try:
-                    self._table.update_entity(
-                        changed.to_entity(),
-                        mode=UpdateMode.REPLACE,
-                        etag=entity.metadata["etag"],
-                        match_condition=MatchConditions.IfNotModified,
-                    )
-                except (ResourceModifiedError, ServiceResponseError):
-                    continue
-                return changed
-        raise StorageUnavailable(f"the endpoint {endpoint.id} is being changed too often; try again")
+
+        def change(present: Endpoint) -> Endpoint | None:
+            return None if present.deleted_at else how(present)
+
+        what = f"the endpoint {endpoint.id}"
+        return change_row(self._table, endpoint.tenant, endpoint.id, Endpoint.from_entity, change, what)
 
     def remove(self, endpoint: Endpoint) -> None:
         """Remove the row; nothing happens when it is gone."""
