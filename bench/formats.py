@@ -14,6 +14,7 @@ import tempfile
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
 from itertools import chain, repeat
@@ -154,11 +155,24 @@ def query() -> Query:
     )
 
 
+@contextmanager
+def _workers() -> Iterator[ProcessPoolExecutor]:
+    """Two processes with the app settings of a worker."""
+    before = os.environ.copy()
+    os.environ.update(stack.WORKER_MEMORY)
+    try:
+        with ProcessPoolExecutor(WORKERS, multiprocessing.get_context("spawn")) as pool:
+            yield pool
+    finally:
+        os.environ.clear()
+        os.environ.update(before)
+
+
 def ours(url: str, name: str, folder: Path, *, compression: str = "none", limit: int | None = None) -> Measured:
     """Plan, encode in two warm processes, merge; without the start of the processes."""
     folder.mkdir(exist_ok=True)
     spec = FileSpec(SESSIONS.columns, title="Sessions", compression=compression, options=get_format(name).options({}))
-    with ProcessPoolExecutor(WORKERS, multiprocessing.get_context("spawn")) as pool:
+    with _workers() as pool:
         list(pool.map(_warm, [(url, name)] * 2 * WORKERS))
         cut = [] if limit is None else open_source(url).plan(query(), chain(_sizes(limit), repeat(EVERYTHING)))
         started = time.perf_counter()
@@ -170,7 +184,7 @@ def ours(url: str, name: str, folder: Path, *, compression: str = "none", limit:
         results = list(pool.map(_encode, jobs))
         merge_started = time.perf_counter()
         parts = [part for part, _ in results]
-        size = _merge(name, parts, spec, folder)
+        size = _merge(pool, name, parts, spec, folder)
         ended = time.perf_counter()
     return Measured(ended - started, ended - merge_started, size, max(peak for _, peak in results))
 
@@ -204,19 +218,28 @@ def _encode(job: tuple[str, str, FileSpec, int, int, int, KeyRange, Path]) -> tu
     return EncodedPart(index, rows, size, facts), measure.peak_mib(os.getpid())
 
 
-def _merge(name: str, parts: Sequence[EncodedPart], spec: FileSpec, folder: Path) -> int:
+def _merge(pool: ProcessPoolExecutor, name: str, parts: Sequence[EncodedPart], spec: FileSpec, folder: Path) -> int:
+    """Put the parts at their places in the whole, which is copying them here: both processes do so."""
+    offset = 0
+    jobs = []
     with (folder / "whole").open("wb") as whole:
         for segment in get_format(name).assemble(parts, spec):
             if isinstance(segment, PartBytes):
-                whole.flush()
-                with (folder / f"{segment.index:06}").open("rb") as part:
-                    left, offset = parts[segment.index].bytes, 0
-                    while left:
-                        sent = os.sendfile(whole.fileno(), part.fileno(), offset, left)
-                        left, offset = left - sent, offset + sent
+                jobs.append((folder, segment.index, offset))
+                offset += parts[segment.index].bytes
             else:
-                whole.write(segment.data)
-        return whole.seek(0, os.SEEK_END)
+                offset += os.pwrite(whole.fileno(), segment.data, offset)
+        list(pool.map(_place, jobs))
+    return offset
+
+
+def _place(job: tuple[Path, int, int]) -> None:
+    folder, index, offset = job
+    with (folder / "whole").open("r+b") as whole, (folder / f"{index:06}").open("rb") as part:
+        whole.seek(offset)
+        done, size = 0, os.fstat(part.fileno()).st_size
+        while done < size:
+            done += os.sendfile(whole.fileno(), part.fileno(), done, size - done)
 
 
 # Peers

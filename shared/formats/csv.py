@@ -32,11 +32,12 @@ from shared.formats.text_columns import as_text
 from shared.locales import decimal_comma
 
 _LINE_END = "\r\n"
-_FORMULA_STARTS = (b"=", b"+", b"-", b"@", b"\t", b"\r")
+_FORMULA_STARTS = SpecialCharacters("=+-@\t\r")
 _FREE_TEXT = {"text", "json"}
 """The types whose cells can hold anything, so that they are guarded."""
 _NEEDING_QUOTES = {"text", "json", "list", "uuid"}
 """The types whose cells can hold a delimiter, a quotation mark or a line break: a uuid, if a source is not strict."""
+_MAYBE_EMPTY = _NEEDING_QUOTES | {"binary"}
 _FRACTIONAL = {"decimal", "float"}
 
 _OPTIONS = (
@@ -129,7 +130,6 @@ class _Dialect:
         self._guarded = options["formulaGuard"]
         self._style = TextStyle(spec.time_zone)
         self._special = SpecialCharacters('"\r\n' + self.delimiter)
-        self._special_cell = f'["\r\n{self.delimiter}]'
 
     def rows(self, batch: pa.RecordBatch) -> pa.StringArray:
         """One cell for each row: the whole row with its line end."""
@@ -155,16 +155,17 @@ class _Dialect:
             words = pc.replace_substring(words, ".", ",")
         if base in _NEEDING_QUOTES:
             words = self._protect(words, guard=self._guarded and base in _FREE_TEXT)
-        like_null = pc.equal(words, self.null)
-        if pc.any(like_null).as_py():
-            words = pc.if_else(like_null, f'"{self.null}"', words)
+        if base in _MAYBE_EMPTY or self.null:
+            like_null = pc.equal(words, self.null)
+            if pc.any(like_null).as_py():
+                words = pc.if_else(like_null, f'"{self.null}"', words)
         return words
 
     def _protect(self, words: pa.StringArray, *, guard: bool) -> pa.StringArray:
         """The column with formulas guarded and special characters quoted. Cells that need neither are not touched."""
         formula = _formulas(words) if guard else None
         present = self._special.in_column(words)
-        special = pc.fill_null(self._needs_quotes(words, present), False) if present else None
+        special = self._special.in_cells(words) if present else None
         masks = [mask for mask in (formula, special) if mask is not None]
         if not masks:
             return words
@@ -178,14 +179,10 @@ class _Dialect:
             chosen = pc.if_else(special.filter(either), quoted, chosen)
         return replace_where(words, either, chosen)
 
-    def _needs_quotes(self, words: pa.StringArray, present: set[str]) -> pa.BooleanArray:
-        if len(present) == 1:
-            return pc.match_substring(words, next(iter(present)))
-        return pc.match_substring_regex(words, self._special_cell)
-
 
 def _formulas(words: pa.StringArray) -> pa.BooleanArray | None:
     """Which cells a spreadsheet would take for a formula; None when there is none."""
-    first = pc.binary_slice(words.cast(pa.binary()), 0, 1)
-    formula = pc.is_in(first, value_set=pa.array(_FORMULA_STARTS, pa.binary()))
+    if not _FORMULA_STARTS.in_column(words):
+        return None
+    formula = pc.fill_null(_FORMULA_STARTS.in_front(words), False)
     return formula if pc.any(formula).as_py() else None

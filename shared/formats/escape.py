@@ -6,6 +6,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 _BEYOND_THE_END = 2**31 - 1
+_FEW = 4
 
 
 def text(value: str) -> pa.StringScalar:
@@ -40,17 +41,63 @@ class SpecialCharacters:
     """A set of ASCII characters that can be looked for in a whole column at once."""
 
     def __init__(self, characters: str) -> None:
-        self._visible = [(c, c.encode("ascii")) for c in characters if c >= " "]
-        self._controls = frozenset(characters) - {c for c, _ in self._visible}
-        self._others = bytes(set(range(256)) - {ord(c) for c in self._controls})
+        controls = {character for character in characters if character < " "}
+        # Each character takes a look of its own; many controls, which are rare, share a first one.
+        self._rare = frozenset(controls) if len(controls) > _FEW else frozenset()
+        self._each = [(c, c.encode("ascii")) for c in characters if c not in self._rare]
+        self._others = bytes(set(range(256)) - {ord(c) for c in self._rare})
+        self._flags = bytes(chr(code) in characters for code in range(256))
 
     def in_column(self, column: pa.StringArray) -> set[str]:
         """Which of the characters occur in any cell of the column."""
         held = bytes(column_bytes(column))
-        found = {character for character, code in self._visible if code in held}
-        if self._controls and held and smallest_byte(held) < ord(" "):
+        found = {character for character, code in self._each if code in held}
+        if self._rare and held and smallest_byte(held) < ord(" "):
             found |= {chr(code) for code in set(held.translate(None, self._others))}
         return found
+
+    def in_cells(self, column: pa.StringArray) -> pa.BooleanArray:
+        """Which cells of the column hold any of the characters; a null cell does not."""
+        starts = _starts(column)
+        flags = bytes(column_bytes(column)).translate(self._flags)
+        places = pc.add(_nonzero(flags), starts[0])
+        cells = pc.subtract(pc.cast(pc.search_sorted(starts, places, side="right"), pa.int32()), _int(1))
+        marked = pc.scatter(pa.repeat(True, len(cells)), cells, max_index=len(column) - 1)
+        return marked.is_valid()
+
+    def in_front(self, column: pa.StringArray) -> pa.BooleanArray:
+        """Which cells of the column begin with one of the characters; null or false for an empty or null cell."""
+        _, _, data = column.buffers()
+        codes = pa.Array.from_buffers(pa.uint8(), data.size, [None, data])
+        # An empty cell at the very end starts behind the last byte.
+        starts = pc.min_element_wise(_starts(column), _int(data.size - 1))
+        first = pc.take(codes, starts, boundscheck=False)
+        flags = pa.Array.from_buffers(pa.uint8(), 256, [None, pa.py_buffer(self._flags)])
+        special = pc.cast(pc.take(flags, first, boundscheck=False), pa.bool_())
+        return pc.and_(special, pc.greater(pc.binary_length(column), 0))
+
+
+def _starts(column: pa.StringArray) -> pa.Int32Array:
+    """Where each cell starts in the column's data."""
+    _, offsets, _ = column.buffers()
+    return pa.Array.from_buffers(pa.int32(), len(column), [None, offsets], offset=column.offset)
+
+
+def _nonzero(flags: bytes) -> pa.Int32Array:
+    """The places of the bytes that are not zero: first of the words of eight, which are few, and then within these."""
+    words = pa.Array.from_buffers(
+        pa.uint64(), (len(flags) + 7) // 8, [None, pa.py_buffer(flags + bytes(-len(flags) % 8))]
+    )
+    places = pc.cast(pc.indices_nonzero(words), pa.int32())
+    near = pc.take(words, places, boundscheck=False)
+    near_bytes = pa.Array.from_buffers(pa.uint8(), 8 * len(near), [None, near.buffers()[1]])
+    within = pc.cast(pc.indices_nonzero(near_bytes), pa.int32())
+    word = pc.take(places, pc.shift_right(within, _int(3)), boundscheck=False)
+    return pc.add(pc.shift_left(word, _int(3)), pc.bit_wise_and(within, _int(7)))
+
+
+def _int(value: int) -> pa.Int32Scalar:
+    return pa.scalar(value, pa.int32())
 
 
 def smallest_byte(held: bytes) -> int:

@@ -43,6 +43,12 @@ def test_missing_and_empty_are_told_apart() -> None:
     assert lines([None, ""]) == ["id,value", "1,", '1,""', ""]
 
 
+def test_an_empty_binary_is_not_a_null() -> None:
+    """Its base64 is the empty text."""
+    of = columns(id="integer", data="binary")
+    assert encode("csv", of, table(of, [[1, b""], [2, None]])) == b'id,data\r\n1,""\r\n2,\r\n'
+
+
 def test_the_null_text_is_unquoted_and_a_text_like_it_is_quoted() -> None:
     """So a reader that is told the null text can tell them apart."""
     assert lines([None, "NULL", ""], {"nullText": "NULL"}) == ["id,value", "1,NULL", '1,"NULL"', "1,", ""]

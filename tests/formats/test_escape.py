@@ -1,0 +1,23 @@
+"""Looking for special characters in whole columns, against looking into each cell."""
+
+import pyarrow as pa
+from hypothesis import given
+from hypothesis import strategies as st
+
+from shared.formats.escape import SpecialCharacters
+
+WANTED = ',"\r\n'
+SPECIAL = SpecialCharacters(WANTED)
+CELLS = st.lists(st.none() | st.text(alphabet=f"ab\u20ac\U0001f600 {WANTED}", max_size=20), min_size=1, max_size=40)
+
+
+@given(cells=CELLS, start=st.integers(0, 39))
+def test_the_cells_that_hold_one_are_found(cells: list[str | None], start: int) -> None:
+    """In any part of a column, among nulls and empty cells."""
+    column = pa.array(cells, pa.string()).slice(start)
+    kept = cells[start:]
+    assert SPECIAL.in_column(column) == set(WANTED) & set("".join(cell or "" for cell in kept))
+    if SPECIAL.in_column(column):
+        assert SPECIAL.in_cells(column).to_pylist() == [bool(set(WANTED) & set(cell or "")) for cell in kept]
+        found = [bool(mark) for mark in SPECIAL.in_front(column).to_pylist()]
+        assert found == [(cell or "a")[:1] in set(WANTED) for cell in kept]
