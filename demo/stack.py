@@ -43,7 +43,7 @@ WORKER_MEMORY = {
     "MALLOC_MMAP_THRESHOLD_": "33554432",
     "MALLOC_TRIM_THRESHOLD_": "67108864",
 }
-"""How a worker keeps memory: one heap for Arrow and all threads, whose blocks are used again and not given back at once.
+"""How a worker keeps memory: one heap for Arrow and all threads, with blocks used again, not given back.
 
 Fresh memory has to be cleared by the system, page by page: that is a tenth of the time of an encoding.
 """
