@@ -24,7 +24,7 @@ from shared.formats.base import (
     Write,
 )
 from shared.formats.compression import TextWriter, assembled, numbers_in
-from shared.formats.escape import SpecialCharacters, append, column_bytes, replace_where, text
+from shared.formats.escape import SpecialCharacters, append, column_bytes, enclosed, replace_where, text
 from shared.formats.options import Option, validate
 from shared.formats.scalars import TextStyle, base_type
 from shared.formats.slices import slices
@@ -175,8 +175,7 @@ class _Dialect:
             chosen = pc.if_else(formula.filter(either), pc.binary_replace_slice(chosen, 0, 0, "'"), chosen)
         if special is not None:
             doubled = pc.replace_substring(chosen, '"', '""') if '"' in present else chosen
-            quoted = append(pc.binary_replace_slice(doubled, 0, 0, '"'), '"')
-            chosen = pc.if_else(special.filter(either), quoted, chosen)
+            chosen = pc.if_else(special.filter(either), enclosed(doubled, '"'), chosen)
         return replace_where(words, either, chosen)
 
 

@@ -25,6 +25,11 @@ def append(column: pa.StringArray, suffix: str) -> pa.StringArray:
     return pc.binary_replace_slice(column, _BEYOND_THE_END, _BEYOND_THE_END, suffix)
 
 
+def enclosed(column: pa.StringArray, mark: str) -> pa.StringArray:
+    """Every cell that is not null between two marks."""
+    return append(pc.binary_replace_slice(column, 0, 0, mark), mark)
+
+
 def column_bytes(column: pa.StringArray) -> memoryview:
     """The characters of all cells of a text or binary column, end to end, without a copy.
 

@@ -6,7 +6,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from shared.formats.base import FileSpec
-from shared.formats.escape import join, text
+from shared.formats.escape import enclosed, text
 from shared.formats.json_values import JsonStyle, json_string, unquoted_values
 from shared.formats.options import Option
 
@@ -37,7 +37,7 @@ class JsonRows:
         for values, column, key in zip(batch.columns, self._columns, self._keys, strict=True):
             words, quoted = unquoted_values(values, column.type, self._style)
             if quoted and words.null_count:
-                words, quoted = join('"', words, '"'), False
+                words, quoted = enclosed(words, '"'), False
             mark = '"' if quoted else ""
             pieces += [text(pending + key + mark), words]
             pending = mark + ","

@@ -8,7 +8,7 @@ from typing import Literal
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from shared.formats.escape import Escapes, column_bytes, join, replace_where
+from shared.formats.escape import Escapes, column_bytes, enclosed, join, replace_where
 from shared.formats.scalars import TextStyle, base_type, scalar_text
 
 _SAFE_INTEGER = 2**53 - 1
@@ -37,7 +37,7 @@ def json_values(column: pa.Array, type_name: str, style: JsonStyle) -> pa.String
     NaN and infinities, which JSON does not have, are ``null``. A ``json`` cell that is not JSON becomes a string.
     """
     words, quoted = unquoted_values(column, type_name, style)
-    return join('"', words, '"') if quoted else words
+    return enclosed(words, '"') if quoted else words
 
 
 def unquoted_values(column: pa.Array, type_name: str, style: JsonStyle) -> tuple[pa.StringArray, bool]:
@@ -74,7 +74,7 @@ def _big_integers_as_strings(column: pa.Int64Array, words: pa.StringArray) -> pa
     unsafe = pc.or_(pc.greater(column, _SAFE_INTEGER), pc.less(column, -_SAFE_INTEGER))
     if not pc.any(unsafe).as_py():
         return words
-    return pc.if_else(unsafe, join('"', words, '"'), words)
+    return pc.if_else(unsafe, enclosed(words, '"'), words)
 
 
 def _json(column: pa.StringArray) -> pa.StringArray:
@@ -84,7 +84,7 @@ def _json(column: pa.StringArray) -> pa.StringArray:
     if _all_json(cells):
         return column
     valid = pa.array([_all_json(cells.slice(i, 1)) for i in range(len(cells))], pa.bool_())
-    strings = join('"', _ESCAPES.apply(cells), '"')
+    strings = enclosed(_ESCAPES.apply(cells), '"')
     return replace_where(column, column.is_valid(), pc.if_else(valid, cells, strings))
 
 
