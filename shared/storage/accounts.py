@@ -46,7 +46,10 @@ ONLY_NEW: Mapping[str, Any] = {"match_condition": MatchConditions.IfMissing}
 """Options of a write that must not replace a blob (If-None-Match: *): the first writer wins."""
 
 BLOCK_BYTES = 4 * 1024 * 1024
-"""Size of the pieces in which bytes go up and come down; a part no larger is stored with one request."""
+"""Size of the pieces in which bytes go up; a part no larger is stored with one request."""
+
+READ_BYTES = 8 * 1024 * 1024
+"""Size of the pieces in which bytes come down: each is a request, whose wait takes longer than such a piece itself."""
 
 
 def blob_service(settings: Settings, patience: Patience) -> BlobServiceClient:
@@ -55,8 +58,8 @@ def blob_service(settings: Settings, patience: Patience) -> BlobServiceClient:
         "retry_policy": ExponentialRetry(**_BLOB_RETRY[patience]),
         "max_single_put_size": BLOCK_BYTES,
         "max_block_size": BLOCK_BYTES,
-        "max_single_get_size": BLOCK_BYTES,
-        "max_chunk_get_size": BLOCK_BYTES,
+        "max_single_get_size": READ_BYTES,
+        "max_chunk_get_size": READ_BYTES,
         "connection_data_block_size": 1024 * 1024,
         **_TIME_OUTS[patience],
     }

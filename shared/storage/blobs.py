@@ -13,7 +13,7 @@ from typing import Any
 from azure.core.exceptions import ResourceExistsError, ResourceModifiedError, ResourceNotFoundError
 from azure.storage.blob import BlobClient, BlobServiceClient, ContentSettings
 
-from shared.storage.accounts import BLOCK_BYTES, ONLY_NEW, storage_errors
+from shared.storage.accounts import ONLY_NEW, READ_BYTES, storage_errors
 from shared.storage.names import CONTAINER
 from shared.storage.sas import read_url
 
@@ -81,16 +81,16 @@ class BlobStore:
 
     def stream(self, name: str, offset: int, length: int) -> Iterator[bytes]:
         """The same bytes in pieces, one request and one piece in memory at a time."""
-        for start in range(offset, offset + length, BLOCK_BYTES):
-            yield self.read(name, start, min(BLOCK_BYTES, offset + length - start))
+        for start in range(offset, offset + length, READ_BYTES):
+            yield self.read(name, start, min(READ_BYTES, offset + length - start))
 
     def stream_ahead(self, name: str, length: int) -> Iterator[bytes]:
         """The first ``length`` bytes in pieces; the next few are on their way while the caller looks at one."""
-        starts = iter(range(0, length, BLOCK_BYTES))
+        starts = iter(range(0, length, READ_BYTES))
         with ThreadPoolExecutor(_AHEAD, thread_name_prefix="read") as pool:
 
             def coming(start: int) -> Future[bytes]:
-                return pool.submit(copy_context().run, self.read, name, start, min(BLOCK_BYTES, length - start))
+                return pool.submit(copy_context().run, self.read, name, start, min(READ_BYTES, length - start))
 
             running = deque(map(coming, islice(starts, _AHEAD)))
             while running:
