@@ -14,9 +14,9 @@ from shared.clock import utc_now
 from shared.errors import PermanentError, SluiceError, TransientError
 from shared.identity import Caller
 from shared.metrics import MAILS, count
-from shared.models import NO_NEWS, ExportRef, NotificationStart, SkippedMail
+from shared.models import NO_NEWS, ExportRef, NotificationStart, ReasonCode, SkippedMail
 from shared.notices.messages import message
-from shared.policy import Kind
+from shared.policy import Kind, Policy, Reason
 from shared.records import ExportRecord, from_iso, iso
 from shared.services import Services, services
 from shared.storage.names import notification_instance
@@ -28,16 +28,7 @@ _LIVE = (df.OrchestrationRuntimeStatus.Pending, df.OrchestrationRuntimeStatus.Ru
 
 _STATUS: dict[Kind, Status] = {"completed": Status.COMPLETED, "failed": Status.FAILED}
 
-_REASONS = (
-    ("the file was downloaded", "downloaded"),
-    ("who asked has seen it", "seen"),
-    ("no address", "no-address"),
-    ("the export took", "quick"),
-    ("the export is", "not-completed"),
-    ("it could not be sent", "not-sent"),
-    ("the request", "switched-off"),
-)
-"""How reasons begin, and what each is counted as."""
+_NO_ADDRESS = Reason("no-address", "no address is known of who asked")
 
 
 @dataclass(frozen=True)
@@ -109,15 +100,15 @@ def plan_notification(ref: ExportRef, context: Services) -> NotificationStart | 
     record = context.record(ref)
     kind = next((k for k, status in _STATUS.items() if status == record.status), None)
     if kind is None:
-        return Decision("skipped", f"the export is {record.status} by now")
+        return Decision("skipped", _by_now(record).sentence)
     policy = context.policy(record)
     waiting: list[str] = []
     decision = Decision("skipped", "there is no channel")
     for name, channel in sorted(context.delivery.channels.items(), key=lambda item: item[1].waits):
         told = _message(record, kind, name, channel, context)
-        reason = policy.against(kind, name) or ("" if told.recipient else "no address is known of who asked")
+        reason = _against(policy, record, kind, name, told, channel)
         if channel.waits and not reason:
-            reason = policy.too_quick(record, name) or NO_NEWS.get(no_news(record), "")
+            reason = _known_already(record)
         if reason:
             decision = _skipped(record, channel, reason, context)
         elif channel.waits:
@@ -149,9 +140,26 @@ def plan_notification(ref: ExportRef, context: Services) -> NotificationStart | 
     )
 
 
-def no_news(record: ExportRecord) -> str:
-    """The event after which who asked knows already; empty when there was none."""
-    return "downloaded" if record.downloaded_at else "seen" if record.seen_at else ""
+def no_news(record: ExportRecord) -> ReasonCode | None:
+    """The event after which who asked knows already; None when there was none."""
+    return "downloaded" if record.downloaded_at else "seen" if record.seen_at else None
+
+
+def _known_already(record: ExportRecord) -> Reason | None:
+    event = no_news(record)
+    return Reason(event, NO_NEWS[event]) if event else None
+
+
+def _by_now(record: ExportRecord) -> Reason:
+    return Reason("not-completed", f"the export is {record.status} by now")
+
+
+def _against(
+    policy: Policy, record: ExportRecord, kind: Kind, name: str, told: Message, channel: Channel
+) -> Reason | None:
+    """The reason why a channel does not tell this, whatever has happened since; None when it does."""
+    reason = policy.against(kind, name) or (None if told.recipient else _NO_ADDRESS)
+    return reason or (policy.too_quick(record, name) if channel.waits else None)
 
 
 def send(start: NotificationStart, context: Services) -> Decision:
@@ -162,7 +170,7 @@ def send(start: NotificationStart, context: Services) -> Decision:
     record = context.record(ExportRef(start.tenant, start.export_id))
     kind: Kind = "failed" if start.kind == "failed" else "completed"
     news = record.status == _STATUS[kind] and record.attempt == start.attempt
-    stale = NO_NEWS.get(no_news(record)) or ("" if news else f"the export is {record.status} by now")
+    stale = _known_already(record) or (None if news else _by_now(record))
     policy = context.policy(record)
     decision = Decision("skipped", "there is no channel")
     failure: TransientError | None = None
@@ -187,7 +195,7 @@ def skip(skipped: SkippedMail, context: Services) -> Decision:
     for name in skipped.channels:
         channel = context.delivery.channels[name]
         if not context.delivery.accepted(_message(record, kind, name, channel, context)):
-            _skipped(record, channel, skipped.reason, context)
+            _skipped(record, channel, Reason(skipped.code, skipped.reason), context)
     return Decision("skipped", skipped.reason)
 
 
@@ -196,10 +204,7 @@ def remind(record: ExportRecord, context: Services) -> None:
     policy = context.policy(record)
     for name, channel in context.delivery.channels.items():
         told = _message(record, "expiring", name, channel, context)
-        reason = policy.against("expiring", name) or ("" if told.recipient else "no address is known of who asked")
-        if channel.waits and not reason:
-            reason = policy.too_quick(record, name)
-        if reason:
+        if reason := _against(policy, record, "expiring", name, told, channel):
             _skipped(record, channel, reason, context)
         else:
             _deliver(record, name, channel, told, context)
@@ -214,7 +219,7 @@ def _deliver(record: ExportRecord, name: str, channel: Channel, told: Message, c
     try:
         receipt = context.delivery.send(name, told)
     except PermanentError as error:
-        return _skipped(record, channel, f"it could not be sent: {error}", context)
+        return _skipped(record, channel, Reason("not-sent", f"it could not be sent: {error}"), context)
     if receipt == "sent":
         if name == "email":
             count(MAILS, outcome="sent", reason="")
@@ -223,11 +228,11 @@ def _deliver(record: ExportRecord, name: str, channel: Channel, told: Message, c
     return Decision("sent", receipt)
 
 
-def _skipped(record: ExportRecord, channel: Channel, reason: str, context: Services) -> Decision:
+def _skipped(record: ExportRecord, channel: Channel, reason: Reason, context: Services) -> Decision:
     if channel is context.delivery.channels["email"]:
-        count(MAILS, outcome="skipped", reason=next((c for start, c in _REASONS if reason.startswith(start)), "other"))
-    context.log.add(record.tenant, record.id, _action(channel, "skipped"), f"No {channel.title}: {reason}.")
-    return Decision("skipped", reason)
+        count(MAILS, outcome="skipped", reason=reason.code)
+    context.log.add(record.tenant, record.id, _action(channel, "skipped"), f"No {channel.title}: {reason.sentence}.")
+    return Decision("skipped", reason.sentence)
 
 
 def _action(channel: Channel, what: str) -> str:

@@ -5,6 +5,7 @@ import sqlite3
 import threading
 import time
 from collections import Counter
+from collections.abc import Iterator
 from contextlib import closing
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -23,9 +24,9 @@ from shared.records import ExportRecord, iso
 from shared.requests import ExportRequest
 from shared.schedules import runs
 from shared.schedules.records import ACTIVE, Schedule
-from shared.services import services
-from shared.settings import settings
+from shared.services import Services
 from shared.sources import open_source
+from tests.in_process import services_on
 
 SETTLE = timedelta(seconds=0.4)
 """How long before a run its window ends."""
@@ -62,18 +63,16 @@ def read(database: Path, export_type: SqlExport, window: dict[str, str]) -> list
     return found
 
 
+@pytest.fixture
+def context(azurite: Azurite) -> Iterator[Services]:
+    """The services."""
+    with services_on(azurite) as made:
+        yield made
+
+
 @pytest.mark.timeout(120)
-def test_each_row_is_in_exactly_one_window(azurite: Azurite, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_each_row_is_in_exactly_one_window(context: Services, tmp_path: Path) -> None:
     """Four writers without a break, twenty runs of which every third fails and is never delivered."""
-    for name, value in {
-        "AzureWebJobsStorage": azurite.connection_string,
-        "SOURCE_URL": "sqlite:///none",
-        "LINK_SIGNING_KEY": "k" * 32,
-    }.items():
-        monkeypatch.setenv(name, value)
-    settings.cache_clear()
-    services.cache_clear()
-    context = services("activity")
     database = tmp_path / "written.db"
     with closing(sqlite3.connect(database)) as connection:
         connection.execute("pragma journal_mode = wal")
@@ -129,5 +128,3 @@ def test_each_row_is_in_exactly_one_window(azurite: Azurite, tmp_path: Path, mon
     everything = [id_ for ids in written for id_ in ids]
     assert len(everything) > 50
     assert Counter(delivered) == Counter(everything)
-    settings.cache_clear()
-    services.cache_clear()
