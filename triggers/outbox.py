@@ -1,4 +1,7 @@
-"""The timer that announces what nobody announced, and the one that removes deliveries that have had their time."""
+"""The timer that announces what nobody announced, and the one that removes deliveries that have had their time.
+
+The first also tells the owners of webhooks that were disabled, when whoever disabled them did not come to it.
+"""
 
 import asyncio
 from datetime import datetime, timedelta
@@ -13,6 +16,7 @@ from shared.services import Services, services
 from shared.storage.names import delivery_instance
 from shared.webhooks.deliveries import Delivery
 from shared.webhooks.endpoints import Endpoint
+from shared.webhooks.notices import tell_owner
 
 bp = df.Blueprint()
 
@@ -30,6 +34,12 @@ async def outbox(timer: func.TimerRequest, client: df.DurableOrchestrationClient
         except Exception:
             extra = {"action": "outbox-failed", "tenant": tenant}
             logger.exception("the events of %s were not announced", tenant, extra=extra)
+    for endpoint in await asyncio.to_thread(lambda: [e for e in context.endpoints.all() if e.notice]):
+        try:
+            await asyncio.to_thread(tell_owner, endpoint, context)
+        except Exception:
+            extra = {"action": "notice-not-sent", "endpoint": endpoint.id}
+            logger.exception("the owner of %s was not told", endpoint.id, extra=extra)
 
 
 def tenants(context: Services) -> list[str]:

@@ -354,17 +354,26 @@ def test_a_redirect_is_not_followed(hook: NewHook, receiver: Receiver) -> None:
     assert receiver.at(trap) == []
 
 
-def test_a_receiver_that_is_gone_is_disabled(hook: NewHook, receiver: Receiver, mortal: Mortal) -> None:
-    """After 410: one attempt, the owner is told, nothing more is sent, until somebody enables it."""
-    one = hook("/gone")
+def test_a_receiver_that_is_gone_is_disabled(
+    hook: NewHook, receiver: Receiver, mortal: Mortal, tables: TableServiceClient
+) -> None:
+    """After 410: one attempt, the owner is told once, nothing more is sent, until somebody enables it."""
+    one = hook("/gone", description="Hauptbuch")
+
+    def told() -> list[str]:
+        mails = one.client.call("GET", "/dev/outbox").json()["items"]
+        return [mail["text"] for mail in mails if mail["subject"] == "Ihr Webhook „Hauptbuch“ wurde abgeschaltet"]
+
     one.ping()
     delivery = one.ended()
     assert (delivery["status"], delivery["error"]) == ("Failed", "the receiver answered 410 Gone")
     assert len(receiver.at(one.path)) == 1
     now = one.now()
     assert (now["enabled"], now["disabledReason"]) == (False, "the receiver answered 410 Gone")
-    told = f"webhook {one.made['id']} of globex (owner bea) was disabled: the receiver answered 410 Gone"
-    assert (mortal.home / "logs" / "host.log").read_text().count(told) == 1
+    line = f"webhook {one.made['id']} of globex (owner bea) was disabled: the receiver answered 410 Gone"
+    assert (mortal.home / "logs" / "host.log").read_text().count(line) == 1
+    (mail,) = told()
+    assert "abgeschaltet: the receiver answered 410 Gone. Er erhält nichts mehr" in mail
     for place in ("ping", f"deliveries/{delivery['id']}/redeliver"):
         refused = one.client.call("POST", f"{one.place}/{place}")
         assert_problem(refused, "conflict", detail="the webhook is disabled (the receiver answered 410 Gone)")
@@ -372,6 +381,17 @@ def test_a_receiver_that_is_gone_is_disabled(hook: NewHook, receiver: Receiver, 
     assert (enabled["enabled"], enabled["disabledAt"], enabled["disabledReason"]) == (True, None, None)
     one.ping()
     receiver.wait(one.path, 2)
+    until(lambda: len(told()) == 2)
+
+    one.client.call("PATCH", one.place, json={"enabled": True})
+    endpoint = Endpoints(tables).find(one.made["id"])
+    assert endpoint is not None
+    Endpoints(tables).change(endpoint, lambda e: e.given_up(utc_now(), "whoever did it died before telling"))
+    for _ in range(2):
+        run_timer(mortal, "outbox")
+    until(lambda: len(told()) == 3)
+    until(lambda: (found := Endpoints(tables).find(endpoint.id)) is not None and not found.notice)
+    assert len([text for text in told() if "died before telling" in text]) == 1
 
 
 @pytest.mark.parametrize(
