@@ -1,4 +1,4 @@
-"""Announce: everybody who wants to hear of an event gets a delivery that runs, and the event leaves the outbox.
+"""Announce: every webhook that wants to hear of an event gets a delivery that runs; then the outbox knows that it did.
 
 It can stop anywhere and begin again: the id of a delivery comes from the event and the endpoint, that of its
 orchestration from the delivery's, and the event stays in the outbox until all of them run.
@@ -27,7 +27,7 @@ bp = df.Blueprint()
 
 @dataclass(frozen=True)
 class Announced:
-    """How many events left the outbox."""
+    """How many events were announced."""
 
     events: int
 
@@ -48,12 +48,14 @@ async def _announce_export(ref: ExportRef, client: df.DurableOrchestrationClient
 
 
 async def announce(entries: Iterable[Entry], context: Services, client: df.DurableOrchestrationClient) -> Announced:
-    """Announce events. Raises ``StorageUnavailable``; what was not announced by then stays in the outbox."""
+    """Announce events to webhooks. Raises ``StorageUnavailable``; what was not announced stays in the outbox."""
     count = 0
     for entry in entries:
+        if "webhooks" not in entry.to_tell:
+            continue
         for delivery in await asyncio.to_thread(_deliveries, entry, context):
             await _start(delivery, context, client)
-        await asyncio.to_thread(context.outbox.remove, entry)
+        await asyncio.to_thread(context.outbox.note, entry, "webhooks")
         extra = {"action": "announced", "event": entry.id, "tenant": entry.tenant}
         logger.info("announced %s", entry.id, extra=extra)
         count += 1

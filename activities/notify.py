@@ -1,7 +1,9 @@
 """Notify: decide who is told through which channels, start the wait for those that wait, and tell them."""
 
 import asyncio
+from collections.abc import Iterable
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 
 import azure.durable_functions as df
@@ -16,8 +18,9 @@ from shared.identity import Caller
 from shared.metrics import MAILS, count
 from shared.models import NO_NEWS, ExportRef, NotificationStart, ReasonCode, SkippedMail
 from shared.notices.messages import message
+from shared.outbox import Entry
 from shared.policy import Kind, Policy, Reason
-from shared.records import ExportRecord, from_iso, iso
+from shared.records import ExportRecord, announcement_id, from_iso, iso
 from shared.services import Services, services
 from shared.storage.names import notification_instance
 from shared.transitions import Status
@@ -68,6 +71,23 @@ def skip_notification(skipped: Payload) -> dict[str, Any]:
     return outcome(lambda: skip(SkippedMail.from_json(skipped), services("activity")), skipped)
 
 
+async def announce_entries(
+    entries: Iterable[Entry], before: datetime, context: Services, client: df.DurableOrchestrationClient
+) -> None:
+    """Tell who asked for exports how they ended, of those that ended before that time and of whom nobody did.
+
+    Raises ``StorageUnavailable``; what was not told by then stays in the outbox.
+    """
+    for entry in entries:
+        if "asker" not in entry.to_tell or from_iso(entry.at) > before:
+            continue
+        record = await asyncio.to_thread(context.records.get, entry.tenant, str(entry.data["id"]))
+        if record is not None and announcement_id(record) == entry.id:
+            await announce(ExportRef(record.tenant, record.id), context, client)
+        else:  # deleted, retried or expired since
+            await asyncio.to_thread(context.outbox.note, entry, "asker")
+
+
 async def announce(ref: ExportRef, context: Services, client: df.DurableOrchestrationClient) -> Decision:
     """Tell that an export has ended: through some channels at once, through others unless it is no news by then."""
     plan = await asyncio.to_thread(plan_notification, ref, context)
@@ -77,11 +97,18 @@ async def announce(ref: ExportRef, context: Services, client: df.DurableOrchestr
         if existing is None or existing.runtime_status is None:
             await client.start_new("notification", instance, plan.to_json())
     record = await asyncio.to_thread(context.record, ref)
+    await asyncio.to_thread(_note_told, record, context)
     if event := no_news(record):  # meanwhile, too: whoever noted that had nobody to tell it to
         now = iso(utc_now())
         await asyncio.to_thread(context.notifications.read, record.tenant, record.created_by, record.id, now)
         await wake(record, event, client)
     return plan if isinstance(plan, Decision) else Decision("waits", f"until {plan.wait_until}")
+
+
+def _note_told(record: ExportRecord, context: Services) -> None:
+    for entry in context.outbox.of_export(record.tenant, record.id):
+        if entry.id == announcement_id(record):
+            context.outbox.note(entry, "asker")
 
 
 async def wake(record: ExportRecord, event: str, client: df.DurableOrchestrationClient) -> None:

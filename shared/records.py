@@ -115,6 +115,12 @@ _EVENTS = {
 """What is announced when a record gets this status."""
 
 
+def announcement_id(record: ExportRecord) -> str:
+    """The id of the event that a record's status is; empty when it is none."""
+    event = _EVENTS.get(Status(record.status))
+    return event_id(record.id, record.attempt, event) if event else ""
+
+
 def announcement(record: ExportRecord, at: str) -> Entry | None:
     """What the status that a record got at this time means to others; None when they do not hear of it."""
     event = _EVENTS.get(Status(record.status))
@@ -141,7 +147,7 @@ def announcement(record: ExportRecord, at: str) -> Entry | None:
         }
     if record.status == Status.FAILED:
         data["error"] = {"code": record.error_code, "message": record.error_message}
-    return Entry(record.tenant, event_id(record.id, record.attempt, event), event, at, data)
+    return Entry(record.tenant, announcement_id(record), event, at, data)
 
 
 def new_export_id(now: datetime) -> str:

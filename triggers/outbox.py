@@ -1,6 +1,7 @@
 """The timer that announces what nobody announced, and the one that removes deliveries that have had their time.
 
-The first also tells the owners of webhooks that were disabled, when whoever disabled them did not come to it.
+The first also tells who asked for an export how it ended, and owners of webhooks that theirs was disabled, when whoever
+should have told them did not come to it.
 """
 
 import asyncio
@@ -10,6 +11,7 @@ import azure.durable_functions as df
 import azure.functions as func
 
 from activities.announce import announce
+from activities.notify import announce_entries
 from shared.app_log import logger
 from shared.clock import utc_now
 from shared.services import Services, services
@@ -27,10 +29,12 @@ _LIVE = (df.OrchestrationRuntimeStatus.Pending, df.OrchestrationRuntimeStatus.Ru
 @bp.durable_client_input(client_name="client")
 async def outbox(timer: func.TimerRequest, client: df.DurableOrchestrationClient) -> None:
     context = await asyncio.to_thread(services, "activity")
+    grace = timedelta(seconds=context.settings.watchdog_grace_seconds)
     for tenant in await asyncio.to_thread(tenants, context):
         try:
             entries = await asyncio.to_thread(context.outbox.of_tenant, tenant)
             await announce(entries, context, client)
+            await announce_entries(entries, utc_now() - grace, context, client)
         except Exception:
             extra = {"action": "outbox-failed", "tenant": tenant}
             logger.exception("the events of %s were not announced", tenant, extra=extra)

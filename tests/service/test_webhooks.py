@@ -23,6 +23,7 @@ from standardwebhooks import Webhook, WebhookVerificationError
 from demo import processes, stack
 from demo.azurite_server import Azurite
 from demo.client import Client
+from local_host.keys import load_keys
 from shared.clock import utc_now
 from shared.outbox import EventType, Outbox
 from shared.records import ExportRecords, iso
@@ -73,6 +74,7 @@ def mortal(
         "WEBHOOK_TIMEOUT_SECONDS": "1",
         "RETRY_FIRST_SECONDS": "0.2",
         "WATCHDOG_SCHEDULE": ON_NEW_YEARS_DAY,
+        "WATCHDOG_GRACE_SECONDS": "0",
         "RETENTION_SCHEDULE": ON_NEW_YEARS_DAY,
         "FUNCTIONS_WORKER_PROCESS_COUNT": "1",
     }
@@ -234,6 +236,40 @@ def test_a_cancelled_export_is_told(hook: NewHook, bea: Client, proxy: FaultProx
     (got,) = one.receiver.at(one.path)
     data = json.loads(got.body)["data"]
     assert (data["status"], "file" in data, "error" in data) == ("Cancelled", False, False)
+
+
+def test_who_asked_is_told_by_the_timer_when_nobody_else_came_to_it(
+    hook: NewHook, bea: Client, mortal: Mortal, proxy: FaultProxy, tables: TableServiceClient
+) -> None:
+    """The notification's start fails, and the export is ended from outside: one mail, one notification, one event."""
+    one = hook(events=["export.completed"])
+    asked = []
+
+    def fail(_: str, path: str) -> Fault:
+        if "SluicePreferences" not in path:
+            return "none"
+        asked.append(path)
+        return "drop request"
+
+    with proxy.following(fail):
+        export_id = bea.start(exportType="analytics", notify={"email": True, "graceSeconds": 0})
+        until(lambda: asked)
+        key = load_keys(mortal.home / "host" / "host-keys.json").system
+        terminate = f"{mortal.base_url}/runtime/webhooks/durabletask/instances/{export_id}/terminate?code={key}"
+        assert requests.post(terminate, timeout=30).status_code == 202
+        until(lambda: len(asked) == 4)  # the client of the storage gives up, and with it the step
+    (entry,) = Outbox(tables).of_export("globex", export_id)
+    assert (entry.type, entry.to_tell) == ("export.completed", {"webhooks", "asker"})
+    for _ in range(2):
+        run_timer(mortal, "outbox")
+    bea.wait_for_log(export_id, "mail-sent")
+    assert one.ended(export_id)["status"] == "Delivered"
+    until(lambda: Outbox(tables).of_export("globex", export_id) == [])
+    run_timer(mortal, "outbox")
+    actions = [line["action"] for line in bea.logs(export_id)]
+    assert [actions.count(a) for a in ("mail-sent", "in-app-notification-sent")] == [1, 1]
+    told = [t for t in bea.call("GET", "/notifications").json()["items"] if t["exportId"] == export_id]
+    assert (len(told), len(one.deliveries())) == (1, 1)
 
 
 def test_what_nobody_announced_the_timer_does(
@@ -433,7 +469,7 @@ def test_an_event_can_be_sent_again(hook: NewHook, receiver: Receiver) -> None:
 
 
 POINTS = {
-    "the event is looked for": lambda method, path: method == "GET" and "~evt_" in path,
+    "the event is looked for": lambda method, path: method == "GET" and "~evt_" in path and "filter" in path,
     "the event leaves the outbox": lambda method, path: method == "DELETE" and "~evt_" in path,
     "an attempt is written down": lambda method, path: method == "PUT" and "SluiceDeliveries" in path,
 }
