@@ -78,7 +78,7 @@ def service(tmp_path_factory: pytest.TempPathFactory, database: Path) -> Iterato
         "RETRY_FIRST_SECONDS": "0.2",
         "RETENTION_SCHEDULE": "0 0 0 1 1 *",  # when a test calls it, and on New Year's Day
         "WATCHDOG_SCHEDULE": "0 0 0 1 1 *",
-        "MAX_RUNNING_PER_USER": "100",
+        "MAX_RUNNING_PER_USER": "250",
     }
     with stack.running(home, processes.free_port(), "sqlite", settings) as running:
         yield running
