@@ -348,6 +348,22 @@ class ExportRecords:
         found, cursor = entity_page(self._exports, where, after, limit)
         return [ExportRecord.from_entity(entity) for entity in found], cursor
 
+    def held(self, tenant: str, limit: int, cursor: str) -> tuple[list[ExportRecord], str]:
+        """Up to ``limit`` records under a legal hold, of all tenants or of one; and the next cursor, empty at the end.
+
+        A page may have fewer, or none, before the end. Raises ``ValueError`` for a cursor that is none.
+        """
+        where = "hold gt ''" + (f" and PartitionKey eq '{quoted(tenant)}'" if tenant else "")
+        if cursor and not cursor.startswith(_PLACE):
+            raise ValueError("the cursor names no place")
+        try:
+            found, after = self.scan(where, json.dumps(_place_in(cursor)) if cursor else "", limit)
+        except HttpResponseError as error:
+            if cursor and error.status_code == 400:
+                raise ValueError("the service does not know this place") from None
+            raise
+        return found, _cursor_of(json.loads(after)) if after else ""
+
     def ids(self, tenant: str, first: str, last: str) -> dict[str, ExportRecord]:
         """The records of a tenant whose ids are from ``first`` to ``last``, both included."""
         where = f"PartitionKey eq '{quoted(tenant)}' and RowKey ge '{quoted(first)}' and RowKey le '{quoted(last)}'"

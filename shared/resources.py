@@ -359,9 +359,25 @@ class RunWindow(Resource):
 
 
 class RunLinks(Resource):
-    """Where to go on with a run."""
+    """Where to go on with a run, or a hold."""
 
     export: str
+
+
+class HeldExport(Hold):
+    """A legal hold in the list of them, with whose export it is."""
+
+    export_type: str
+    created_by: str
+    created_at: datetime
+    links: RunLinks
+
+
+class HoldPage(Resource):
+    """A page of legal holds; it may have fewer than its limit, or none, before the end."""
+
+    items: list[HeldExport]
+    next_cursor: str | None = Field(description="The cursor of the next page; null at the end.")
 
 
 class Notification(Resource):

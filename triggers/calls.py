@@ -336,6 +336,20 @@ _WRITTEN: tuple[Call, ...] = (
         tag="operation",
     ),
     Call(
+        "list_holds",
+        "GET",
+        "ops/holds",
+        "What is under a legal hold",
+        Access.OPERATOR,
+        {200: Answer("A page.", r.HoldPage)},
+        (
+            Parameter("tenant", "Those of this tenant.", {"type": "string", "pattern": TENANT_PATTERN}),
+            _limit(50),
+            _CURSOR,
+        ),
+        tag="operation",
+    ),
+    Call(
         "hold_export",
         "PUT",
         "ops/exports/{id}/hold",

@@ -77,6 +77,16 @@ def letters(sam: Client, query: str = "") -> list[dict[str, Any]]:
     return items
 
 
+def holds(sam: Client, **query: str) -> list[dict[str, Any]]:
+    """The legal holds, whatever pages they come in."""
+    found: list[dict[str, Any]] = []
+    after: str | None = ""
+    while after is not None:
+        page = sam.call("GET", "/ops/holds", params={**query, **({"cursor": after} if after else {})}).json()
+        found, after = found + page["items"], page["nextCursor"]
+    return found
+
+
 def test_what_fails_for_good_is_listed_told_once_and_driven_again(operated: Fragile) -> None:
     """Two exports whose table is gone: with a reason at once, in one alert; one redriven alone, one by a filter."""
     sam, bea = operated.client("sam"), operated.client("bea")
@@ -187,7 +197,8 @@ def test_a_legal_hold_keeps_everything(operated: Fragile, records: ExportRecords
     export_id = bea.start(exportType="users")
     bea.wait(export_id, seconds=60)
     held = sam.call("PUT", f"/ops/exports/{export_id}/hold", json={"reason": "case 4711"})
-    assert held.json() == {"id": export_id, "tenant": "globex", "status": "Completed", "reason": "case 4711"}
+    hold = {"id": export_id, "tenant": "globex", "status": "Completed", "reason": "case 4711"}
+    assert held.json() == hold
     records.change("globex", export_id, "test", expires_at=iso(datetime.now(UTC) - timedelta(days=400)))
     other = bea.start(exportType="users", columns=["email"])
     bea.wait(other, seconds=60)
@@ -198,7 +209,13 @@ def test_a_legal_hold_keeps_everything(operated: Fragile, records: ExportRecords
     assert bea.call("GET", f"/exports/{export_id}/download").status_code == 302
     assert_problem(bea.call("DELETE", f"/exports/{export_id}"), "conflict", detail="under a legal hold")
 
+    assert [{name: item[name] for name in hold} for item in holds(sam)] == [hold]
+    assert holds(sam, tenant="globex", limit="1") == holds(sam)
+    assert holds(sam, tenant="acme") == []
+    for query, wrong in (("tenant='", "tenant"), ("cursor=at-x", "cursor"), ("cursor=abc", "cursor")):
+        assert_problem(sam.call("GET", f"/ops/holds?{query}"), "validation-failed", **{wrong: ""})
     assert sam.call("DELETE", f"/ops/exports/{export_id}/hold").status_code == 204
+    assert holds(sam) == []
     run(operated, "retention")
     until(lambda: bea.call("GET", f"/exports/{export_id}").json()["status"] == "Expired")
     actions = [line["action"] for line in bea.logs(export_id)]
@@ -212,6 +229,7 @@ def test_only_operators_get_in(operated: Fragile, user: str) -> None:
     for method, path in (
         ("GET", "dead-letters"),
         ("POST", "redrive"),
+        ("GET", "holds"),
         ("PUT", "exports/x/hold"),
         ("DELETE", "exports/x/hold"),
     ):
