@@ -1,11 +1,17 @@
-"""Schedules through the API: what they take, when they run, what incremental runs hold, and when they stop."""
+"""Schedules through the API: what they take, when they run, what incremental runs hold, and when they stop.
+
+SCHEDULER_KILLS sets at how many points a tick is killed; ``make test-operations`` takes all.
+"""
 
 import csv
+import os
 import shutil
 import sqlite3
+import threading
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import closing
+from contextlib import closing, suppress
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -20,7 +26,10 @@ from shared.records import iso
 from shared.schedules.records import Schedule, Schedules
 from shared.settings import settings_from
 from shared.storage.accounts import table_service
+from tests.service import fault_proxy
 from tests.service.conftest import Fragile
+from tests.service.fault_proxy import Fault, FaultProxy
+from tests.service.mortal import Mortal
 from tests.service.polling import until
 from tests.service.problems import assert_problem
 
@@ -28,12 +37,22 @@ DAILY = {"name": "Daily", "cron": "0 6 * * *", "timeZone": "Europe/Paris", "requ
 
 
 @pytest.fixture(scope="module")
-def scheduled(azurite: Azurite, database: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Fragile]:
-    """A service on a database of its own whose scheduler runs when it is called."""
+def proxy(azurite: Azurite) -> Iterator[FaultProxy]:
+    """A proxy that sees every request to the storage."""
+    with fault_proxy.running(azurite) as running:
+        yield running
+
+
+@pytest.fixture(scope="module")
+def mortal(
+    azurite: Azurite, proxy: FaultProxy, database: Path, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Mortal]:
+    """The service that all of this runs on; it reaches its storage through the proxy."""
     home = tmp_path_factory.mktemp("scheduled")
     own = Path(shutil.copy(database, home / "own.db"))
     port = processes.free_port()
-    settings = stack.app_settings(home, port, azurite.connection_string, f"sqlite:///{own}")
+    storage = replace(azurite, blob_port=proxy.blob_port, table_port=proxy.table_port).connection_string
+    settings = stack.app_settings(home, port, storage, f"sqlite:///{own}")
     pace = {
         "RETENTION_SCHEDULE": "0 0 0 1 1 *",
         "WATCHDOG_SCHEDULE": "0 0 0 1 1 *",
@@ -42,8 +61,16 @@ def scheduled(azurite: Azurite, database: Path, tmp_path_factory: pytest.TempPat
         "MAX_SCHEDULES_PER_USER": "8",
         "SCHEDULE_STOP_AFTER_FAILURES": "2",
     }
-    with stack.host(home, port, {**settings, **pace}):
-        yield Fragile(f"http://127.0.0.1:{port}", own, azurite.connection_string)
+    host = Mortal(home, port, {**settings, **pace})
+    host.start()
+    yield host
+    host.stop()
+
+
+@pytest.fixture(scope="module")
+def scheduled(azurite: Azurite, mortal: Mortal) -> Fragile:
+    """The service, on a database of its own; its scheduler runs when it is called."""
+    return Fragile(mortal.base_url, mortal.home / "own.db", azurite.connection_string)
 
 
 @pytest.fixture(scope="module")
@@ -178,6 +205,55 @@ def test_what_is_due_runs_once_however_many_timers_look(scheduled: Fragile, tabl
     assert (shown["lastRun"]["exportId"], shown["failuresInARow"]) == (status["id"], 0)
     assert datetime.fromisoformat(shown["nextRuns"][0]) > now
     bea.call("DELETE", f"/schedules/{schedule_id}")
+
+
+POINTS: dict[str, tuple[str, str, int]] = {
+    "the export's record is written": ("POST", "SluiceExports", 1),
+    "the run is in the history": ("PUT", "SluiceScheduleRuns(", 1),
+    "the schedule says that it runs": ("PUT", "SluiceSchedules(", 2),
+}
+"""Requests of a tick, and which of them; the first write of the row decides on the run."""
+KILLS = int(os.environ.get("SCHEDULER_KILLS") or 1)
+
+
+@pytest.mark.timeout(180)
+@pytest.mark.parametrize("point", list(POINTS)[:KILLS])
+def test_a_tick_killed_before(
+    scheduled: Fragile, table: Schedules, mortal: Mortal, proxy: FaultProxy, point: str
+) -> None:
+    """kill -9 of the host in the middle of a tick: the run is made by a later one, once."""
+    bea = scheduled.client("bea")
+    schedule_id = create(bea, cron="0 0 1 1 *", request={"exportType": "users", "columns": ["email"]})
+    make_due(table, schedule_id, datetime.now(UTC))
+    before = exports(bea)
+    wanted, name, times = POINTS[point]
+    dead, seen = threading.Event(), []
+
+    def kill(method: str, path: str) -> Fault:
+        if method == wanted and name in path:
+            seen.append(path)
+        if len(seen) == times and not dead.is_set():
+            mortal.shoot()
+            dead.set()
+        return "drop request" if dead.is_set() else "none"
+
+    with proxy.following(kill):
+        with suppress(requests.ConnectionError):  # the host may be dead before it answers
+            tick(scheduled)
+        assert dead.wait(60)
+        mortal.bury()
+    mortal.start()
+    until(lambda: tick(scheduled) or ((found := runs(bea, schedule_id)) and found[0]["outcome"]))
+    (run,) = runs(bea, schedule_id)
+    assert run["outcome"] == "Completed"
+    assert exports(bea) - before == {run["exportId"]}
+    assert [line["action"] for line in bea.logs(run["exportId"])].count("planned") == 1
+    bea.call("DELETE", f"/schedules/{schedule_id}")
+
+
+def exports(client: Client) -> set[str]:
+    """The ids of all exports of users."""
+    return {item["id"] for item in client.call("GET", "/exports?exportType=users&limit=200").json()["items"]}
 
 
 @pytest.mark.timeout(180)

@@ -1,7 +1,7 @@
 """Retention on its own: exactly what has had its time goes, whenever the process is killed, and however many there are.
 
 RETENTION_RECORDS sets how many records there are and RETENTION_KILLS how often the sweep is killed;
-``make test-retention`` runs 10,000 and five.
+``make test-operations`` runs 10,000 and five.
 """
 
 import asyncio
