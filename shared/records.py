@@ -351,15 +351,16 @@ class ExportRecords:
     def held(self, tenant: str, limit: int, cursor: str) -> tuple[list[ExportRecord], str]:
         """Up to ``limit`` records under a legal hold, of all tenants or of one; and the next cursor, empty at the end.
 
-        A page may have fewer, or none, before the end. Raises ``ValueError`` for a cursor that is none.
+        A page may have fewer, or none, before the end; a cursor may be the id of an export too, as in ``page``. Raises
+        ``ValueError`` for a cursor that is none.
         """
+        after, place = ("", _place_in(cursor)) if cursor.startswith(_PLACE) else (cursor, None)
         where = "hold gt ''" + (f" and PartitionKey eq '{quoted(tenant)}'" if tenant else "")
-        if cursor and not cursor.startswith(_PLACE):
-            raise ValueError("the cursor names no place")
+        where += f" and RowKey gt '{quoted(after)}'" if after else ""
         try:
-            found, after = self.scan(where, json.dumps(_place_in(cursor)) if cursor else "", limit)
+            found, after = self.scan(where, json.dumps(place) if place else "", limit)
         except HttpResponseError as error:
-            if cursor and error.status_code == 400:
+            if place and error.status_code == 400:
                 raise ValueError("the service does not know this place") from None
             raise
         return found, _cursor_of(json.loads(after)) if after else ""

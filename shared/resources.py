@@ -9,6 +9,7 @@ from pydantic.alias_generators import to_camel
 from shared.dead_letters import FailureClass
 from shared.export_types import Role, Scope
 from shared.outbox import EventType
+from shared.schedules.periods import Period
 from shared.transitions import Status
 from shared.webhooks.deliveries import DeliveryStatus
 
@@ -524,6 +525,7 @@ class Schedule(Resource):
     summary: str = Field(description="The cron expression in words.")
     request: dict[str, Any]
     incremental: bool
+    period: Period | None = Field(description="The days that each run covers.")
     jitter_seconds: int
     catch_up: bool
     stop_after_failures: int | None

@@ -11,6 +11,7 @@ from azure.data.tables import TableServiceClient, UpdateMode
 
 from shared.records import from_iso, iso
 from shared.schedules.cron import Due, Timing
+from shared.schedules.periods import Period
 from shared.storage.accounts import storage_errors
 from shared.storage.names import SCHEDULE_RUNS_TABLE, SCHEDULES_TABLE
 from shared.storage.tables import change_row, ensure_table, entity_page, quoted
@@ -44,6 +45,7 @@ class Schedule:
     caller: Mapping[str, Any]
     caller_seen_at: str
     incremental: bool = False
+    period: Period | None = None
     jitter_seconds: int = 0
     catch_up: bool = True
     stop_after_failures: int = -1
@@ -76,6 +78,7 @@ class Schedule:
         values = asdict(self)
         values["caller"] = json.dumps(dict(self.caller), ensure_ascii=False)
         values |= split_text("request", values.pop("request"))
+        values["period"] = self.period or ""
         return {"PartitionKey": values.pop("tenant"), "RowKey": values.pop("id"), **values}
 
     @classmethod
@@ -83,6 +86,7 @@ class Schedule:
         known = {f.name for f in fields(cls)}
         values = {name: value for name, value in entity.items() if name in known}
         values["request"] = join_text(entity, "request")
+        values["period"] = entity.get("period") or None
         values["caller"] = json.loads(values["caller"])
         return cls(tenant=entity["PartitionKey"], id=entity["RowKey"], **values)
 

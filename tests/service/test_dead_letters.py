@@ -212,7 +212,7 @@ def test_a_legal_hold_keeps_everything(operated: Fragile, records: ExportRecords
     assert [{name: item[name] for name in hold} for item in holds(sam)] == [hold]
     assert holds(sam, tenant="globex", limit="1") == holds(sam)
     assert holds(sam, tenant="acme") == []
-    for query, wrong in (("tenant='", "tenant"), ("cursor=at-x", "cursor"), ("cursor=abc", "cursor")):
+    for query, wrong in (("tenant='", "tenant"), ("cursor=at-x", "cursor")):
         assert_problem(sam.call("GET", f"/ops/holds?{query}"), "validation-failed", **{wrong: ""})
     assert sam.call("DELETE", f"/ops/exports/{export_id}/hold").status_code == 204
     assert holds(sam) == []

@@ -15,6 +15,7 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import pytest
 import requests
@@ -172,6 +173,14 @@ def test_a_wrong_schedule_is_refused_with_every_reason(scheduled: Fragile) -> No
     assert_problem(answer, "validation-failed", cron="bad hour", timeZone="unknown time zone 'Paris'")
     answer = bea.call("POST", "/schedules", json={**DAILY, "incremental": True, "request": {"exportType": "users"}})
     assert_problem(answer, "validation-failed", incremental="no watermark; those that have one: sessions")
+    for period, body, sentence in (
+        ("yesterday", {"incremental": True}, "an incremental one covers what is new"),
+        ("yesterday", {"request": {"exportType": "exemptions"}}, "export type 'exemptions' has no date to apply it to"),
+        ("last-week", {"request": {"exportType": "sessions", "dateRange": {"to": "2026-01-01"}}}, "takes the place of"),
+        ("last-wek", {}, "'last-week'"),
+    ):
+        answer = bea.call("POST", "/schedules", json={**DAILY, "period": period, **body})
+        assert_problem(answer, "validation-failed", period=sentence)
     answer = bea.call("POST", "/schedules", json={**DAILY, "request": {"exportType": "sessions", "fromat": "csv"}})
     assert_problem(answer, "validation-failed", request__fromat="did you mean 'format'?")
     assert_problem(
@@ -204,6 +213,24 @@ def test_what_is_due_runs_once_however_many_timers_look(scheduled: Fragile, tabl
     shown = bea.call("GET", f"/schedules/{schedule_id}").json()
     assert (shown["lastRun"]["exportId"], shown["failuresInARow"]) == (status["id"], 0)
     assert datetime.fromisoformat(shown["nextRuns"][0]) > now
+    bea.call("DELETE", f"/schedules/{schedule_id}")
+
+
+def test_a_period_is_that_of_the_time_at_which_a_run_was_due(
+    scheduled: Fragile, table: Schedules, tmp_path: Path
+) -> None:
+    """Days of the schedule's time zone: of four sessions around its midnights the two in between."""
+    bea = scheduled.client("bea")
+    schedule_id = create(bea, cron="0 0 1 1 *", timeZone="Asia/Tokyo", period="yesterday")
+    due = datetime.now(UTC)
+    midnight = due.astimezone(ZoneInfo("Asia/Tokyo")).replace(hour=0, minute=0, second=0, microsecond=0)
+    moments = [(midnight + timedelta(days=n, seconds=s)).astimezone(UTC) for n in (-1, 0) for s in (-1, 0)]
+    new = insert(scheduled, *moments)
+    run = run_at(scheduled, table, bea, schedule_id, due)
+    assert run["outcome"] == "Completed"
+    assert [row for row in rows(bea, run["exportId"], tmp_path / "period") if row in new] == new[1:3]
+    changed = bea.call("PATCH", f"/schedules/{schedule_id}", json={"period": None}).json()
+    assert (changed["period"], changed["timeZone"]) == (None, "Asia/Tokyo")
     bea.call("DELETE", f"/schedules/{schedule_id}")
 
 
