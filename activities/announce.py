@@ -14,6 +14,7 @@ import azure.durable_functions as df
 from activities.outcome import Payload, awaited
 from shared.app_log import logger
 from shared.models import DeliveryStart, ExportRef
+from shared.orchestrations import is_known
 from shared.outbox import Entry
 from shared.records import from_iso
 from shared.services import Services, services
@@ -101,15 +102,10 @@ async def _start(delivery: Delivery, context: Services, client: df.DurableOrches
         pace.webhook_pauses,
         pace.retry_first_seconds,
     )
-    if await _is_known(instance, client):
+    if await is_known(instance, client):
         return
     try:
         await client.start_new("webhook_delivery", instance, start.to_json())
     except Exception:
-        if not await _is_known(instance, client):  # somebody else was faster otherwise
+        if not await is_known(instance, client):  # somebody else was faster otherwise
             raise
-
-
-async def _is_known(instance: str, client: df.DurableOrchestrationClient) -> bool:
-    status = await client.get_status(instance)
-    return status is not None and status.runtime_status is not None

@@ -10,7 +10,7 @@ import azure.durable_functions as df
 
 from activities.outcome import Payload, failure_of, outcome
 from activities.tracing import traced
-from shared.app_log import about, logger
+from shared.app_log import about
 from shared.channels.base import Channel, Message
 from shared.clock import utc_now
 from shared.errors import PermanentError, SluiceError, TransientError
@@ -18,6 +18,7 @@ from shared.identity import Caller
 from shared.metrics import MAILS, count
 from shared.models import NO_NEWS, ExportRef, NotificationStart, ReasonCode, SkippedMail
 from shared.notices.messages import message
+from shared.orchestrations import is_known, tell
 from shared.outbox import Entry
 from shared.policy import Kind, Policy, Reason
 from shared.records import ExportRecord, announcement_id, from_iso, iso
@@ -26,8 +27,6 @@ from shared.storage.names import notification_instance
 from shared.transitions import Status
 
 bp = df.Blueprint()
-
-_LIVE = (df.OrchestrationRuntimeStatus.Pending, df.OrchestrationRuntimeStatus.Running)
 
 _STATUS: dict[Kind, Status] = {"completed": Status.COMPLETED, "failed": Status.FAILED}
 
@@ -93,8 +92,7 @@ async def announce(ref: ExportRef, context: Services, client: df.DurableOrchestr
     plan = await asyncio.to_thread(plan_notification, ref, context)
     if isinstance(plan, NotificationStart):
         instance = notification_instance(plan.export_id, plan.attempt)
-        existing = await client.get_status(instance)
-        if existing is None or existing.runtime_status is None:
+        if not await is_known(instance, client):
             await client.start_new("notification", instance, plan.to_json())
     record = await asyncio.to_thread(context.record, ref)
     await asyncio.to_thread(_note_told, record, context)
@@ -113,13 +111,7 @@ def _note_told(record: ExportRecord, context: Services) -> None:
 
 async def wake(record: ExportRecord, event: str, client: df.DurableOrchestrationClient) -> None:
     """Tell the notification that may be waiting that there is no need for it any more."""
-    waiting = notification_instance(record.id, record.attempt)
-    status = await client.get_status(waiting)
-    if status and status.runtime_status in _LIVE:
-        try:
-            await client.raise_event(waiting, event)
-        except Exception as error:  # noqa: BLE001 - all that the SDK raises, when it has just ended too
-            logger.info("%s was not told: %s", waiting, error, extra={"action": "notification-not-told"})
+    await tell(notification_instance(record.id, record.attempt), event, client)
 
 
 def plan_notification(ref: ExportRef, context: Services) -> NotificationStart | Decision:

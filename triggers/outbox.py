@@ -14,6 +14,7 @@ from activities.announce import announce
 from activities.notify import announce_entries
 from shared.app_log import logger
 from shared.clock import utc_now
+from shared.orchestrations import is_live
 from shared.services import Services, services
 from shared.storage.names import delivery_instance
 from shared.webhooks.deliveries import Delivery
@@ -21,8 +22,6 @@ from shared.webhooks.endpoints import Endpoint
 from shared.webhooks.notices import tell_owner
 
 bp = df.Blueprint()
-
-_LIVE = (df.OrchestrationRuntimeStatus.Pending, df.OrchestrationRuntimeStatus.Running)
 
 
 @bp.timer_trigger(arg_name="timer", schedule="%WATCHDOG_SCHEDULE%", run_on_startup=False)
@@ -83,8 +82,7 @@ async def sweep(endpoint: Endpoint, now: datetime, context: Services, client: df
 async def _purge(delivery: Delivery, client: df.DurableOrchestrationClient) -> bool:
     """Remove the history of a delivery; False when it still runs, and nothing is removed."""
     instances = [delivery_instance(delivery.endpoint, delivery.id, n + 1) for n in range(delivery.round)]
-    status = await client.get_status(instances[-1])
-    if status and status.runtime_status in _LIVE:
+    if await is_live(instances[-1], client):
         return False
     for instance in instances:
         await client.purge_instance_history(instance)
