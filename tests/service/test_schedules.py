@@ -5,7 +5,6 @@ SCHEDULER_KILLS sets at how many points a tick is killed; ``make test-operations
 
 import csv
 import os
-import shutil
 import sqlite3
 import threading
 from collections.abc import Iterator
@@ -20,15 +19,12 @@ from zoneinfo import ZoneInfo
 import pytest
 import requests
 
-from demo import processes, stack
 from demo.azurite_server import Azurite
 from demo.client import Client
 from shared.records import iso
 from shared.schedules.records import Schedule, Schedules
-from shared.settings import settings_from
-from shared.storage.accounts import table_service
 from tests.service import fault_proxy
-from tests.service.conftest import Fragile
+from tests.service.conftest import Fragile, on_its_own
 from tests.service.fault_proxy import Fault, FaultProxy
 from tests.service.mortal import Mortal
 from tests.service.polling import until
@@ -44,46 +40,41 @@ def proxy(azurite: Azurite) -> Iterator[FaultProxy]:
         yield running
 
 
+Hosted = tuple[Mortal, Fragile]
+
+
 @pytest.fixture(scope="module")
-def mortal(
+def hosted(
     azurite: Azurite, proxy: FaultProxy, database: Path, tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[Mortal]:
-    """The service that all of this runs on; it reaches its storage through the proxy."""
-    home = tmp_path_factory.mktemp("scheduled")
-    own = Path(shutil.copy(database, home / "own.db"))
-    port = processes.free_port()
-    storage = replace(azurite, blob_port=proxy.blob_port, table_port=proxy.table_port).connection_string
-    settings = stack.app_settings(home, port, storage, f"sqlite:///{own}")
+) -> Iterator[Hosted]:
+    """The service that all of this runs on, and its host; it reaches its storage through the proxy."""
     pace = {
-        "RETENTION_SCHEDULE": "0 0 0 1 1 *",
-        "WATCHDOG_SCHEDULE": "0 0 0 1 1 *",
-        "SCHEDULER_SCHEDULE": "0 0 0 1 1 *",
         "RETRY_FIRST_SECONDS": "0.2",
         "MAX_SCHEDULES_PER_USER": "8",
         "SCHEDULE_STOP_AFTER_FAILURES": "2",
     }
-    host = Mortal(home, port, {**settings, **pace})
-    host.start()
-    yield host
-    host.stop()
+    through = replace(azurite, blob_port=proxy.blob_port, table_port=proxy.table_port)
+    host, service = on_its_own(tmp_path_factory.mktemp("scheduled"), database, azurite, pace, through=through)
+    with host.running():
+        yield host, service
 
 
 @pytest.fixture(scope="module")
-def scheduled(azurite: Azurite, mortal: Mortal) -> Fragile:
-    """The service, on a database of its own; its scheduler runs when it is called."""
-    return Fragile(mortal.base_url, mortal.home / "own.db", azurite.connection_string)
+def mortal(hosted: Hosted) -> Mortal:
+    """The host."""
+    return hosted[0]
+
+
+@pytest.fixture(scope="module")
+def scheduled(hosted: Hosted) -> Fragile:
+    """The service; its scheduler runs when it is called."""
+    return hosted[1]
 
 
 @pytest.fixture(scope="module")
 def table(scheduled: Fragile) -> Schedules:
     """The table of schedules, to turn the clock of one."""
-    storage = {"AzureWebJobsStorage": scheduled.storage, "SOURCE_URL": "sqlite:///none", "LINK_SIGNING_KEY": "k" * 32}
-    return Schedules(table_service(settings_from(storage), "activity"))
-
-
-def tick(scheduled: Fragile) -> None:
-    """Call the scheduler now."""
-    assert requests.post(f"{scheduled.base_url}/admin/functions/scheduler", json={}, timeout=30).status_code == 202
+    return Schedules(scheduled.tables)
 
 
 def create(client: Client, **changes: Any) -> str:
@@ -113,7 +104,7 @@ def run_at(scheduled: Fragile, table: Schedules, client: Client, schedule_id: st
     make_due(table, schedule_id, at)
 
     def settled() -> dict[str, Any] | None:
-        tick(scheduled)
+        scheduled.run("scheduler")
         found = runs(client, schedule_id)
         return found[0] if len(found) > before and found[0]["outcome"] else None
 
@@ -202,8 +193,8 @@ def test_what_is_due_runs_once_however_many_timers_look(scheduled: Fragile, tabl
     due = (now - timedelta(hours=2)).replace(minute=0, second=0, microsecond=0)
     make_due(table, schedule_id, due)
     with ThreadPoolExecutor(6) as pool:
-        list(pool.map(lambda _: tick(scheduled), range(6)))
-    until(lambda: tick(scheduled) or runs(bea, schedule_id)[0]["outcome"])
+        list(pool.map(lambda _: scheduled.run("scheduler"), range(6)))
+    until(lambda: scheduled.run("scheduler") or runs(bea, schedule_id)[0]["outcome"])
     (run,) = runs(bea, schedule_id)
     assert (run["outcome"], run["missed"] in (3, 4, 5), run["note"]) == ("Completed", True, None)
     assert now - datetime.fromisoformat(run["due"]) <= timedelta(minutes=31)
@@ -266,11 +257,11 @@ def test_a_tick_killed_before(
 
     with proxy.following(kill):
         with suppress(requests.ConnectionError):  # the host may be dead before it answers
-            tick(scheduled)
+            scheduled.run("scheduler")
         assert dead.wait(60)
         mortal.bury()
     mortal.start()
-    until(lambda: tick(scheduled) or ((found := runs(bea, schedule_id)) and found[0]["outcome"]))
+    until(lambda: scheduled.run("scheduler") or ((found := runs(bea, schedule_id)) and found[0]["outcome"]))
     (run,) = runs(bea, schedule_id)
     assert run["outcome"] == "Completed"
     assert exports(bea) - before == {run["exportId"]}
@@ -299,11 +290,8 @@ def test_incremental_runs_hold_each_row_once(scheduled: Fragile, table: Schedule
     assert timedelta(minutes=5) == datetime.fromisoformat(first["due"]) - end
 
     second_new = insert(scheduled, end, end + timedelta(seconds=1))
-    with closing(sqlite3.connect(scheduled.database)) as connection, connection:
-        connection.execute("alter table sessions rename to sessions_away")
-    failed = run_at(scheduled, table, bea, schedule_id, base + timedelta(hours=1))
-    with closing(sqlite3.connect(scheduled.database)) as connection, connection:
-        connection.execute("alter table sessions_away rename to sessions")
+    with scheduled.without("sessions"):
+        failed = run_at(scheduled, table, bea, schedule_id, base + timedelta(hours=1))
     assert (failed["outcome"], failed["window"]["from"]) == ("Failed", first["window"]["to"])
 
     third = run_at(scheduled, table, bea, schedule_id, base + timedelta(hours=2))
@@ -327,18 +315,15 @@ def test_a_schedule_that_fails_again_and_again_is_stopped(scheduled: Fragile, ta
     bea = scheduled.client("bea")
     bea.call("DELETE", "/dev/outbox")
     schedule_id = create(bea, name="Doomed", cron="0 0 1 1 *", request={"exportType": "analytics"})
-    with closing(sqlite3.connect(scheduled.database)) as connection, connection:
-        connection.execute("alter table events rename to events_away")
-    for hours in (2, 1):
-        run = run_at(scheduled, table, bea, schedule_id, datetime.now(UTC) - timedelta(hours=hours))
-        assert run["outcome"] == "Failed"
-    with closing(sqlite3.connect(scheduled.database)) as connection, connection:
-        connection.execute("alter table events_away rename to events")
+    with scheduled.without("events"):
+        for hours in (2, 1):
+            run = run_at(scheduled, table, bea, schedule_id, datetime.now(UTC) - timedelta(hours=hours))
+            assert run["outcome"] == "Failed"
     shown = bea.call("GET", f"/schedules/{schedule_id}").json()
     assert (shown["state"], shown["stopReason"]) == ("stopped", "2 runs failed in a row")
     assert (shown["nextRuns"], shown["failuresInARow"]) == ([], 2)
     for _ in range(3):
-        tick(scheduled)
+        scheduled.run("scheduler")
 
     def told() -> list[dict[str, Any]]:
         mails: list[dict[str, Any]] = bea.call("GET", "/dev/outbox").json()["items"]
@@ -360,7 +345,7 @@ def test_a_schedule_whose_files_nobody_fetches_is_stopped(scheduled: Fragile, ta
     bea.call("GET", f"/exports/{first['exportId']}/download")
     run_at(scheduled, table, bea, schedule_id, datetime.now(UTC) - timedelta(hours=1))
     make_due(table, schedule_id, datetime.now(UTC))
-    tick(scheduled)
+    scheduled.run("scheduler")
     until(lambda: bea.call("GET", f"/schedules/{schedule_id}").json()["state"] == "stopped")
     shown = bea.call("GET", f"/schedules/{schedule_id}").json()
     assert (shown["stopReason"], len(runs(bea, schedule_id))) == ("nobody has fetched its last 1 file", 2)
