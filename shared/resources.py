@@ -353,10 +353,10 @@ class Hold(Resource):
 
 
 class RunWindow(Resource):
-    """What an incremental run covers: rows of ``from`` and later, of before ``to``."""
+    """What an incremental run covers: rows of ``from`` and later, of before ``to``; times, or numbers of rows."""
 
-    from_: datetime | None = Field(alias="from")
-    to: datetime
+    from_: datetime | int | None = Field(alias="from")
+    to: datetime | int
 
 
 class RunLinks(Resource):

@@ -231,10 +231,15 @@ def run_resource(run: Run, settings: Settings) -> dict[str, Any]:
         "exportId": run.export_id,
         "outcome": run.outcome or None,
         "missed": run.missed,
-        "window": {"from": run.window_from or None, "to": run.window_to} if run.window_to else None,
+        "window": {"from": _bound(run.window_from), "to": _bound(run.window_to)} if run.window_to else None,
         "note": run.note or None,
         "links": {"export": f"{settings.public_url.rstrip('/')}/api/exports/{run.export_id}"},
     }
+
+
+def _bound(text: str) -> str | int | None:
+    """An end of a window: a time, or a number where rows have numbers."""
+    return int(text) if text.isdecimal() else text or None
 
 
 def _text(request: ExportRequest) -> str:

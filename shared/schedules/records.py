@@ -30,6 +30,8 @@ class Schedule:
 
     ``due_at`` and ``run_at`` are what it waits for. ``run_...`` is its last run, of which there is one at a time:
     ``run_from`` and ``run_to`` are the window of an incremental run, ``run_outcome`` how its export ended.
+    ``mark`` is the number of the first row that the next run leaves out, where rows have numbers, as it was at
+    ``marked_at`` for the time ``marked_for``.
     ``failures`` are those in a row, since ``resumed_at`` if it was stopped before. ``notice`` names a stop that its
     owner has not been told of.
     """
@@ -61,6 +63,9 @@ class Schedule:
     run_to: str = ""
     run_state: str = ""
     run_outcome: str = ""
+    mark: str = ""
+    marked_at: str = ""
+    marked_for: str = ""
     failures: int = 0
     resumed_at: str = ""
     last_op_id: str = ""
