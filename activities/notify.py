@@ -10,7 +10,7 @@ import azure.durable_functions as df
 
 from activities.outcome import Payload, failure_of, outcome
 from activities.tracing import traced
-from shared.app_log import about
+from shared.app_log import about, logger
 from shared.channels.base import Channel, Message
 from shared.clock import utc_now
 from shared.errors import PermanentError, SluiceError, TransientError
@@ -82,9 +82,14 @@ async def announce_entries(
             continue
         record = await asyncio.to_thread(context.records.get, entry.tenant, str(entry.data["id"]))
         if record is not None and announcement_id(record) == entry.id:
-            await announce(ExportRef(record.tenant, record.id), context, client)
-        else:  # deleted, retried or expired since
-            await asyncio.to_thread(context.outbox.note, entry, "asker")
+            try:
+                await announce(ExportRef(record.tenant, record.id), context, client)
+                continue
+            except PermanentError as error:  # such as an export type that is gone
+                extra = {"action": "asker-not-told", "export_id": record.id, "tenant": record.tenant}
+                logger.warning("who asked for %s was not told: %s", record.id, error, extra=extra)
+        # it cannot be told, or the export was deleted, retried or has expired since
+        await asyncio.to_thread(context.outbox.note, entry, "asker")
 
 
 async def announce(ref: ExportRef, context: Services, client: df.DurableOrchestrationClient) -> Decision:

@@ -113,8 +113,9 @@ def _numbered(schedule: Schedule) -> SqlExport | None:
     if not schedule.incremental:
         return None
     export_type = export_type_named(ExportRequest.model_validate_json(schedule.request).export_type)
-    numbered = isinstance(export_type, SqlExport) and export_type.watermark_type == "integer"
-    return export_type if isinstance(export_type, SqlExport) and numbered else None
+    if isinstance(export_type, SqlExport) and export_type.watermark_type == "integer":
+        return export_type
+    return None
 
 
 def _marked(schedule: Schedule, export_type: SqlExport, context: Services) -> Schedule | None:

@@ -25,8 +25,9 @@ from demo.azurite_server import Azurite
 from demo.client import Client
 from local_host.keys import load_keys
 from shared.clock import utc_now
+from shared.identity import demo_caller
 from shared.outbox import EventType, Outbox
-from shared.records import ExportRecords, iso
+from shared.records import ExportRecord, ExportRecords, iso, new_export_id
 from shared.storage.names import delivery_instance
 from shared.webhooks.deliveries import Deliveries
 from shared.webhooks.endpoints import Endpoints
@@ -270,6 +271,34 @@ def test_who_asked_is_told_by_the_timer_when_nobody_else_came_to_it(
     assert [actions.count(a) for a in ("mail-sent", "in-app-notification-sent")] == [1, 1]
     told = [t for t in bea.call("GET", "/notifications").json()["items"] if t["exportId"] == export_id]
     assert (len(told), len(one.deliveries())) == (1, 1)
+
+
+def test_what_cannot_be_told_keeps_nobody_waiting(hook: NewHook, mortal: Mortal, tables: TableServiceClient) -> None:
+    """An export whose type a release no longer has: it leaves the outbox, and so does what comes after it."""
+    hook()
+    records = ExportRecords(tables)
+    made = [
+        ExportRecord(
+            tenant="globex",
+            id=new_export_id(utc_now()),
+            export_type=export_type,
+            format="csv",
+            status="Processing",
+            created_by="bea",
+            created_at=iso(utc_now()),
+            request={"body": json.dumps({"exportType": export_type})},
+            caller=demo_caller("bea").to_json(),
+            expires_at=iso(utc_now() + timedelta(days=1)),
+        )
+        for export_type in ("users", "of-yesterday")
+    ]
+    for record in made:
+        records.create(record)
+        records.change("globex", record.id, "test", status="Completed", completed_at=iso(utc_now()))
+    run_timer(mortal, "outbox")
+    for record in made:
+        until(lambda found=record: Outbox(tables).of_export("globex", found.id) == [])
+        records.delete(record)
 
 
 def test_what_nobody_announced_the_timer_does(
