@@ -41,9 +41,9 @@ messages: $(STAMP) ## bring the catalogues up to date with the templates; then t
 	@$(BIN)/pybabel -q update -D sluice -d shared/notices/locales -i .sluice.pot --no-fuzzy-matching --ignore-obsolete -w 120
 	@rm .sluice.pot
 
-test-operations: $(STAMP) ## retention over 10,000 records, killed five times; schedules minute by minute over a year
-	@RETENTION_RECORDS=10000 RETENTION_KILLS=5 SCHEDULE_DAYS=364 $(BIN)/python -m pytest --timeout 3600 \
-		tests/storage/test_sweepers.py tests/app/test_cron.py
+test-operations: $(STAMP) ## retention over 10,000 records, killed five times; a year of schedules, a killed scheduler
+	@RETENTION_RECORDS=10000 RETENTION_KILLS=5 SCHEDULE_DAYS=364 SCHEDULER_KILLS=3 $(BIN)/python -m pytest \
+		--timeout 3600 tests/storage/test_sweepers.py tests/app/test_cron.py tests/service/test_schedules.py
 
 check: $(STAMP) ## formatting, lint and types
 	@$(BIN)/ruff format --check .

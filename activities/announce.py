@@ -1,4 +1,4 @@
-"""Announce: everybody who wants to hear of an event gets a delivery that runs, and the event leaves the outbox.
+"""Announce: every webhook that wants to hear of an event gets a delivery that runs; then the outbox knows that it did.
 
 It can stop anywhere and begin again: the id of a delivery comes from the event and the endpoint, that of its
 orchestration from the delivery's, and the event stays in the outbox until all of them run.
@@ -14,6 +14,7 @@ import azure.durable_functions as df
 from activities.outcome import Payload, awaited
 from shared.app_log import logger
 from shared.models import DeliveryStart, ExportRef
+from shared.orchestrations import is_known
 from shared.outbox import Entry
 from shared.records import from_iso
 from shared.services import Services, services
@@ -27,7 +28,7 @@ bp = df.Blueprint()
 
 @dataclass(frozen=True)
 class Announced:
-    """How many events left the outbox."""
+    """How many events were announced."""
 
     events: int
 
@@ -48,12 +49,14 @@ async def _announce_export(ref: ExportRef, client: df.DurableOrchestrationClient
 
 
 async def announce(entries: Iterable[Entry], context: Services, client: df.DurableOrchestrationClient) -> Announced:
-    """Announce events. Raises ``StorageUnavailable``; what was not announced by then stays in the outbox."""
+    """Announce events to webhooks. Raises ``StorageUnavailable``; what was not announced stays in the outbox."""
     count = 0
     for entry in entries:
+        if "webhooks" not in entry.to_tell:
+            continue
         for delivery in await asyncio.to_thread(_deliveries, entry, context):
             await _start(delivery, context, client)
-        await asyncio.to_thread(context.outbox.remove, entry)
+        await asyncio.to_thread(context.outbox.note, entry, "webhooks")
         extra = {"action": "announced", "event": entry.id, "tenant": entry.tenant}
         logger.info("announced %s", entry.id, extra=extra)
         count += 1
@@ -99,15 +102,10 @@ async def _start(delivery: Delivery, context: Services, client: df.DurableOrches
         pace.webhook_pauses,
         pace.retry_first_seconds,
     )
-    if await _is_known(instance, client):
+    if await is_known(instance, client):
         return
     try:
         await client.start_new("webhook_delivery", instance, start.to_json())
     except Exception:
-        if not await _is_known(instance, client):  # somebody else was faster otherwise
+        if not await is_known(instance, client):  # somebody else was faster otherwise
             raise
-
-
-async def _is_known(instance: str, client: df.DurableOrchestrationClient) -> bool:
-    status = await client.get_status(instance)
-    return status is not None and status.runtime_status is not None

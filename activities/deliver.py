@@ -109,16 +109,16 @@ def _given_up(delivery: Delivery) -> Delivery:
 
 
 def _note_health(endpoint: Endpoint, made: Attempt, context: Services) -> None:
-    """What the attempt means for the endpoint; its owner hears when it was disabled."""
+    """What the attempt means for the endpoint; its owner hears when it was disabled, if not now, by the timer."""
     now = utc_now()
     patience = timedelta(days=context.settings.webhook_disable_after_days)
     how: Callable[[Endpoint], Endpoint]
     if made.good:
         how = Endpoint.succeeded
     elif made.status == _GONE:
-        how = lambda e: e.disabled(now, "the receiver answered 410 Gone")  # noqa: E731
+        how = lambda e: e.given_up(now, "the receiver answered 410 Gone")  # noqa: E731
     else:
         how = lambda e: e.failed(now, patience)  # noqa: E731
     changed = context.endpoints.change(endpoint, how)
-    if changed is not None and changed.disabled_at == iso(now):
-        tell_owner(changed)
+    if changed is not None and changed.notice and changed.disabled_at == iso(now):
+        tell_owner(changed, context)

@@ -25,6 +25,7 @@ from shared.sources import open_source
 from shared.sources.interruption import Interrupt, read_beside, run_beside
 from shared.storage.names import final_blob, part_blob
 from shared.storage.parts import PartUpload, stored_part
+from shared.telemetry import query_span
 
 bp = df.Blueprint()
 
@@ -80,8 +81,13 @@ def _encode_range(
         raise TypeError("a plan without a call has a query")
     interrupt = Interrupt()
     part = open_source(source_url).read(plan.query, plan.ranges[job.index], halvings=job.halvings, interrupt=interrupt)
-    with read_beside(part, arrow_schema(plan.query.columns), check, interrupt) as batches:
-        return get_format(plan.format).encode_part(batches, write, plan.spec, plan.position(job.index))
+    with (
+        query_span("read_sql", source_url) as reading,
+        read_beside(part, arrow_schema(plan.query.columns), check, interrupt) as batches,
+    ):
+        rows, facts = get_format(plan.format).encode_part(batches, write, plan.spec, plan.position(job.index))
+        reading.note(part=job.index + 1, rows=rows)
+        return rows, facts
 
 
 def _call(

@@ -1,7 +1,9 @@
 """Notify: decide who is told through which channels, start the wait for those that wait, and tell them."""
 
 import asyncio
+from collections.abc import Iterable
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 
 import azure.durable_functions as df
@@ -14,30 +16,21 @@ from shared.clock import utc_now
 from shared.errors import PermanentError, SluiceError, TransientError
 from shared.identity import Caller
 from shared.metrics import MAILS, count
-from shared.models import NO_NEWS, ExportRef, NotificationStart, SkippedMail
+from shared.models import NO_NEWS, ExportRef, NotificationStart, ReasonCode, SkippedMail
 from shared.notices.messages import message
-from shared.policy import Kind
-from shared.records import ExportRecord, from_iso, iso
+from shared.orchestrations import is_known, tell
+from shared.outbox import Entry
+from shared.policy import Kind, Policy, Reason
+from shared.records import ExportRecord, announcement_id, from_iso, iso
 from shared.services import Services, services
 from shared.storage.names import notification_instance
 from shared.transitions import Status
 
 bp = df.Blueprint()
 
-_LIVE = (df.OrchestrationRuntimeStatus.Pending, df.OrchestrationRuntimeStatus.Running)
-
 _STATUS: dict[Kind, Status] = {"completed": Status.COMPLETED, "failed": Status.FAILED}
 
-_REASONS = (
-    ("the file was downloaded", "downloaded"),
-    ("who asked has seen it", "seen"),
-    ("no address", "no-address"),
-    ("the export took", "quick"),
-    ("the export is", "not-completed"),
-    ("it could not be sent", "not-sent"),
-    ("the request", "switched-off"),
-)
-"""How reasons begin, and what each is counted as."""
+_NO_ADDRESS = Reason("no-address", "no address is known of who asked")
 
 
 @dataclass(frozen=True)
@@ -77,15 +70,37 @@ def skip_notification(skipped: Payload) -> dict[str, Any]:
     return outcome(lambda: skip(SkippedMail.from_json(skipped), services("activity")), skipped)
 
 
+async def announce_entries(
+    entries: Iterable[Entry], before: datetime, context: Services, client: df.DurableOrchestrationClient
+) -> None:
+    """Tell who asked for exports how they ended, of those that ended before that time and of whom nobody did.
+
+    Raises ``StorageUnavailable``; what was not told by then stays in the outbox.
+    """
+    for entry in entries:
+        if "asker" not in entry.to_tell or from_iso(entry.at) > before:
+            continue
+        record = await asyncio.to_thread(context.records.get, entry.tenant, str(entry.data["id"]))
+        if record is not None and announcement_id(record) == entry.id:
+            try:
+                await announce(ExportRef(record.tenant, record.id), context, client)
+                continue
+            except PermanentError as error:  # such as an export type that is gone
+                extra = {"action": "asker-not-told", "export_id": record.id, "tenant": record.tenant}
+                logger.warning("who asked for %s was not told: %s", record.id, error, extra=extra)
+        # it cannot be told, or the export was deleted, retried or has expired since
+        await asyncio.to_thread(context.outbox.note, entry, "asker")
+
+
 async def announce(ref: ExportRef, context: Services, client: df.DurableOrchestrationClient) -> Decision:
     """Tell that an export has ended: through some channels at once, through others unless it is no news by then."""
     plan = await asyncio.to_thread(plan_notification, ref, context)
     if isinstance(plan, NotificationStart):
         instance = notification_instance(plan.export_id, plan.attempt)
-        existing = await client.get_status(instance)
-        if existing is None or existing.runtime_status is None:
+        if not await is_known(instance, client):
             await client.start_new("notification", instance, plan.to_json())
     record = await asyncio.to_thread(context.record, ref)
+    await asyncio.to_thread(_note_told, record, context)
     if event := no_news(record):  # meanwhile, too: whoever noted that had nobody to tell it to
         now = iso(utc_now())
         await asyncio.to_thread(context.notifications.read, record.tenant, record.created_by, record.id, now)
@@ -93,15 +108,15 @@ async def announce(ref: ExportRef, context: Services, client: df.DurableOrchestr
     return plan if isinstance(plan, Decision) else Decision("waits", f"until {plan.wait_until}")
 
 
+def _note_told(record: ExportRecord, context: Services) -> None:
+    for entry in context.outbox.of_export(record.tenant, record.id):
+        if entry.id == announcement_id(record):
+            context.outbox.note(entry, "asker")
+
+
 async def wake(record: ExportRecord, event: str, client: df.DurableOrchestrationClient) -> None:
     """Tell the notification that may be waiting that there is no need for it any more."""
-    waiting = notification_instance(record.id, record.attempt)
-    status = await client.get_status(waiting)
-    if status and status.runtime_status in _LIVE:
-        try:
-            await client.raise_event(waiting, event)
-        except Exception as error:  # noqa: BLE001 - all that the SDK raises, when it has just ended too
-            logger.info("%s was not told: %s", waiting, error, extra={"action": "notification-not-told"})
+    await tell(notification_instance(record.id, record.attempt), event, client)
 
 
 def plan_notification(ref: ExportRef, context: Services) -> NotificationStart | Decision:
@@ -109,15 +124,15 @@ def plan_notification(ref: ExportRef, context: Services) -> NotificationStart | 
     record = context.record(ref)
     kind = next((k for k, status in _STATUS.items() if status == record.status), None)
     if kind is None:
-        return Decision("skipped", f"the export is {record.status} by now")
+        return Decision("skipped", _by_now(record).sentence)
     policy = context.policy(record)
     waiting: list[str] = []
     decision = Decision("skipped", "there is no channel")
     for name, channel in sorted(context.delivery.channels.items(), key=lambda item: item[1].waits):
         told = _message(record, kind, name, channel, context)
-        reason = policy.against(kind, name) or ("" if told.recipient else "no address is known of who asked")
+        reason = _against(policy, record, kind, name, told, channel)
         if channel.waits and not reason:
-            reason = policy.too_quick(record, name) or NO_NEWS.get(no_news(record), "")
+            reason = _known_already(record)
         if reason:
             decision = _skipped(record, channel, reason, context)
         elif channel.waits:
@@ -149,9 +164,26 @@ def plan_notification(ref: ExportRef, context: Services) -> NotificationStart | 
     )
 
 
-def no_news(record: ExportRecord) -> str:
-    """The event after which who asked knows already; empty when there was none."""
-    return "downloaded" if record.downloaded_at else "seen" if record.seen_at else ""
+def no_news(record: ExportRecord) -> ReasonCode | None:
+    """The event after which who asked knows already; None when there was none."""
+    return "downloaded" if record.downloaded_at else "seen" if record.seen_at else None
+
+
+def _known_already(record: ExportRecord) -> Reason | None:
+    event = no_news(record)
+    return Reason(event, NO_NEWS[event]) if event else None
+
+
+def _by_now(record: ExportRecord) -> Reason:
+    return Reason("not-completed", f"the export is {record.status} by now")
+
+
+def _against(
+    policy: Policy, record: ExportRecord, kind: Kind, name: str, told: Message, channel: Channel
+) -> Reason | None:
+    """The reason why a channel does not tell this, whatever has happened since; None when it does."""
+    reason = policy.against(kind, name) or (None if told.recipient else _NO_ADDRESS)
+    return reason or (policy.too_quick(record, name) if channel.waits else None)
 
 
 def send(start: NotificationStart, context: Services) -> Decision:
@@ -162,7 +194,7 @@ def send(start: NotificationStart, context: Services) -> Decision:
     record = context.record(ExportRef(start.tenant, start.export_id))
     kind: Kind = "failed" if start.kind == "failed" else "completed"
     news = record.status == _STATUS[kind] and record.attempt == start.attempt
-    stale = NO_NEWS.get(no_news(record)) or ("" if news else f"the export is {record.status} by now")
+    stale = _known_already(record) or (None if news else _by_now(record))
     policy = context.policy(record)
     decision = Decision("skipped", "there is no channel")
     failure: TransientError | None = None
@@ -187,7 +219,7 @@ def skip(skipped: SkippedMail, context: Services) -> Decision:
     for name in skipped.channels:
         channel = context.delivery.channels[name]
         if not context.delivery.accepted(_message(record, kind, name, channel, context)):
-            _skipped(record, channel, skipped.reason, context)
+            _skipped(record, channel, Reason(skipped.code, skipped.reason), context)
     return Decision("skipped", skipped.reason)
 
 
@@ -196,10 +228,7 @@ def remind(record: ExportRecord, context: Services) -> None:
     policy = context.policy(record)
     for name, channel in context.delivery.channels.items():
         told = _message(record, "expiring", name, channel, context)
-        reason = policy.against("expiring", name) or ("" if told.recipient else "no address is known of who asked")
-        if channel.waits and not reason:
-            reason = policy.too_quick(record, name)
-        if reason:
+        if reason := _against(policy, record, "expiring", name, told, channel):
             _skipped(record, channel, reason, context)
         else:
             _deliver(record, name, channel, told, context)
@@ -214,7 +243,7 @@ def _deliver(record: ExportRecord, name: str, channel: Channel, told: Message, c
     try:
         receipt = context.delivery.send(name, told)
     except PermanentError as error:
-        return _skipped(record, channel, f"it could not be sent: {error}", context)
+        return _skipped(record, channel, Reason("not-sent", f"it could not be sent: {error}"), context)
     if receipt == "sent":
         if name == "email":
             count(MAILS, outcome="sent", reason="")
@@ -223,11 +252,11 @@ def _deliver(record: ExportRecord, name: str, channel: Channel, told: Message, c
     return Decision("sent", receipt)
 
 
-def _skipped(record: ExportRecord, channel: Channel, reason: str, context: Services) -> Decision:
+def _skipped(record: ExportRecord, channel: Channel, reason: Reason, context: Services) -> Decision:
     if channel is context.delivery.channels["email"]:
-        count(MAILS, outcome="skipped", reason=next((c for start, c in _REASONS if reason.startswith(start)), "other"))
-    context.log.add(record.tenant, record.id, _action(channel, "skipped"), f"No {channel.title}: {reason}.")
-    return Decision("skipped", reason)
+        count(MAILS, outcome="skipped", reason=reason.code)
+    context.log.add(record.tenant, record.id, _action(channel, "skipped"), f"No {channel.title}: {reason.sentence}.")
+    return Decision("skipped", reason.sentence)
 
 
 def _action(channel: Channel, what: str) -> str:

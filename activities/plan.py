@@ -28,6 +28,7 @@ from shared.settings import Settings
 from shared.sources import open_source
 from shared.sources.interruption import Interrupt, run_beside
 from shared.storage.names import file_name, name_inside, plan_blob
+from shared.telemetry import query_span
 from shared.transitions import IllegalTransition, Status
 from shared.words import count
 
@@ -102,8 +103,10 @@ def make_plan(record: ExportRecord, context: Services, check: Callable[[], None]
     sizes = plans.part_sizes(part_rows, file_format.rows_per_group)
     source, interrupt = open_source(context.settings.source_url), Interrupt()
     cut = partial(source.plan, query, sizes, interrupt=interrupt)
-    ranges = tuple(run_beside(cut, check, interrupt))
-    rows = sum(r.rows for r in ranges)
+    with query_span("plan_sql", context.settings.source_url) as planning:
+        ranges = tuple(run_beside(cut, check, interrupt))
+        rows = sum(r.rows for r in ranges)
+        planning.note(parts=len(ranges), rows=rows)
     if sentence := over_the_limit(rows, record.format, export_type):
         raise LimitReached(sentence)
     return ExportPlan(export_type.name, record.format, spec, query=query, ranges=ranges)

@@ -3,7 +3,7 @@
 import azure.durable_functions as df
 
 from orchestrators.steps import Step, StepFailed, step
-from shared.models import NO_NEWS, NotificationStart, SkippedMail
+from shared.models import NO_NEWS, NotificationStart, ReasonCode, SkippedMail
 from shared.records import from_iso
 
 bp = df.Blueprint()
@@ -22,22 +22,22 @@ def notification(context: df.DurableOrchestrationContext) -> Step:
     """
     start = NotificationStart.from_json(context.get_input())
 
-    def skip(reason: str) -> Step:
+    def skip(code: ReasonCode, reason: str) -> Step:
         skipped = SkippedMail(
-            start.tenant, start.export_id, reason, start.request_id, tuple(start.channels), start.trace_parent
+            start.tenant, start.export_id, reason, start.request_id, tuple(start.channels), start.trace_parent, code
         ).to_json()
         return (yield from step(context, "skip_notification", skipped, start.attempts, start.retry_first_seconds))
 
     grace = context.create_timer(from_iso(start.wait_until).replace(tzinfo=context.current_utc_datetime.tzinfo))
-    events = [(context.wait_for_external_event(name), reason) for name, reason in NO_NEWS.items()]
-    first = yield context.task_any([grace, *(event for event, _ in events)])
-    for event, reason in events:
+    events = {name: context.wait_for_external_event(name) for name in NO_NEWS}
+    first = yield context.task_any([grace, *events.values()])
+    for name, event in events.items():
         if first is event:
             grace.cancel()
-            return (yield from skip(reason))
+            return (yield from skip(name, NO_NEWS[name]))
     try:
         return (
             yield from step(context, "send_notification", start.to_json(), _SENDING_ATTEMPTS, start.retry_first_seconds)
         )
     except StepFailed as failed:
-        return (yield from skip(f"it could not be sent: {failed.failure.message}"))
+        return (yield from skip("not-sent", f"it could not be sent: {failed.failure.message}"))

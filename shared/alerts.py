@@ -8,15 +8,19 @@ from collections.abc import Callable, Sequence
 from uuid import uuid4
 
 from shared.app_log import logger
+from shared.channels.base import Message, operation_id
 from shared.clock import utc_now
 from shared.dead_letters import DeadLetter, FailureClass
 from shared.errors import PermanentError, TransientError
-from shared.mail import operations
+from shared.notices.mails import Facts, words
 from shared.records import iso
 from shared.services import Services
 
 _MOST = 200
 """Letters of one alert."""
+
+_NAMED = 20
+"""Failures that a mail names one by one."""
 
 Alert = Callable[[str, Sequence[DeadLetter], Services], None]
 """``alert(name, letters, context)``: tell operators; may be called again under the same name with the same letters."""
@@ -32,7 +36,26 @@ def log_alert(name: str, letters: Sequence[DeadLetter], context: Services) -> No
 def mail_alert(name: str, letters: Sequence[DeadLetter], context: Services) -> None:
     """One mail to ``OPERATOR_EMAIL``, when there is one."""
     if to := context.settings.operator_email:
-        context.delivery.send("email", operations.alert(name, letters, to, context.settings.public_url))
+        context.delivery.send("email", _mail(name, letters, to, context.settings.public_url))
+
+
+def _mail(name: str, letters: Sequence[DeadLetter], recipient: str, public_url: str) -> Message:
+    lines = [f"{x.id} ({x.tenant}, {x.export_type}, {x.failure_class}): {x.message}" for x in letters[:_NAMED]]
+    if len(letters) > _NAMED:
+        lines.append(f"and {len(letters) - _NAMED:,} more")
+    listing = f"{public_url.rstrip('/')}/api/ops/dead-letters"
+    told = words("alert", Facts("Operators", count=len(letters), listing=listing, lines=tuple(lines)), "en")
+    return Message(
+        operation_id=operation_id(name, recipient, "alert"),
+        recipient=recipient,
+        recipient_name="Operators",
+        subject=told.subject,
+        text=told.text,
+        html=told.html,
+        summary=told.summary,
+        export_id=letters[0].id,
+        kind="alert",
+    )
 
 
 ALERTS: tuple[Alert, ...] = (log_alert, mail_alert)

@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
 from enum import StrEnum
-from typing import Any
+from typing import Any, Literal
 
 from shared.columns import Column
 from shared.query import Operator
@@ -81,7 +81,8 @@ class SqlExport(ExportType):
     or a ``Column`` of its own where it is not exported) that are unique and ordered together. The tenant's id is always
     bound to ``tenant_sql``; the caller's companies to ``company_sql`` and scopes to ``operational_scope_sql`` where the
     type's scope asks for it. ``date_sql`` is what a request's ``dateRange`` applies to. ``watermark_sql`` is the
-    timestamp at which a row was written, for incremental schedules; a row must be committed within ``settle`` of it.
+    timestamp at which a row was written, or with ``watermark_type`` integer its number in a sequence, for incremental
+    schedules; a row must be committed within ``settle`` of it.
     """
 
     relation: str
@@ -94,6 +95,7 @@ class SqlExport(ExportType):
     date_sql: str = ""
     date_type: str = "timestamp"
     watermark_sql: str = ""
+    watermark_type: Literal["timestamp", "integer"] = "timestamp"
     settle: timedelta = timedelta(minutes=5)
     part_rows: int | None = None
 

@@ -6,7 +6,7 @@ default, because an orchestration may have been started by the release before.
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, fields
-from typing import Any, Self
+from typing import Any, Literal, Self
 
 from shared.errors import SluiceError, TransientError
 
@@ -212,13 +212,27 @@ class NotificationStart(_Record):
     trace_parent: str = ""
 
 
-NO_NEWS: Mapping[str, str] = {"downloaded": "the file was downloaded", "seen": "who asked has seen it"}
+ReasonCode = Literal[
+    "downloaded",
+    "seen",
+    "quick",
+    "switched-off",
+    "kind-switched-off",
+    "not-of-type",
+    "no-address",
+    "not-completed",
+    "not-sent",
+    "other",
+]
+"""Why a message is not sent, as metrics count it; ``other``: the workflow began under a release without codes."""
+
+NO_NEWS: Mapping[ReasonCode, str] = {"downloaded": "the file was downloaded", "seen": "who asked has seen it"}
 """The events that make a message that waits unnecessary, each with its reason."""
 
 
 @dataclass(frozen=True)
 class SkippedMail(_Record):
-    """Messages that are not sent, and why."""
+    """Messages that are not sent, and why: ``reason`` is a sentence."""
 
     tenant: str
     export_id: str
@@ -226,6 +240,7 @@ class SkippedMail(_Record):
     request_id: str = ""
     channels: tuple[str, ...] = ("email",)
     trace_parent: str = ""
+    code: ReasonCode = "other"
 
 
 @dataclass(frozen=True)

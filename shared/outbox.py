@@ -1,19 +1,21 @@
 """What happened to exports and is still to be announced: rows beside the records, written in the same transaction.
 
-A row stays until everybody who wants to hear of it is sure to: see ``activities/announce.py``.
+A row stays until everybody who wants to hear of it is sure to: webhooks (``activities/announce.py``), and whoever asked
+for an export that has completed or failed (``activities/notify.py``).
 """
 
 import json
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
-from typing import Any, Self
+from typing import Any, Literal, Self
 
 from azure.core.exceptions import ResourceExistsError, ResourceNotFoundError, ServiceResponseError
 from azure.data.tables import TableServiceClient
 
 from shared.storage.accounts import storage_errors
 from shared.storage.names import EXPORTS_TABLE
+from shared.storage.tables import change_row
 from shared.storage.texts import join_text, split_text
 
 FIRST_ROW = "~"
@@ -30,11 +32,16 @@ class EventType(StrEnum):
     WEBHOOK_PING = "webhook.ping"
 
 
+Hearer = Literal["webhooks", "asker"]
+"""Who is told of an event: the tenant's webhooks, and who asked for the export."""
+
+
 @dataclass(frozen=True)
 class Entry:
     """An event to announce. ``id`` is the event's, the same however often it is announced; ``at`` is ISO-8601 UTC.
 
-    With an ``endpoint`` the event is for this one only, and ``round`` is which time it is sent there.
+    With an ``endpoint`` the event is for this one only, and ``round`` is which time it is sent there. ``told`` are
+    those who need not be told any more.
     """
 
     tenant: str
@@ -45,18 +52,27 @@ class Entry:
     endpoint: str = ""
     delivery: str = ""
     round: int = 1
+    told: frozenset[Hearer] = frozenset()
+
+    @property
+    def to_tell(self) -> frozenset[Hearer]:
+        """Who is still to be told."""
+        asked = not self.endpoint and self.type in (EventType.EXPORT_COMPLETED, EventType.EXPORT_FAILED)
+        hearers: frozenset[Hearer] = frozenset(("webhooks", "asker") if asked else ("webhooks",))
+        return hearers - self.told
 
     def to_entity(self) -> dict[str, Any]:
         """The table row."""
         return {
             "PartitionKey": self.tenant,
-            "RowKey": self._row,
+            "RowKey": self.row,
             "event": self.id,
             "type": self.type,
             "at": self.at,
             "endpoint": self.endpoint,
             "delivery": self.delivery,
             "round": self.round,
+            "told": ",".join(sorted(self.told)),
             **split_text("data", json.dumps(dict(self.data), ensure_ascii=False)),
         }
 
@@ -72,10 +88,11 @@ class Entry:
             entity["endpoint"],
             entity["delivery"],
             entity["round"],
+            frozenset(filter(None, entity.get("told", "").split(","))),
         )
 
     @property
-    def _row(self) -> str:
+    def row(self) -> str:
         return f"{FIRST_ROW}{self.id}" + (f"_{self.endpoint}_{self.round}" if self.endpoint else "")
 
 
@@ -115,6 +132,22 @@ class Outbox:
     def of_tenant(self, tenant: str) -> list[Entry]:
         """Everything that is to be announced in a tenant."""
         return list(self._between(tenant, FIRST_ROW, "\x7f"))
+
+    def note(self, entry: Entry, hearer: Hearer) -> None:
+        """Note that these are told; strike the row off when nobody else is to be. Nothing happens when it is gone."""
+        if entry.to_tell <= {hearer}:
+            return self.remove(entry)
+        told = change_row(
+            self._table,
+            entry.tenant,
+            entry.row,
+            Entry.from_entity,
+            lambda present: replace(present, told=present.told | {hearer}),
+            f"the event {entry.id}",
+        )
+        if told is not None and not told.to_tell:
+            self.remove(told)
+        return None
 
     def remove(self, entry: Entry) -> None:
         """Strike off what is announced; nothing happens when it is gone."""

@@ -9,6 +9,7 @@ from datetime import timedelta
 from typing import Literal, TypeVar
 
 from shared.export_types import ExportType
+from shared.models import ReasonCode
 from shared.records import ExportRecord, from_iso
 from shared.requests import Notify
 from shared.settings import Settings
@@ -17,6 +18,20 @@ Kind = Literal["completed", "failed", "expiring"]
 """What there is to tell: the file is there, the export failed, the file goes soon."""
 
 T = TypeVar("T")
+
+
+@dataclass(frozen=True)
+class Reason:
+    """Why a channel does not tell: a code for metrics, and a sentence for the log."""
+
+    code: ReasonCode
+    sentence: str
+
+
+_NOT_TOLD = {
+    "failed": Reason("kind-switched-off", "failures are not told"),
+    "expiring": Reason("kind-switched-off", "nobody asked for a reminder"),
+}
 
 
 @dataclass(frozen=True)
@@ -46,11 +61,11 @@ class Policy:
         own = self.export_type.notify_after
         return timedelta(seconds=self.settings.notify_after_seconds) if own is None else own
 
-    def against(self, kind: Kind, channel: str) -> str:
-        """The reason why this channel does not tell this; empty when it does."""
+    def against(self, kind: Kind, channel: str) -> Reason | None:
+        """The reason why this channel does not tell this; None when it does."""
         for who, choices in (("the request", self.request), ("the user", self.preferences)):
             if choices.wants(channel) is False:
-                return f"{who} switched it off"
+                return Reason("switched-off", f"{who} switched it off")
         if kind != "completed":
             field, own = {
                 "failed": ("on_failure", self.export_type.notify_on_failure),
@@ -58,19 +73,20 @@ class Policy:
             }[kind]
             chosen = _first((getattr(self.request, field), getattr(self.preferences, field)))
             if not (own if chosen is None else chosen):
-                return {"failed": "failures are not told", "expiring": "nobody asked for a reminder"}[kind]
+                return _NOT_TOLD[kind]
         if channel in self.export_type.notify_channels:
-            return ""
+            return None
         if self.request.wants(channel) or self.preferences.wants(channel):
-            return ""
-        return f"exports of type '{self.export_type.name}' do not use it"
+            return None
+        return Reason("not-of-type", f"exports of type '{self.export_type.name}' do not use it")
 
-    def too_quick(self, record: ExportRecord, channel: str) -> str:
-        """The reason why a message about so quick an export is none; empty when it is one, or was asked for."""
+    def too_quick(self, record: ExportRecord, channel: str) -> Reason | None:
+        """The reason why a message about so quick an export is none; None when it is one, or was asked for."""
         took = from_iso(record.completed_at) - from_iso(record.created_at)
         if self.request.wants(channel) or took >= self.after:
-            return ""
-        return f"the export took {took.total_seconds():.0f} s, quicker than {self.after.total_seconds():.0f} s"
+            return None
+        limit = self.after.total_seconds()
+        return Reason("quick", f"the export took {took.total_seconds():.0f} s, quicker than {limit:.0f} s")
 
 
 def _first(values: Iterable[T | None]) -> T | None:

@@ -21,12 +21,25 @@ def build_query(export_type: SqlExport, request: ExportRequest, caller: Caller) 
 
 
 def within(query: Query, export_type: SqlExport, window: Mapping[str, str]) -> Query:
-    """The rows of a query whose watermark is in a window: ``from`` included, or none; ``to`` not. ISO-8601 UTC."""
-    column, conditions = export_type.watermark_sql, list(query.where)
+    """The rows of a query whose watermark is in a window: ``from`` included, or none; ``to`` not.
+
+    Both are ISO-8601 UTC, or numbers, as the type of the watermark is.
+    """
+    column, kind, conditions = export_type.watermark_sql, export_type.watermark_type, list(query.where)
+    value = int if kind == "integer" else _instant
     if window["from"]:
-        conditions.append(Condition(column, "timestamp", ">=", (_instant(window["from"]),)))
-    conditions.append(Condition(column, "timestamp", "<", (_instant(window["to"]),)))
+        conditions.append(Condition(column, kind, ">=", (value(window["from"]),)))
+    conditions.append(Condition(column, kind, "<", (value(window["to"]),)))
     return replace(query, where=tuple(conditions))
+
+
+def numbers_from(export_type: SqlExport, tenant: str, first: str) -> Query:
+    """The numbers of a tenant's rows, from one on or all, in ascending order: for a watermark that is an integer."""
+    column = Column("watermark", "", "integer", export_type.watermark_sql)
+    conditions = [Condition(export_type.tenant_sql, export_type.tenant_type, "=", (tenant,))]
+    if first:
+        conditions.append(Condition(export_type.watermark_sql, "integer", ">=", (int(first),)))
+    return Query(export_type.relation, (column,), (column,), tuple(conditions))
 
 
 def _instant(text: str) -> str:

@@ -115,6 +115,12 @@ _EVENTS = {
 """What is announced when a record gets this status."""
 
 
+def announcement_id(record: ExportRecord) -> str:
+    """The id of the event that a record's status is; empty when it is none."""
+    event = _EVENTS.get(Status(record.status))
+    return event_id(record.id, record.attempt, event) if event else ""
+
+
 def announcement(record: ExportRecord, at: str) -> Entry | None:
     """What the status that a record got at this time means to others; None when they do not hear of it."""
     event = _EVENTS.get(Status(record.status))
@@ -141,7 +147,7 @@ def announcement(record: ExportRecord, at: str) -> Entry | None:
         }
     if record.status == Status.FAILED:
         data["error"] = {"code": record.error_code, "message": record.error_message}
-    return Entry(record.tenant, event_id(record.id, record.attempt, event), event, at, data)
+    return Entry(record.tenant, announcement_id(record), event, at, data)
 
 
 def new_export_id(now: datetime) -> str:
@@ -341,6 +347,23 @@ class ExportRecords:
         """
         found, cursor = entity_page(self._exports, where, after, limit)
         return [ExportRecord.from_entity(entity) for entity in found], cursor
+
+    def held(self, tenant: str, limit: int, cursor: str) -> tuple[list[ExportRecord], str]:
+        """Up to ``limit`` records under a legal hold, of all tenants or of one; and the next cursor, empty at the end.
+
+        A page may have fewer, or none, before the end; a cursor may be the id of an export too, as in ``page``. Raises
+        ``ValueError`` for a cursor that is none.
+        """
+        after, place = ("", _place_in(cursor)) if cursor.startswith(_PLACE) else (cursor, None)
+        where = "hold gt ''" + (f" and PartitionKey eq '{quoted(tenant)}'" if tenant else "")
+        where += f" and RowKey gt '{quoted(after)}'" if after else ""
+        try:
+            found, after = self.scan(where, json.dumps(place) if place else "", limit)
+        except HttpResponseError as error:
+            if place and error.status_code == 400:
+                raise ValueError("the service does not know this place") from None
+            raise
+        return found, _cursor_of(json.loads(after)) if after else ""
 
     def ids(self, tenant: str, first: str, last: str) -> dict[str, ExportRecord]:
         """The records of a tenant whose ids are from ``first`` to ``last``, both included."""

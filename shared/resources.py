@@ -9,6 +9,7 @@ from pydantic.alias_generators import to_camel
 from shared.dead_letters import FailureClass
 from shared.export_types import Role, Scope
 from shared.outbox import EventType
+from shared.schedules.periods import Period
 from shared.transitions import Status
 from shared.webhooks.deliveries import DeliveryStatus
 
@@ -352,16 +353,32 @@ class Hold(Resource):
 
 
 class RunWindow(Resource):
-    """What an incremental run covers: rows of ``from`` and later, of before ``to``."""
+    """What an incremental run covers: rows of ``from`` and later, of before ``to``; times, or numbers of rows."""
 
-    from_: datetime | None = Field(alias="from")
-    to: datetime
+    from_: datetime | int | None = Field(alias="from")
+    to: datetime | int
 
 
 class RunLinks(Resource):
-    """Where to go on with a run."""
+    """Where to go on with a run, or a hold."""
 
     export: str
+
+
+class HeldExport(Hold):
+    """A legal hold in the list of them, with whose export it is."""
+
+    export_type: str
+    created_by: str
+    created_at: datetime
+    links: RunLinks
+
+
+class HoldPage(Resource):
+    """A page of legal holds; it may have fewer than its limit, or none, before the end."""
+
+    items: list[HeldExport]
+    next_cursor: str | None = Field(description="The cursor of the next page; null at the end.")
 
 
 class Notification(Resource):
@@ -508,6 +525,7 @@ class Schedule(Resource):
     summary: str = Field(description="The cron expression in words.")
     request: dict[str, Any]
     incremental: bool
+    period: Period | None = Field(description="The days that each run covers.")
     jitter_seconds: int
     catch_up: bool
     stop_after_failures: int | None

@@ -59,6 +59,30 @@ def span(name: str, parent: str = "", kind: Kind = "INTERNAL") -> Iterator[SpanI
         yield SpanInProgress(current)
 
 
+@contextmanager
+def query_span(name: str, source_url: str) -> Iterator[SpanInProgress]:
+    """A span of a query to the database, a child of the one that runs; what is done meanwhile is not under it.
+
+    Its attribute is that of OpenTelemetry's semantic conventions for database clients.
+    """
+    tracer = _tracer()
+    if tracer is None:
+        yield SpanInProgress()
+        return
+    from opentelemetry.trace import SpanKind
+
+    attributes = {"db.system.name": source_url.partition(":")[0]}
+    written = tracer.start_span(name, kind=SpanKind.CLIENT, attributes=attributes)
+    progress = SpanInProgress(written)
+    try:
+        yield progress
+    except Exception as error:
+        progress.fail(getattr(error, "code", type(error).__name__))
+        raise
+    finally:
+        written.end()
+
+
 def trace_parent() -> str:
     """The ``traceparent`` of the span that runs; empty when tracing is off."""
     if _tracer() is None:

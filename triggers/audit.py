@@ -9,9 +9,9 @@ import azure.functions as func
 
 from shared.audit import ACTIONS, AuditEntry, AuditQuery
 from shared.errors import FieldError, NotAllowed, ValidationFailed, unknown
-from shared.identity import TENANT, Caller
+from shared.identity import Caller
 from triggers.http import caller_of, endpoint, in_thread, json_response, request_services
-from triggers.parameters import choice_of, cursor_of, instant_of, limit_of, short_of
+from triggers.parameters import choice_of, cursor_of, instant_of, limit_of, short_of, tenant_named
 from triggers.trail import about
 
 bp = df.Blueprint()
@@ -36,9 +36,7 @@ def tenant_of(given: str | None, caller: Caller) -> str:
         return caller.tenant
     if not caller.all_tenants:
         raise NotAllowed("the log of another organisation is for SuperAdmins")
-    if not TENANT.fullmatch(given):
-        raise ValidationFailed([FieldError("tenant", f"is not the name of a tenant: '{given[:80]}'")])
-    return given
+    return tenant_named(given)
 
 
 def audit_query(params: Mapping[str, str]) -> tuple[AuditQuery, int, str]:

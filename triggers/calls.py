@@ -14,6 +14,7 @@ from shared.dead_letters import FailureClass
 from shared.formats import FORMATS
 from shared.identity import TENANT
 from shared.notices.catalogues import LANGUAGES
+from shared.notices.mails import SAMPLES
 from shared.openapi import Access, Answer, Call, Parameter
 from shared.operators import TENANT_PATTERN, HoldRequest, RedriveRequest
 from shared.requests import ExportRequest, Notify
@@ -22,7 +23,6 @@ from shared.settings import Settings
 from shared.transitions import Status
 from triggers.admin import Pause, Quotas
 from triggers.dev import DevTokenRequest
-from triggers.mail_preview import KINDS
 from triggers.service_tokens import ServiceTokenRequest
 from triggers.swagger_ui import FILES
 from triggers.webhooks import WebhookChange, WebhookRequest
@@ -333,6 +333,20 @@ _WRITTEN: tuple[Call, ...] = (
         Access.OPERATOR,
         {200: Answer("What became of each.", r.Redriven)},
         body=RedriveRequest,
+        tag="operation",
+    ),
+    Call(
+        "list_holds",
+        "GET",
+        "ops/holds",
+        "What is under a legal hold",
+        Access.OPERATOR,
+        {200: Answer("A page.", r.HoldPage)},
+        (
+            Parameter("tenant", "Those of this tenant.", {"type": "string", "pattern": TENANT_PATTERN}),
+            _limit(50),
+            _CURSOR,
+        ),
         tag="operation",
     ),
     Call(
@@ -715,7 +729,7 @@ _WRITTEN: tuple[Call, ...] = (
         Access.PUBLIC,
         {200: Answer("It.", media_type="text/html")},
         (
-            Parameter("kind", "What it tells.", _one_of(KINDS), required=True),
+            Parameter("kind", "What it tells.", _one_of(tuple(SAMPLES)), required=True),
             Parameter("locale", "Its language.", _one_of(LANGUAGES)),
         ),
         refuses=(404,),

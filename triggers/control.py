@@ -9,10 +9,11 @@ import azure.durable_functions as df
 import azure.functions as func
 
 from activities.start import start_waiting
-from shared.app_log import current_request, logger
+from shared.app_log import current_request
 from shared.clock import utc_now
 from shared.errors import Conflict, StorageUnavailable
 from shared.identity import Caller
+from shared.orchestrations import is_live, tell
 from shared.records import ExportRecord, iso
 from shared.removal import begin_forgetting, forget
 from shared.schedules.runs import settle_before_removal
@@ -26,7 +27,6 @@ from triggers.timers import purge
 
 bp = df.Blueprint()
 
-_LIVE = (df.OrchestrationRuntimeStatus.Pending, df.OrchestrationRuntimeStatus.Running)
 _LOOKS, _PAUSE = 25, 0.2
 """How often, and every how many seconds, a deletion looks whether an orchestration that is about to end has ended."""
 
@@ -157,19 +157,13 @@ async def _wake(record: ExportRecord, client: df.DurableOrchestrationClient) -> 
     shown: Any = status.custom_status if status else None
     group = shown.get("runningGroup") if isinstance(shown, dict) else None
     for waiting in filter(None, (group, instance)):
-        status = await client.get_status(waiting)
-        if status and status.runtime_status in _LIVE:
-            try:
-                await client.raise_event(waiting, "cancel")
-            except Exception as error:  # noqa: BLE001 - all that the SDK raises, when it has just ended too
-                logger.info("%s was not told: %s", waiting, error, extra={"action": "cancel-not-told"})
+        await tell(waiting, "cancel", client)
 
 
 async def _has_ended(instance: str, client: df.DurableOrchestrationClient, looks: int = _LOOKS) -> bool:
     for look in range(looks):
         if look:
             await asyncio.sleep(_PAUSE)
-        status = await client.get_status(instance)
-        if not status or status.runtime_status not in _LIVE:
+        if not await is_live(instance, client):
             return True
     return False

@@ -1,21 +1,16 @@
 """``/dev/mails``: every mail as it looks, in every language. Answers 404 outside dev mode."""
 
-from typing import get_args
-
 import azure.durable_functions as df
 import azure.functions as func
 
 from shared.errors import FieldError, NotFound, ValidationFailed, unknown
 from shared.notices.catalogues import LANGUAGES
-from shared.notices.mails import FAILED_SAMPLE, SAMPLE, words
-from shared.policy import Kind
+from shared.notices.mails import SAMPLES, MailKind, words
 from triggers.dev import dev_settings
 from triggers.http import endpoint
 from triggers.landing import html_response
 
 bp = df.Blueprint()
-
-KINDS: tuple[Kind, ...] = get_args(Kind)
 
 
 @bp.route(route="dev/mails", methods=["GET", "HEAD"])
@@ -23,7 +18,7 @@ KINDS: tuple[Kind, ...] = get_args(Kind)
 async def mail_previews(req: func.HttpRequest) -> func.HttpResponse:
     dev_settings()
     entries = "".join(
-        f"<li>{kind}: {', '.join(_link(kind, language) for language in LANGUAGES)}</li>" for kind in KINDS
+        f"<li>{kind}: {', '.join(_link(kind, language) for language in LANGUAGES)}</li>" for kind in SAMPLES
     )
     return html_response(200, f'<!doctype html><html lang="en"><title>Mails</title><h1>Mails</h1><ul>{entries}</ul>')
 
@@ -32,14 +27,14 @@ async def mail_previews(req: func.HttpRequest) -> func.HttpResponse:
 @endpoint
 async def mail_preview(req: func.HttpRequest) -> func.HttpResponse:
     dev_settings()
-    kind = next((k for k in KINDS if k == req.route_params["kind"]), None)
+    kind = next((k for k in SAMPLES if k == req.route_params["kind"]), None)
     if kind is None:
-        raise NotFound(unknown("mail", req.route_params["kind"][:40], KINDS))
+        raise NotFound(unknown("mail", req.route_params["kind"][:40], tuple(SAMPLES)))
     language = req.params.get("locale", LANGUAGES[0])
     if language not in LANGUAGES:
         raise ValidationFailed([FieldError("locale", unknown("locale", language[:40], LANGUAGES))])
-    return html_response(200, words(kind, FAILED_SAMPLE if kind == "failed" else SAMPLE, language).html)
+    return html_response(200, words(kind, SAMPLES[kind], language).html)
 
 
-def _link(kind: str, language: str) -> str:
+def _link(kind: MailKind, language: str) -> str:
     return f'<a href="mails/{kind}?locale={language}">{language}</a>'

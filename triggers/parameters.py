@@ -3,6 +3,7 @@
 from datetime import UTC, datetime
 
 from shared.errors import FieldError, ValidationFailed, unknown
+from shared.identity import TENANT
 from shared.records import from_iso, iso
 
 _MOST_ITEMS = 200
@@ -46,6 +47,13 @@ def short_of(name: str, text: str, limit: int) -> str:
     if len(text) > limit:
         raise _wrong(name, f"takes up to {limit} characters, got {len(text):,}")
     return text
+
+
+def tenant_named(text: str | None) -> str:
+    """The name of a tenant; empty when none is given."""
+    if text is not None and not TENANT.fullmatch(text):
+        raise _wrong("tenant", f"takes the name of a tenant, got '{text[:80]}'")
+    return text or ""
 
 
 def choice_of(name: str, text: str, known: tuple[str, ...]) -> str:

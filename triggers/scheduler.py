@@ -11,9 +11,10 @@ from shared.app_log import logger
 from shared.clock import utc_now
 from shared.errors import NotAllowed, PermanentError, QuotaReached, ValidationFailed
 from shared.identity import Caller, demo_caller
-from shared.records import ExportRecord, iso
+from shared.records import ExportRecord, from_iso, iso
 from shared.requests import ExportRequest
 from shared.schedules import notices, runs
+from shared.schedules.periods import covering
 from shared.schedules.records import RUNNING, STARTING, Schedule
 from shared.schedules.requests import check_export
 from shared.services import Services, services
@@ -107,8 +108,10 @@ def wanted_record(schedule: Schedule, now: datetime, context: Services) -> Expor
     """
     caller = owner(schedule, now, context)
     request = ExportRequest.model_validate_json(schedule.request)
-    export_type = check_export(request, schedule.incremental, caller)
-    made = {"body": schedule.request, "schedule": schedule.id}
+    export_type = check_export(request, schedule.incremental, schedule.period, caller)
+    if schedule.period:
+        request = covering(request, schedule.period, from_iso(schedule.run_due), schedule.time_zone)
+    made = {"body": request.model_dump_json(by_alias=True, exclude_unset=True), "schedule": schedule.id}
     window = {"from": schedule.run_from, "to": schedule.run_to} if schedule.incremental else {}
     return ExportRecord(
         tenant=schedule.tenant,

@@ -39,7 +39,7 @@ async def create_schedule(req: func.HttpRequest) -> func.HttpResponse:
     caller.require_exporter()
     wanted = parse_body(ScheduleRequest, req.get_body(), _EXAMPLE)
     check_timing(wanted.cron, wanted.time_zone)
-    check_export(wanted.request, wanted.incremental, caller)
+    check_export(wanted.request, wanted.incremental, wanted.period, caller)
     context = await request_services()
     schedule = await in_thread(create, wanted, caller, context)
     body = resource(schedule, None, context.settings)
@@ -137,6 +137,7 @@ def create(wanted: ScheduleRequest, caller: Caller, context: Services) -> Schedu
         caller=caller.to_json(),
         caller_seen_at=iso(now),
         incremental=wanted.incremental,
+        period=wanted.period,
         jitter_seconds=wanted.jitter_seconds,
         catch_up=wanted.catch_up,
         stop_after_failures=-1 if wanted.stop_after_failures is None else wanted.stop_after_failures,
@@ -159,11 +160,13 @@ def change(schedule: Schedule, wanted: ScheduleChanges, context: Services) -> Sc
     for name in ("stop_after_failures", "stop_after_unread"):
         if name in given and given[name] is None:
             changes[name] = -1
+    if "period" in given:
+        changes["period"] = given["period"]
     paused = changes.pop("paused", None)
     changed = replace(schedule, **changes)
     check_timing(changed.cron, changed.time_zone)
     owner = Caller.from_json(schedule.caller)
-    check_export(ExportRequest.model_validate_json(changed.request), schedule.incremental, owner)
+    check_export(ExportRequest.model_validate_json(changed.request), schedule.incremental, changed.period, owner)
     if paused is True:
         changes |= {"state": PAUSED, "stop_reason": "", "due_at": "", "run_at": ""}
     elif (paused is False and schedule.state != ACTIVE) or (
@@ -205,6 +208,7 @@ def resource(schedule: Schedule, last: Run | None, settings: Settings) -> dict[s
             mode="json", by_alias=True, exclude_unset=True
         ),
         "incremental": schedule.incremental,
+        "period": schedule.period,
         "jitterSeconds": schedule.jitter_seconds,
         "catchUp": schedule.catch_up,
         "stopAfterFailures": _or_null(schedule.stop_after_failures),
@@ -227,10 +231,15 @@ def run_resource(run: Run, settings: Settings) -> dict[str, Any]:
         "exportId": run.export_id,
         "outcome": run.outcome or None,
         "missed": run.missed,
-        "window": {"from": run.window_from or None, "to": run.window_to} if run.window_to else None,
+        "window": {"from": _bound(run.window_from), "to": _bound(run.window_to)} if run.window_to else None,
         "note": run.note or None,
         "links": {"export": f"{settings.public_url.rstrip('/')}/api/exports/{run.export_id}"},
     }
+
+
+def _bound(text: str) -> str | int | None:
+    """An end of a window: a time, or a number where rows have numbers."""
+    return int(text) if text.isdecimal() else text or None
 
 
 def _text(request: ExportRequest) -> str:

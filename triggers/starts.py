@@ -14,6 +14,7 @@ from activities.start import begin, start_waiting
 from shared.app_log import logger
 from shared.claims import Claim, holder
 from shared.errors import RequestError, StorageUnavailable
+from shared.orchestrations import is_known
 from shared.records import ExportRecord, from_iso
 from shared.services import Services
 from shared.storage.names import export_instance
@@ -58,7 +59,11 @@ async def start(
         await begin(record, context.settings, client)
     elif started.created and not await start_in_turn(record, context, client):
         await in_thread(_note_queued, record, context)
-    elif not started.created and record.status == Status.PENDING and not await _is_known(record, client):
+    elif (
+        not started.created
+        and record.status == Status.PENDING
+        and not await is_known(export_instance(record.id, record.attempt), client)
+    ):
         await start_in_turn(record, context, client)
     return started
 
@@ -113,9 +118,3 @@ async def start_in_turn(record: ExportRecord, context: Services, client: df.Dura
         extra = {"action": "start-delayed", "export_id": record.id, "tenant": record.tenant}
         logger.warning("export %s was not started now: %s", record.id, error, extra=extra)
     return True
-
-
-async def _is_known(record: ExportRecord, client: df.DurableOrchestrationClient) -> bool:
-    """Whether the engine has the orchestration of the record's attempt."""
-    status = await client.get_status(export_instance(record.id, record.attempt))
-    return status is not None and status.runtime_status is not None

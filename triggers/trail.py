@@ -71,6 +71,7 @@ ACTIONS: Mapping[str, str] = {
     "drop_dead_letter": "deleted",
     "redrive_dead_letter": "retried",
     "redrive_dead_letters": "retried",
+    "list_holds": "listed",
     "hold_export": "changed",
     "release_export": "changed",
 }

@@ -11,6 +11,7 @@ from activities.announce import announce, new_delivery
 from shared.app_log import logger
 from shared.clock import utc_now
 from shared.errors import Conflict, NotFound
+from shared.orchestrations import is_live
 from shared.outbox import Entry, EventType
 from shared.records import iso
 from shared.services import Services
@@ -24,7 +25,6 @@ from triggers.webhooks import visible_endpoint
 bp = df.Blueprint()
 
 _MISSING = "there is no delivery of this id that you may see"
-_LIVE = (df.OrchestrationRuntimeStatus.Pending, df.OrchestrationRuntimeStatus.Running)
 
 
 @bp.route(route="webhooks/{id}/ping", methods=["POST"])
@@ -57,7 +57,8 @@ async def redeliver(req: func.HttpRequest, client: df.DurableOrchestrationClient
     found, _, context = await visible_endpoint(req)
     delivery = await _delivery(found, req.route_params["delivery"], context)
     _require_enabled(found)
-    if delivery.status == DeliveryStatus.PENDING and await _is_running(delivery, client):
+    running = delivery_instance(delivery.endpoint, delivery.id, delivery.round)
+    if delivery.status == DeliveryStatus.PENDING and await is_live(running, client):
         raise Conflict("the delivery is Pending; it can be sent again when it is Delivered or Failed")
     if delivery.round >= ROUNDS:
         raise Conflict(f"the event was sent here {ROUNDS} times, which is the limit")
@@ -101,11 +102,6 @@ async def _delivery(found: Endpoint, delivery_id: str, context: Services) -> Del
 def _require_enabled(found: Endpoint) -> None:
     if not found.enabled:
         raise Conflict(f"the webhook is disabled ({found.disabled_reason}); enable it first")
-
-
-async def _is_running(delivery: Delivery, client: df.DurableOrchestrationClient) -> bool:
-    status = await client.get_status(delivery_instance(delivery.endpoint, delivery.id, delivery.round))
-    return bool(status and status.runtime_status in _LIVE)
 
 
 async def _send(entry: Entry, context: Services, client: df.DurableOrchestrationClient) -> None:

@@ -11,6 +11,7 @@ from azure.data.tables import TableServiceClient, UpdateMode
 
 from shared.records import from_iso, iso
 from shared.schedules.cron import Due, Timing
+from shared.schedules.periods import Period
 from shared.storage.accounts import storage_errors
 from shared.storage.names import SCHEDULE_RUNS_TABLE, SCHEDULES_TABLE
 from shared.storage.tables import change_row, ensure_table, entity_page, quoted
@@ -29,6 +30,8 @@ class Schedule:
 
     ``due_at`` and ``run_at`` are what it waits for. ``run_...`` is its last run, of which there is one at a time:
     ``run_from`` and ``run_to`` are the window of an incremental run, ``run_outcome`` how its export ended.
+    ``mark`` is the number of the first row that the next run leaves out, where rows have numbers, as it was at
+    ``marked_at`` for the time ``marked_for``.
     ``failures`` are those in a row, since ``resumed_at`` if it was stopped before. ``notice`` names a stop that its
     owner has not been told of.
     """
@@ -44,6 +47,7 @@ class Schedule:
     caller: Mapping[str, Any]
     caller_seen_at: str
     incremental: bool = False
+    period: Period | None = None
     jitter_seconds: int = 0
     catch_up: bool = True
     stop_after_failures: int = -1
@@ -59,6 +63,9 @@ class Schedule:
     run_to: str = ""
     run_state: str = ""
     run_outcome: str = ""
+    mark: str = ""
+    marked_at: str = ""
+    marked_for: str = ""
     failures: int = 0
     resumed_at: str = ""
     last_op_id: str = ""
@@ -76,6 +83,7 @@ class Schedule:
         values = asdict(self)
         values["caller"] = json.dumps(dict(self.caller), ensure_ascii=False)
         values |= split_text("request", values.pop("request"))
+        values["period"] = self.period or ""
         return {"PartitionKey": values.pop("tenant"), "RowKey": values.pop("id"), **values}
 
     @classmethod
@@ -83,6 +91,7 @@ class Schedule:
         known = {f.name for f in fields(cls)}
         values = {name: value for name, value in entity.items() if name in known}
         values["request"] = join_text(entity, "request")
+        values["period"] = entity.get("period") or None
         values["caller"] = json.loads(values["caller"])
         return cls(tenant=entity["PartitionKey"], id=entity["RowKey"], **values)
 

@@ -10,6 +10,7 @@ from shared.export_types import ExportType, SqlExport
 from shared.identity import Caller
 from shared.requests import WHOLE, Body, ExportRequest, Line, check_request, check_time_zone
 from shared.schedules.cron import check_cron
+from shared.schedules.periods import Period
 
 _Name = Annotated[Line, Field(max_length=100)]
 _Cron = Annotated[
@@ -25,6 +26,10 @@ _Jitter = Annotated[
     int, Field(ge=0, le=3600, description="A run begins up to so much later, to spread the load."), WHOLE
 ]
 _CatchUp = Annotated[bool, Field(description="Whether one run makes up for those that were missed.")]
+_Period = Annotated[
+    Period | None,
+    Field(description="The days that each run covers, in place of a dateRange, as the time zone has them."),
+]
 _Most = Annotated[int, Field(ge=0, le=1000, description="0: never."), WHOLE]
 
 
@@ -36,6 +41,7 @@ class ScheduleRequest(Body):
     time_zone: _Zone = "UTC"
     request: ExportRequest
     incremental: bool = Field(default=False, description="Only what is new since the last run that succeeded.")
+    period: _Period = None
     jitter_seconds: _Jitter = 0
     catch_up: _CatchUp = True
     stop_after_failures: _Most | None = Field(default=None, description="In a row; null: as the setting says.")
@@ -50,6 +56,7 @@ class ScheduleChanges(Body):
     cron: _Cron | None = None
     time_zone: _Zone | None = None
     request: ExportRequest | None = None
+    period: _Period = None
     jitter_seconds: _Jitter | None = None
     catch_up: _CatchUp | None = None
     stop_after_failures: _Most | None = None
@@ -68,7 +75,7 @@ def check_timing(cron: str, time_zone: str) -> None:
         raise ValidationFailed(errors)
 
 
-def check_export(request: ExportRequest, incremental: bool, caller: Caller) -> ExportType:
+def check_export(request: ExportRequest, incremental: bool, period: Period | None, caller: Caller) -> ExportType:
     """Check what a schedule asks for as if its owner asked now; give the export type.
 
     Raises ``ValidationFailed`` and ``NotAllowed``.
@@ -82,4 +89,16 @@ def check_export(request: ExportRequest, incremental: bool, caller: Caller) -> E
         known = ", ".join(t.name for t in EXPORT_TYPES if isinstance(t, SqlExport) and t.watermark_sql)
         sentence = f"export type '{export_type.name}' has no watermark; those that have one: {known}"
         raise ValidationFailed([FieldError("incremental", sentence)])
+    if period and (sentence := _against_period(request, incremental, export_type)):
+        raise ValidationFailed([FieldError("period", sentence)])
     return export_type
+
+
+def _against_period(request: ExportRequest, incremental: bool, export_type: ExportType) -> str:
+    if incremental:
+        return "says which days a run covers, and an incremental one covers what is new; leave one of them out"
+    if request.date_range.from_ or request.date_range.to:
+        return "takes the place of request.dateRange; leave one of them out"
+    if not (isinstance(export_type, SqlExport) and export_type.date_sql):
+        return f"export type '{export_type.name}' has no date to apply it to"
+    return ""

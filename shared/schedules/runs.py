@@ -6,6 +6,9 @@
    not possible. The row says that it runs.
 3. *Settle* (``settle``): the export has ended; the row counts how.
 
+Where rows have numbers instead of times, the row says before that (``_marked``) which number was the highest when the
+run was due, and it is decided on once every row up to there is committed.
+
 The windows of an incremental schedule form a chain. A run begins where the last one that succeeded ended. When the last
 one failed, the next takes over its window, and the failed export says so: it cannot be retried any more, or its rows
 would be in two files.
@@ -15,15 +18,19 @@ import hashlib
 from collections.abc import Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
+from itertools import repeat
 from uuid import uuid4
 
 from shared.catalogue import export_type_named
+from shared.clock import utc_now
 from shared.export_types import SqlExport
+from shared.queries import numbers_from
 from shared.records import ExportRecord, export_id, from_iso, iso
 from shared.requests import ExportRequest
 from shared.schedules.cron import Due
 from shared.schedules.records import ACTIVE, RUNNING, SETTLED, STARTING, STOPPED, Run, Schedule
 from shared.services import Services
+from shared.sources import open_source
 from shared.transitions import FINAL, Status
 from shared.words import count
 
@@ -56,6 +63,12 @@ def decide(schedule: Schedule, now: datetime, context: Services) -> Schedule | N
     """
     if not is_due(schedule, now):
         return None
+    numbered = _numbered(schedule)
+    if numbered is not None:
+        marked = _marked(schedule, numbered, context)
+        if marked is None or now - from_iso(marked.marked_at) < numbered.settle:
+            return None
+        schedule, now = marked, from_iso(marked.marked_at)
     decision = schedule.timing.decide(schedule.waiting, now)
     changes = {"due_at": iso(decision.following.at), "run_at": iso(decision.following.run_at)}
     window = ("", "")
@@ -90,7 +103,45 @@ def _window(schedule: Schedule, run: Due, wanted: str, context: Services) -> tup
     if not (isinstance(export_type, SqlExport) and export_type.watermark_sql):
         raise CannotRun(f"export type '{export_type.name}' has no watermark any more")
     start = schedule.run_from if _failed(schedule, wanted, context) else schedule.run_to
+    if export_type.watermark_type == "integer":
+        return start, str(max(int(start or 0), int(schedule.mark)))
     return start, max(start, iso(run.at - export_type.settle))
+
+
+def _numbered(schedule: Schedule) -> SqlExport | None:
+    """The export type of an incremental schedule whose rows have numbers."""
+    if not schedule.incremental:
+        return None
+    export_type = export_type_named(ExportRequest.model_validate_json(schedule.request).export_type)
+    if isinstance(export_type, SqlExport) and export_type.watermark_type == "integer":
+        return export_type
+    return None
+
+
+def _marked(schedule: Schedule, export_type: SqlExport, context: Services) -> Schedule | None:
+    """The schedule with the mark of the time that it waits for; None when somebody else has changed it meanwhile.
+
+    Numbers up to the highest were drawn before that, so that all rows with one of them are committed when ``settle``
+    has passed. Raises ``SourceUnavailable`` and ``QueryFailed``.
+    """
+    if schedule.marked_for == schedule.due_at:
+        return schedule
+    first = schedule.run_from if schedule.run_outcome != COMPLETED else schedule.run_to
+    query = numbers_from(export_type, schedule.tenant, first)
+    ranges = open_source(context.settings.source_url).plan(query, repeat(_ALL))
+    mark = str(int(str(ranges[-1].upper[0])) + 1) if ranges else first or "0"
+    return context.schedules.change(
+        schedule,
+        f"mark-{uuid4().hex}",
+        guard=lambda present: present.last_op_id == schedule.last_op_id,
+        mark=mark,
+        marked_at=iso(utc_now()),  # later than the look, never before it
+        marked_for=schedule.due_at,
+    )
+
+
+_ALL = 10**9
+"""Rows of a range that has all of them."""
 
 
 def _failed(schedule: Schedule, wanted: str, context: Services) -> bool:

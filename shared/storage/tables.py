@@ -70,7 +70,7 @@ def change_row(
                     etag=entity.metadata["etag"],
                     match_condition=MatchConditions.IfNotModified,
                 )
-            except (ResourceModifiedError, ServiceResponseError):
+            except (ResourceModifiedError, ResourceNotFoundError, ServiceResponseError):
                 continue
             return changed
     raise StorageUnavailable(f"{what} is being changed too often; try again")

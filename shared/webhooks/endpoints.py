@@ -35,7 +35,8 @@ class Secret:
 class Endpoint:
     """One endpoint. Times are ISO-8601 UTC strings, empty when the thing has not happened; newest secret first.
 
-    ``owner`` is the caller that made it (``Caller.to_json``), who hears when it is disabled.
+    ``owner`` is the caller that made it (``Caller.to_json``), who hears when it is disabled: ``notice`` names a time
+    that they have not been told of.
     """
 
     tenant: str
@@ -51,6 +52,7 @@ class Endpoint:
     disabled_reason: str = ""
     failing_since: str = ""
     deleted_at: str = ""
+    notice: str = ""
 
     @property
     def enabled(self) -> bool:
@@ -80,7 +82,13 @@ class Endpoint:
         changed = replace(self, failing_since=since)
         if now - from_iso(since) < patience:
             return changed
-        return changed.disabled(now, f"every attempt since {since} has failed")
+        return changed.given_up(now, f"every attempt since {since} has failed")
+
+    def given_up(self, now: datetime, reason: str) -> Self:
+        """Disabled, and its owner is to be told; unchanged when it is disabled."""
+        if self.disabled_at:
+            return self
+        return replace(self.disabled(now, reason), notice=f"{self.id}/{iso(now)}")
 
     def disabled(self, now: datetime, reason: str) -> Self:
         """Gets nothing any more until somebody enables it; unchanged when it is disabled."""
@@ -88,7 +96,7 @@ class Endpoint:
 
     def enabled_again(self) -> Self:
         """As if it had never failed."""
-        return replace(self, disabled_at="", disabled_reason="", failing_since="")
+        return replace(self, disabled_at="", disabled_reason="", failing_since="", notice="")
 
     def to_entity(self) -> dict[str, Any]:
         """The table row."""

@@ -5,13 +5,15 @@ SCHEDULE_DAYS sets how many days are gone through; ``make test-operations`` take
 
 import os
 from collections.abc import Iterator
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from itertools import islice
+from typing import get_args
 from zoneinfo import ZoneInfo
 
 import pytest
 
 from shared.schedules.cron import Timing, check_cron, occurrences
+from shared.schedules.periods import Period, days_of
 
 DAYS = int(os.environ.get("SCHEDULE_DAYS") or 8)
 MINUTE = timedelta(minutes=1)
@@ -147,3 +149,26 @@ def test_a_wrong_expression_is_named(cron: str, sentence: str) -> None:
 def test_an_expression_in_words() -> None:
     """For people who do not read cron."""
     assert check_cron("0 9 * * 1-5") == "At 09:00 on Monday through Friday"
+
+
+@pytest.mark.parametrize(
+    ("period", "days"),
+    [
+        ("yesterday", ("2026-02-28", "2026-02-28")),
+        ("last-7-days", ("2026-02-22", "2026-02-28")),
+        ("last-30-days", ("2026-01-30", "2026-02-28")),
+        ("last-week", ("2026-02-16", "2026-02-22")),
+        ("last-month", ("2026-02-01", "2026-02-28")),
+    ],
+)
+def test_a_period_is_of_the_day_in_the_time_zone(period: Period, days: tuple[str, str]) -> None:
+    """It is Sunday the first of March in Paris already, and still Saturday in UTC."""
+    due = datetime(2026, 2, 28, 23, 30, tzinfo=UTC)
+    assert tuple(day.isoformat() for day in days_of(period, due, "Europe/Paris")) == days
+
+
+def test_every_period_is_known() -> None:
+    """To the API and to the calendar alike."""
+    for period in get_args(Period):
+        first, last = days_of(period, datetime(2026, 1, 1, tzinfo=UTC), "UTC")
+        assert first <= last < date(2026, 1, 1)

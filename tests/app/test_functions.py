@@ -43,6 +43,7 @@ HTTP = [
     ("drop_dead_letter", ["DELETE"], "ops/dead-letters/{id}", False),
     ("redrive_dead_letter", ["POST"], "ops/dead-letters/{id}/redrive", True),
     ("redrive_dead_letters", ["POST"], "ops/redrive", True),
+    ("list_holds", ["GET", "HEAD"], "ops/holds", False),
     ("hold_export", ["PUT"], "ops/exports/{id}/hold", False),
     ("release_export", ["DELETE"], "ops/exports/{id}/hold", False),
     ("landing_page", ["GET", "HEAD"], "d/{token}", False),

@@ -12,10 +12,9 @@ import pytest
 
 from demo import azurite_server
 from shared.notices.catalogues import LANGUAGES
-from shared.notices.mails import FAILED_SAMPLE, SAMPLE, words
+from shared.notices.mails import SAMPLES, words
 from shared.notices.pages import page
 from tests.notices.browser import Browser, browser
-from tests.notices.test_mails import KINDS
 
 ROOT = Path(__file__).resolve().parents[2]
 HOME = ROOT / ".sluice" / "pages"
@@ -24,13 +23,17 @@ HOME = ROOT / ".sluice" / "pages"
 AXE = "axe-core@4.14.1"
 WIDTHS, SCHEMES = (320, 1280), ("light", "dark")
 
-VALUES = {**asdict(SAMPLE), "file_name": "Sessions_de_janvier_" * 5 + ".csv", "error": FAILED_SAMPLE.error}
+VALUES = {
+    **asdict(SAMPLES["completed"]),
+    "file_name": "Sessions_de_janvier_" * 5 + ".csv",
+    "error": SAMPLES["failed"].error,
+}
 REASONS = ("unknown", "failed", "running", "busy", "cancelled", "expired", "revoked", "deleted")
 
 
 def pages(language: str) -> dict[str, str]:
     """Every mail and every page, by name."""
-    found = {f"mail-{k}": words(k, FAILED_SAMPLE if k == "failed" else SAMPLE, language).html for k in KINDS}
+    found = {f"mail-{kind}": words(kind, facts, language).html for kind, facts in SAMPLES.items()}
     found["landing"] = page("landing", VALUES, language)
     found |= {f"no-file-{reason}": page("no-file", {**VALUES, "reason": reason}, language) for reason in REASONS}
     found |= {f"unsubscribe-{s}": page("unsubscribe", {"step": s}, language) for s in ("asked", "done", "unknown")}
@@ -84,7 +87,7 @@ def test_every_page_looks_right(language: str, axe: str, tmp_path: Path) -> None
     seen = asyncio.run(look())
     for place, picture in pictures.items():
         (HOME / f"{place}.png").write_bytes(picture)
-    assert len(seen) == 15 * len(WIDTHS) * len(SCHEMES)
+    assert len(seen) == 18 * len(WIDTHS) * len(SCHEMES)
     assert {name: what for name, what in seen.items() if what != {"axe": [], "too wide": False}} == {}
 
 

@@ -2,18 +2,17 @@
 
 from dataclasses import asdict, fields, replace
 from html.parser import HTMLParser
-from typing import Any, get_args
+from typing import Any
 
 import pytest
 
 from shared.channels.base import Message
 from shared.mail.mime import mail_of
 from shared.notices.catalogues import LANGUAGES
-from shared.notices.mails import FAILED_SAMPLE, SAMPLE, Facts, words
+from shared.notices.mails import SAMPLES, Facts, MailKind, words
 from shared.notices.pages import page
-from shared.policy import Kind
 
-KINDS: tuple[Kind, ...] = get_args(Kind)
+SAMPLE = SAMPLES["completed"]
 
 HOSTILE = (
     "<script>alert(1)</script>",
@@ -31,11 +30,14 @@ HOSTILE = (
     "javascript:alert(1)//",
 )
 FIELDS = [f.name for f in fields(Facts) if f.type == "str" or f.type is str if f.name != "time_zone"]
+LINES = "lines"
+"""A field too: a tuple of texts."""
+CASES = [(k, f) for k, facts in SAMPLES.items() for f in (*FIELDS, LINES) if getattr(facts, f)]
 
 
-def sample(kind: Kind) -> Facts:
-    """Facts that fit the news."""
-    return FAILED_SAMPLE if kind == "failed" else SAMPLE
+def with_text(facts: Facts, field: str, text: str) -> Facts:
+    """The facts with this text in a field."""
+    return replace(facts, lines=(text, *facts.lines[1:])) if field == LINES else replace(facts, **{field: text})
 
 
 class Skeleton(HTMLParser):
@@ -61,15 +63,15 @@ class Skeleton(HTMLParser):
 
 
 @pytest.mark.parametrize("locale", LANGUAGES)
-@pytest.mark.parametrize(("kind", "field"), [(k, f) for k in KINDS for f in FIELDS if getattr(sample(k), f)])
-def test_no_fact_breaks_out_of_its_place(kind: Kind, locale: str, field: str) -> None:
+@pytest.mark.parametrize(("kind", "field"), CASES)
+def test_no_fact_breaks_out_of_its_place(kind: MailKind, locale: str, field: str) -> None:
     """Through every field, in every language: the same tags, headers and lines as with a harmless one."""
-    facts = sample(kind)
+    facts = SAMPLES[kind]
     harmless = words(kind, facts, locale)
     skeleton, lines = Skeleton(harmless.html), len(harmless.text.splitlines())
     headers = mail(harmless).keys()
     for text in HOSTILE:
-        told = words(kind, replace(facts, **{field: text}), locale)
+        told = words(kind, with_text(facts, field, text), locale)
         assert Skeleton(told.html).tags == skeleton.tags
         assert len(told.text.splitlines()) == lines
         made = mail(told)
@@ -102,21 +104,21 @@ def test_no_fact_breaks_out_of_a_page(locale: str, reason: str) -> None:
 
 
 @pytest.mark.parametrize("locale", LANGUAGES)
-@pytest.mark.parametrize("kind", KINDS)
-def test_a_mail_holds_the_facts(kind: Kind, locale: str) -> None:
-    """In both halves; one button, and nothing that is loaded from elsewhere."""
-    facts = sample(kind)
+@pytest.mark.parametrize("kind", SAMPLES)
+def test_a_mail_holds_the_facts(kind: MailKind, locale: str) -> None:
+    """In both halves; one button if there is a link, and nothing that is loaded from elsewhere."""
+    facts = SAMPLES[kind]
     told = words(kind, facts, locale)
     seen = Skeleton(told.html)
     for half in (told.text, "".join(seen.text)):
-        for fact in (facts.name, facts.title, facts.file_name, facts.error):
+        for fact in (facts.name, facts.title, facts.file_name, facts.error, facts.listing, *facts.lines):
             assert fact in half
-    assert seen.links == [facts.link, facts.unsubscribe]
+    assert seen.links == [link for link in (facts.link, facts.unsubscribe) if link]
     assert facts.link in told.text
     assert facts.unsubscribe in told.text
-    assert facts.title in told.subject
+    assert (facts.title or str(facts.count)) in told.subject
     assert not {tag for tag, *_ in (t for t in seen.tags if isinstance(t, tuple))} & {"img", "script", "link", "iframe"}
-    assert ("Europe/Paris" in told.text) is (kind != "failed")
+    assert ("Europe/Paris" in told.text) is bool(facts.expires_at)
     assert all(len(line) <= 998 for line in told.html.splitlines())
 
 
@@ -126,3 +128,20 @@ def test_a_row_is_a_row() -> None:
     assert [w in texts[n] for n, w in zip(LANGUAGES, ("1 row,", "1 Zeile,", "1 fila,", "1 ligne,"), strict=True)] == [
         True
     ] * 4
+
+
+def test_an_alert_counts_its_failures() -> None:
+    """The plural is the language's here, too."""
+    subjects = [
+        words("alert", replace(SAMPLES["alert"], count=n), locale).subject for locale in LANGUAGES for n in (1, 2)
+    ]
+    assert subjects == [
+        "1 export failed for good",
+        "2 exports failed for good",
+        "1 Export ist endgültig fehlgeschlagen",
+        "2 Exporte sind endgültig fehlgeschlagen",
+        "1 exportación ha fallado definitivamente",
+        "2 exportaciones han fallado definitivamente",
+        "1 export a définitivement échoué",
+        "2 exports ont définitivement échoué",
+    ]

@@ -1,9 +1,10 @@
 """The whole service, started once: a small SQLite database, Azurite, and the app on the embedded host."""
 
 import shutil
+import sqlite3
 import time
-from collections.abc import Callable, Iterator
-from contextlib import ExitStack
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -11,14 +12,17 @@ from typing import Any
 
 import pytest
 import requests
+from azure.data.tables import TableServiceClient
 
 from demo import processes, stack
+from demo.azurite_server import Azurite
 from demo.client import Client
 from demo.stack import Stack
 from tests.conftest import NewAccount
 from tests.service import issuer as issuers
 from tests.service.database import make_small_database
 from tests.service.issuer import AUDIENCE, Issuer
+from tests.service.mortal import Mortal
 
 GRACE_SECONDS = 3
 """How long a mail waits for a download here."""
@@ -78,7 +82,7 @@ def service(tmp_path_factory: pytest.TempPathFactory, database: Path) -> Iterato
         "RETRY_FIRST_SECONDS": "0.2",
         "RETENTION_SCHEDULE": "0 0 0 1 1 *",  # when a test calls it, and on New Year's Day
         "WATCHDOG_SCHEDULE": "0 0 0 1 1 *",
-        "MAX_RUNNING_PER_USER": "100",
+        "MAX_RUNNING_PER_USER": "250",
     }
     with stack.running(home, processes.free_port(), "sqlite", settings) as running:
         yield running
@@ -119,6 +123,29 @@ class Fragile:
         """A client of that user."""
         return Client(f"{self.base_url}/api", user)
 
+    def run(self, timer: str) -> None:
+        """Call a timer now."""
+        answer = requests.post(f"{self.base_url}/admin/functions/{timer}", json={}, timeout=30)
+        assert answer.status_code == 202
+
+    @cached_property
+    def tables(self) -> TableServiceClient:
+        """Its tables, behind its back."""
+        return TableServiceClient.from_connection_string(self.storage)
+
+    @contextmanager
+    def without(self, table: str) -> Iterator[None]:
+        """Meanwhile the export types that read this table are broken."""
+        self._rename(table, f"{table}_away")
+        try:
+            yield
+        finally:
+            self._rename(f"{table}_away", table)
+
+    def _rename(self, table: str, to: str) -> None:
+        with closing(sqlite3.connect(self.database)) as connection, connection:
+            connection.execute(f"alter table {table} rename to {to}")
+
     @property
     def _hidden(self) -> Path:
         return self.database.with_suffix(".away")
@@ -133,26 +160,39 @@ class Fragile:
             self._hidden.rename(self.database)
 
 
+BY_HAND = dict.fromkeys(("RETENTION_SCHEDULE", "WATCHDOG_SCHEDULE", "SCHEDULER_SCHEDULE"), "0 0 0 1 1 *")
+"""Timers run when a test calls them, and on New Year's Day."""
+
+
+def on_its_own(
+    home: Path, database: Path, account: Azurite, pace: Mapping[str, str], *, through: Azurite | None = None
+) -> tuple[Mortal, Fragile]:
+    """A host that is to be started, on a copy of the database, and the service that it then is.
+
+    ``through``: how it reaches its storage, when that is not the account itself.
+    """
+    own = Path(shutil.copy(database, home / "own.db"))
+    port = processes.free_port()
+    settings = stack.app_settings(home, port, (through or account).connection_string, f"sqlite:///{own}")
+    host = Mortal(home, port, {**settings, **BY_HAND, **pace})
+    return host, Fragile(host.base_url, own, account.connection_string)
+
+
 @pytest.fixture(scope="session")
 def fragile_service(
     new_account: NewAccount, database: Path, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Fragile]:
     """The service; use ``fragile``."""
     home = tmp_path_factory.mktemp("fragile")
-    own = Path(shutil.copy(database, home / "own.db"))
-    port = processes.free_port()
-    storage = new_account().connection_string
-    settings = stack.app_settings(home, port, storage, f"sqlite:///{own}")
     pace = {
         "PART_ROWS": "125",
         "RETRY_FIRST_SECONDS": "0.5",
         "PART_ATTEMPTS": "3",
-        "RETENTION_SCHEDULE": "0 0 0 1 1 *",
-        "WATCHDOG_SCHEDULE": "0 0 0 1 1 *",
         "NOTIFY_GRACE_SECONDS": "1",
     }
-    with stack.host(home, port, {**settings, **pace}):
-        yield Fragile(f"http://127.0.0.1:{port}", own, storage)
+    host, service = on_its_own(home, database, new_account(), pace)
+    with host.running():
+        yield service
 
 
 @pytest.fixture

@@ -3,6 +3,8 @@
 import os
 import signal
 import subprocess
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -42,6 +44,15 @@ class Mortal:
         assert self._process is not None
         self._process.wait()
         self._host.__exit__(None, None, None)
+
+    @contextmanager
+    def running(self) -> Iterator["Mortal"]:
+        """Started, and ended afterwards."""
+        self.start()
+        try:
+            yield self
+        finally:
+            self.stop()
 
     def stop(self) -> None:
         """End it, if it runs."""

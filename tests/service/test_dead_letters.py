@@ -1,10 +1,7 @@
 """What fails for good, hangs or is on hold: found, told, driven again, and kept."""
 
 import json
-import shutil
-import sqlite3
 from collections.abc import Callable, Iterator
-from contextlib import closing
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -12,13 +9,10 @@ from typing import Any
 import pytest
 import requests
 
-from demo import processes, stack
 from demo.azurite_server import Azurite
 from demo.client import Client
 from shared.records import ExportRecords, iso
-from shared.settings import settings_from
-from shared.storage.accounts import table_service
-from tests.service.conftest import Fragile
+from tests.service.conftest import Fragile, on_its_own
 from tests.service.polling import until
 from tests.service.problems import assert_problem
 
@@ -28,40 +22,22 @@ OPERATORS = "operators@example.com"
 @pytest.fixture(scope="module")
 def operated(azurite: Azurite, database: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Fragile]:
     """A service on a database of its own, whose steps pause for a minute before they are tried again."""
-    home = tmp_path_factory.mktemp("operated")
-    own = Path(shutil.copy(database, home / "own.db"))
-    port = processes.free_port()
-    settings = stack.app_settings(home, port, azurite.connection_string, f"sqlite:///{own}")
     pace = {
-        "RETENTION_SCHEDULE": "0 0 0 1 1 *",
-        "WATCHDOG_SCHEDULE": "0 0 0 1 1 *",
-        "SCHEDULER_SCHEDULE": "0 0 0 1 1 *",
         "WATCHDOG_GRACE_SECONDS": "0",
         "MAX_STANDSTILL_SECONDS": "2",
         "RETRY_FIRST_SECONDS": "60",
         "OPERATOR_EMAIL": OPERATORS,
         "PART_ROWS": "1000",
     }
-    with stack.host(home, port, {**settings, **pace}):
-        yield Fragile(f"http://127.0.0.1:{port}", own, azurite.connection_string)
+    host, service = on_its_own(tmp_path_factory.mktemp("operated"), database, azurite, pace)
+    with host.running():
+        yield service
 
 
 @pytest.fixture
 def records(operated: Fragile) -> ExportRecords:
     """The table of exports."""
-    storage = {"AzureWebJobsStorage": operated.storage, "SOURCE_URL": "sqlite:///none", "LINK_SIGNING_KEY": "k" * 32}
-    return ExportRecords(table_service(settings_from(storage), "activity"))
-
-
-def run(operated: Fragile, timer: str) -> None:
-    """Call a timer now."""
-    assert requests.post(f"{operated.base_url}/admin/functions/{timer}", json={}, timeout=30).status_code == 202
-
-
-def rename(operated: Fragile, table: str, to: str) -> None:
-    """Break the export type that reads this table, or mend it."""
-    with closing(sqlite3.connect(operated.database)) as connection, connection:
-        connection.execute(f"alter table {table} rename to {to}")
+    return ExportRecords(operated.tables)
 
 
 def alerts(sam: Client) -> list[dict[str, Any]]:
@@ -77,13 +53,23 @@ def letters(sam: Client, query: str = "") -> list[dict[str, Any]]:
     return items
 
 
+def holds(sam: Client, **query: str) -> list[dict[str, Any]]:
+    """The legal holds, whatever pages they come in."""
+    found: list[dict[str, Any]] = []
+    after: str | None = ""
+    while after is not None:
+        page = sam.call("GET", "/ops/holds", params={**query, **({"cursor": after} if after else {})}).json()
+        found, after = found + page["items"], page["nextCursor"]
+    return found
+
+
 def test_what_fails_for_good_is_listed_told_once_and_driven_again(operated: Fragile) -> None:
     """Two exports whose table is gone: with a reason at once, in one alert; one redriven alone, one by a filter."""
     sam, bea = operated.client("sam"), operated.client("bea")
-    rename(operated, "users", "users_away")
-    ids = [bea.start(exportType="users"), sam.start(exportType="users", columns=["email"])]
-    for client, export_id in ((bea, ids[0]), (sam, ids[1])):
-        assert client.wait(export_id, seconds=60)["status"] == "Failed"
+    with operated.without("users"):
+        ids = [bea.start(exportType="users"), sam.start(exportType="users", columns=["email"])]
+        for client, export_id in ((bea, ids[0]), (sam, ids[1])):
+            assert client.wait(export_id, seconds=60)["status"] == "Failed"
     found = letters(sam)
     assert [letter["id"] for letter in found] == sorted(ids)
     by_id = {letter["id"]: letter for letter in found}
@@ -94,7 +80,7 @@ def test_what_fails_for_good_is_listed_told_once_and_driven_again(operated: Frag
     assert mine["alertedAt"] is None
 
     for _ in range(3):
-        run(operated, "watchdog")
+        operated.run("watchdog")
     until(lambda: all(letter["alertedAt"] for letter in letters(sam)))
     (mail,) = alerts(sam)
     assert mail["subject"] == "2 exports failed for good"
@@ -105,7 +91,6 @@ def test_what_fails_for_good_is_listed_told_once_and_driven_again(operated: Frag
     assert detail["request"] == {"exportType": "users", "fresh": True, "columns": ["email"]}
     assert detail["parts"] == {"done": 0, "total": 0, "rows": 0, "totalRows": 0}
 
-    rename(operated, "users_away", "users")
     assert sam.call("POST", f"/ops/dead-letters/{ids[0]}/redrive").status_code == 202
     assert_problem(sam.call("POST", f"/ops/dead-letters/{ids[0]}/redrive"), "not-found")
     nothing = sam.call("POST", "/ops/redrive", json={"tenant": "globex"})
@@ -116,17 +101,16 @@ def test_what_fails_for_good_is_listed_told_once_and_driven_again(operated: Frag
         status = client.wait(export_id, seconds=60)
         assert (status["status"], status["attempt"]) == ("Completed", 2)
     assert letters(sam) == []
-    run(operated, "watchdog")
+    operated.run("watchdog")
     assert len(alerts(sam)) == 1
 
 
 def test_a_dead_letter_is_filtered_and_dropped(operated: Fragile) -> None:
     """The list forgets it, and the export stays Failed; another query is refused with what is valid."""
     sam = operated.client("sam")
-    rename(operated, "events", "events_away")
-    export_id = sam.start(exportType="analytics")
-    assert sam.wait(export_id, seconds=60)["status"] == "Failed"
-    rename(operated, "events_away", "events")
+    with operated.without("events"):
+        export_id = sam.start(exportType="analytics")
+        assert sam.wait(export_id, seconds=60)["status"] == "Failed"
     assert [x["id"] for x in letters(sam, "?tenant=acme&exportType=analytics&failureClass=source")] == [export_id]
     assert letters(sam, "?tenant=globex") == letters(sam, "?failureClass=storage") == []
     assert_problem(
@@ -155,7 +139,7 @@ def test_an_export_that_hangs_is_failed_with_a_reason(operated: Fragile, records
         grow_old(operated, export_id)
 
     def failed() -> bool:
-        run(operated, "watchdog")
+        operated.run("watchdog")
         return bool(sam.call("GET", f"/exports/{export_id}").json()["status"] == "Failed")
 
     until(failed)
@@ -173,8 +157,7 @@ def test_an_export_that_hangs_is_failed_with_a_reason(operated: Fragile, records
 
 def grow_old(operated: Fragile, export_id: str) -> None:
     """Let the export have begun a day ago, as the watchdog sees it."""
-    storage = {"AzureWebJobsStorage": operated.storage, "SOURCE_URL": "sqlite:///none", "LINK_SIGNING_KEY": "k" * 32}
-    table = table_service(settings_from(storage), "activity").get_table_client("SluiceUsage")
+    table = operated.tables.get_table_client("SluiceUsage")
     row = table.get_entity("acme", "")
     live = json.loads(row["live"])
     live[export_id][1] -= 86_400
@@ -187,19 +170,26 @@ def test_a_legal_hold_keeps_everything(operated: Fragile, records: ExportRecords
     export_id = bea.start(exportType="users")
     bea.wait(export_id, seconds=60)
     held = sam.call("PUT", f"/ops/exports/{export_id}/hold", json={"reason": "case 4711"})
-    assert held.json() == {"id": export_id, "tenant": "globex", "status": "Completed", "reason": "case 4711"}
+    hold = {"id": export_id, "tenant": "globex", "status": "Completed", "reason": "case 4711"}
+    assert held.json() == hold
     records.change("globex", export_id, "test", expires_at=iso(datetime.now(UTC) - timedelta(days=400)))
     other = bea.start(exportType="users", columns=["email"])
     bea.wait(other, seconds=60)
     records.change("globex", other, "test", expires_at=iso(datetime.now(UTC) - timedelta(days=1)))
-    run(operated, "retention")
+    operated.run("retention")
     until(lambda: bea.call("GET", f"/exports/{other}").json()["status"] == "Expired")
     assert bea.call("GET", f"/exports/{export_id}").json()["status"] == "Completed"
     assert bea.call("GET", f"/exports/{export_id}/download").status_code == 302
     assert_problem(bea.call("DELETE", f"/exports/{export_id}"), "conflict", detail="under a legal hold")
 
+    assert [{name: item[name] for name in hold} for item in holds(sam)] == [hold]
+    assert holds(sam, tenant="globex", limit="1") == holds(sam)
+    assert holds(sam, tenant="acme") == []
+    for query, wrong in (("tenant='", "tenant"), ("cursor=at-x", "cursor")):
+        assert_problem(sam.call("GET", f"/ops/holds?{query}"), "validation-failed", **{wrong: ""})
     assert sam.call("DELETE", f"/ops/exports/{export_id}/hold").status_code == 204
-    run(operated, "retention")
+    assert holds(sam) == []
+    operated.run("retention")
     until(lambda: bea.call("GET", f"/exports/{export_id}").json()["status"] == "Expired")
     actions = [line["action"] for line in bea.logs(export_id)]
     assert [a for a in actions if a in ("held", "released", "expired")] == ["held", "released", "expired"]
@@ -212,6 +202,7 @@ def test_only_operators_get_in(operated: Fragile, user: str) -> None:
     for method, path in (
         ("GET", "dead-letters"),
         ("POST", "redrive"),
+        ("GET", "holds"),
         ("PUT", "exports/x/hold"),
         ("DELETE", "exports/x/hold"),
     ):

@@ -68,6 +68,8 @@ WHO_MAY: Mapping[tuple[str, str], Access] = {
     ("DELETE", "ops/dead-letters/{id}"): OPERATOR,
     ("POST", "ops/dead-letters/{id}/redrive"): OPERATOR,
     ("POST", "ops/redrive"): OPERATOR,
+    ("GET", "ops/holds"): OPERATOR,
+    ("HEAD", "ops/holds"): OPERATOR,
     ("PUT", "ops/exports/{id}/hold"): OPERATOR,
     ("DELETE", "ops/exports/{id}/hold"): OPERATOR,
     ("GET", "d/{token}"): PUBLIC,

@@ -1,26 +1,32 @@
-"""Schedules through the API: what they take, when they run, what incremental runs hold, and when they stop."""
+"""Schedules through the API: what they take, when they run, what incremental runs hold, and when they stop.
+
+SCHEDULER_KILLS sets at how many points a tick is killed; ``make test-operations`` takes all.
+"""
 
 import csv
-import shutil
+import os
 import sqlite3
+import threading
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import closing
+from contextlib import closing, suppress
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import pytest
 import requests
 
-from demo import processes, stack
 from demo.azurite_server import Azurite
 from demo.client import Client
 from shared.records import iso
 from shared.schedules.records import Schedule, Schedules
-from shared.settings import settings_from
-from shared.storage.accounts import table_service
-from tests.service.conftest import Fragile
+from tests.service import fault_proxy
+from tests.service.conftest import Fragile, on_its_own
+from tests.service.fault_proxy import Fault, FaultProxy
+from tests.service.mortal import Mortal
 from tests.service.polling import until
 from tests.service.problems import assert_problem
 
@@ -28,34 +34,47 @@ DAILY = {"name": "Daily", "cron": "0 6 * * *", "timeZone": "Europe/Paris", "requ
 
 
 @pytest.fixture(scope="module")
-def scheduled(azurite: Azurite, database: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Fragile]:
-    """A service on a database of its own whose scheduler runs when it is called."""
-    home = tmp_path_factory.mktemp("scheduled")
-    own = Path(shutil.copy(database, home / "own.db"))
-    port = processes.free_port()
-    settings = stack.app_settings(home, port, azurite.connection_string, f"sqlite:///{own}")
+def proxy(azurite: Azurite) -> Iterator[FaultProxy]:
+    """A proxy that sees every request to the storage."""
+    with fault_proxy.running(azurite) as running:
+        yield running
+
+
+Hosted = tuple[Mortal, Fragile]
+
+
+@pytest.fixture(scope="module")
+def hosted(
+    azurite: Azurite, proxy: FaultProxy, database: Path, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Hosted]:
+    """The service that all of this runs on, and its host; it reaches its storage through the proxy."""
     pace = {
-        "RETENTION_SCHEDULE": "0 0 0 1 1 *",
-        "WATCHDOG_SCHEDULE": "0 0 0 1 1 *",
-        "SCHEDULER_SCHEDULE": "0 0 0 1 1 *",
         "RETRY_FIRST_SECONDS": "0.2",
         "MAX_SCHEDULES_PER_USER": "8",
         "SCHEDULE_STOP_AFTER_FAILURES": "2",
     }
-    with stack.host(home, port, {**settings, **pace}):
-        yield Fragile(f"http://127.0.0.1:{port}", own, azurite.connection_string)
+    through = replace(azurite, blob_port=proxy.blob_port, table_port=proxy.table_port)
+    host, service = on_its_own(tmp_path_factory.mktemp("scheduled"), database, azurite, pace, through=through)
+    with host.running():
+        yield host, service
+
+
+@pytest.fixture(scope="module")
+def mortal(hosted: Hosted) -> Mortal:
+    """The host."""
+    return hosted[0]
+
+
+@pytest.fixture(scope="module")
+def scheduled(hosted: Hosted) -> Fragile:
+    """The service; its scheduler runs when it is called."""
+    return hosted[1]
 
 
 @pytest.fixture(scope="module")
 def table(scheduled: Fragile) -> Schedules:
     """The table of schedules, to turn the clock of one."""
-    storage = {"AzureWebJobsStorage": scheduled.storage, "SOURCE_URL": "sqlite:///none", "LINK_SIGNING_KEY": "k" * 32}
-    return Schedules(table_service(settings_from(storage), "activity"))
-
-
-def tick(scheduled: Fragile) -> None:
-    """Call the scheduler now."""
-    assert requests.post(f"{scheduled.base_url}/admin/functions/scheduler", json={}, timeout=30).status_code == 202
+    return Schedules(scheduled.tables)
 
 
 def create(client: Client, **changes: Any) -> str:
@@ -85,7 +104,7 @@ def run_at(scheduled: Fragile, table: Schedules, client: Client, schedule_id: st
     make_due(table, schedule_id, at)
 
     def settled() -> dict[str, Any] | None:
-        tick(scheduled)
+        scheduled.run("scheduler")
         found = runs(client, schedule_id)
         return found[0] if len(found) > before and found[0]["outcome"] else None
 
@@ -145,6 +164,14 @@ def test_a_wrong_schedule_is_refused_with_every_reason(scheduled: Fragile) -> No
     assert_problem(answer, "validation-failed", cron="bad hour", timeZone="unknown time zone 'Paris'")
     answer = bea.call("POST", "/schedules", json={**DAILY, "incremental": True, "request": {"exportType": "users"}})
     assert_problem(answer, "validation-failed", incremental="no watermark; those that have one: sessions")
+    for period, body, sentence in (
+        ("yesterday", {"incremental": True}, "an incremental one covers what is new"),
+        ("yesterday", {"request": {"exportType": "exemptions"}}, "export type 'exemptions' has no date to apply it to"),
+        ("last-week", {"request": {"exportType": "sessions", "dateRange": {"to": "2026-01-01"}}}, "takes the place of"),
+        ("last-wek", {}, "'last-week'"),
+    ):
+        answer = bea.call("POST", "/schedules", json={**DAILY, "period": period, **body})
+        assert_problem(answer, "validation-failed", period=sentence)
     answer = bea.call("POST", "/schedules", json={**DAILY, "request": {"exportType": "sessions", "fromat": "csv"}})
     assert_problem(answer, "validation-failed", request__fromat="did you mean 'format'?")
     assert_problem(
@@ -166,8 +193,8 @@ def test_what_is_due_runs_once_however_many_timers_look(scheduled: Fragile, tabl
     due = (now - timedelta(hours=2)).replace(minute=0, second=0, microsecond=0)
     make_due(table, schedule_id, due)
     with ThreadPoolExecutor(6) as pool:
-        list(pool.map(lambda _: tick(scheduled), range(6)))
-    until(lambda: tick(scheduled) or runs(bea, schedule_id)[0]["outcome"])
+        list(pool.map(lambda _: scheduled.run("scheduler"), range(6)))
+    until(lambda: scheduled.run("scheduler") or runs(bea, schedule_id)[0]["outcome"])
     (run,) = runs(bea, schedule_id)
     assert (run["outcome"], run["missed"] in (3, 4, 5), run["note"]) == ("Completed", True, None)
     assert now - datetime.fromisoformat(run["due"]) <= timedelta(minutes=31)
@@ -178,6 +205,73 @@ def test_what_is_due_runs_once_however_many_timers_look(scheduled: Fragile, tabl
     assert (shown["lastRun"]["exportId"], shown["failuresInARow"]) == (status["id"], 0)
     assert datetime.fromisoformat(shown["nextRuns"][0]) > now
     bea.call("DELETE", f"/schedules/{schedule_id}")
+
+
+def test_a_period_is_that_of_the_time_at_which_a_run_was_due(
+    scheduled: Fragile, table: Schedules, tmp_path: Path
+) -> None:
+    """Days of the schedule's time zone: of four sessions around its midnights the two in between."""
+    bea = scheduled.client("bea")
+    schedule_id = create(bea, cron="0 0 1 1 *", timeZone="Asia/Tokyo", period="yesterday")
+    due = datetime.now(UTC)
+    midnight = due.astimezone(ZoneInfo("Asia/Tokyo")).replace(hour=0, minute=0, second=0, microsecond=0)
+    moments = [(midnight + timedelta(days=n, seconds=s)).astimezone(UTC) for n in (-1, 0) for s in (-1, 0)]
+    new = insert(scheduled, *moments)
+    run = run_at(scheduled, table, bea, schedule_id, due)
+    assert run["outcome"] == "Completed"
+    assert [row for row in rows(bea, run["exportId"], tmp_path / "period") if row in new] == new[1:3]
+    changed = bea.call("PATCH", f"/schedules/{schedule_id}", json={"period": None}).json()
+    assert (changed["period"], changed["timeZone"]) == (None, "Asia/Tokyo")
+    bea.call("DELETE", f"/schedules/{schedule_id}")
+
+
+POINTS: dict[str, tuple[str, str, int]] = {
+    "the export's record is written": ("POST", "SluiceExports", 1),
+    "the run is in the history": ("PUT", "SluiceScheduleRuns(", 1),
+    "the schedule says that it runs": ("PUT", "SluiceSchedules(", 2),
+}
+"""Requests of a tick, and which of them; the first write of the row decides on the run."""
+KILLS = int(os.environ.get("SCHEDULER_KILLS") or 1)
+
+
+@pytest.mark.timeout(180)
+@pytest.mark.parametrize("point", list(POINTS)[:KILLS])
+def test_a_tick_killed_before(
+    scheduled: Fragile, table: Schedules, mortal: Mortal, proxy: FaultProxy, point: str
+) -> None:
+    """kill -9 of the host in the middle of a tick: the run is made by a later one, once."""
+    bea = scheduled.client("bea")
+    schedule_id = create(bea, cron="0 0 1 1 *", request={"exportType": "users", "columns": ["email"]})
+    make_due(table, schedule_id, datetime.now(UTC))
+    before = exports(bea)
+    wanted, name, times = POINTS[point]
+    dead, seen = threading.Event(), []
+
+    def kill(method: str, path: str) -> Fault:
+        if method == wanted and name in path:
+            seen.append(path)
+        if len(seen) == times and not dead.is_set():
+            mortal.shoot()
+            dead.set()
+        return "drop request" if dead.is_set() else "none"
+
+    with proxy.following(kill):
+        with suppress(requests.ConnectionError):  # the host may be dead before it answers
+            scheduled.run("scheduler")
+        assert dead.wait(60)
+        mortal.bury()
+    mortal.start()
+    until(lambda: scheduled.run("scheduler") or ((found := runs(bea, schedule_id)) and found[0]["outcome"]))
+    (run,) = runs(bea, schedule_id)
+    assert run["outcome"] == "Completed"
+    assert exports(bea) - before == {run["exportId"]}
+    assert [line["action"] for line in bea.logs(run["exportId"])].count("planned") == 1
+    bea.call("DELETE", f"/schedules/{schedule_id}")
+
+
+def exports(client: Client) -> set[str]:
+    """The ids of all exports of users."""
+    return {item["id"] for item in client.call("GET", "/exports?exportType=users&limit=200").json()["items"]}
 
 
 @pytest.mark.timeout(180)
@@ -196,11 +290,8 @@ def test_incremental_runs_hold_each_row_once(scheduled: Fragile, table: Schedule
     assert timedelta(minutes=5) == datetime.fromisoformat(first["due"]) - end
 
     second_new = insert(scheduled, end, end + timedelta(seconds=1))
-    with closing(sqlite3.connect(scheduled.database)) as connection, connection:
-        connection.execute("alter table sessions rename to sessions_away")
-    failed = run_at(scheduled, table, bea, schedule_id, base + timedelta(hours=1))
-    with closing(sqlite3.connect(scheduled.database)) as connection, connection:
-        connection.execute("alter table sessions_away rename to sessions")
+    with scheduled.without("sessions"):
+        failed = run_at(scheduled, table, bea, schedule_id, base + timedelta(hours=1))
     assert (failed["outcome"], failed["window"]["from"]) == ("Failed", first["window"]["to"])
 
     third = run_at(scheduled, table, bea, schedule_id, base + timedelta(hours=2))
@@ -224,18 +315,15 @@ def test_a_schedule_that_fails_again_and_again_is_stopped(scheduled: Fragile, ta
     bea = scheduled.client("bea")
     bea.call("DELETE", "/dev/outbox")
     schedule_id = create(bea, name="Doomed", cron="0 0 1 1 *", request={"exportType": "analytics"})
-    with closing(sqlite3.connect(scheduled.database)) as connection, connection:
-        connection.execute("alter table events rename to events_away")
-    for hours in (2, 1):
-        run = run_at(scheduled, table, bea, schedule_id, datetime.now(UTC) - timedelta(hours=hours))
-        assert run["outcome"] == "Failed"
-    with closing(sqlite3.connect(scheduled.database)) as connection, connection:
-        connection.execute("alter table events_away rename to events")
+    with scheduled.without("events"):
+        for hours in (2, 1):
+            run = run_at(scheduled, table, bea, schedule_id, datetime.now(UTC) - timedelta(hours=hours))
+            assert run["outcome"] == "Failed"
     shown = bea.call("GET", f"/schedules/{schedule_id}").json()
     assert (shown["state"], shown["stopReason"]) == ("stopped", "2 runs failed in a row")
     assert (shown["nextRuns"], shown["failuresInARow"]) == ([], 2)
     for _ in range(3):
-        tick(scheduled)
+        scheduled.run("scheduler")
 
     def told() -> list[dict[str, Any]]:
         mails: list[dict[str, Any]] = bea.call("GET", "/dev/outbox").json()["items"]
@@ -257,7 +345,7 @@ def test_a_schedule_whose_files_nobody_fetches_is_stopped(scheduled: Fragile, ta
     bea.call("GET", f"/exports/{first['exportId']}/download")
     run_at(scheduled, table, bea, schedule_id, datetime.now(UTC) - timedelta(hours=1))
     make_due(table, schedule_id, datetime.now(UTC))
-    tick(scheduled)
+    scheduled.run("scheduler")
     until(lambda: bea.call("GET", f"/schedules/{schedule_id}").json()["state"] == "stopped")
     shown = bea.call("GET", f"/schedules/{schedule_id}").json()
     assert (shown["stopReason"], len(runs(bea, schedule_id))) == ("nobody has fetched its last 1 file", 2)

@@ -90,6 +90,22 @@ def test_every_call_of_storage_is_under_the_step_that_made_it(
         assert all(any(ancestor(call, spans, one) for call in calls) for one in named(spans, step)), step
 
 
+def test_what_the_database_does_is_under_the_step_that_asked(
+    mailed: tuple[str, str, dict[str, Any], list[Span]],
+) -> None:
+    """The plan's query and each part's, with their rows; no call of storage is under one of them."""
+    _, _, _, spans = mailed
+    (plan,), (step,) = named(spans, "plan_sql"), named(spans, "plan_export")
+    assert (plan.parent, plan.attributes["sluice.parts"], plan.attributes["sluice.rows"]) == (step.id, 4, 20_000)
+    reads = named(spans, "read_sql")
+    assert {read.parent for read in reads} == {part.id for part in named(spans, "encode_part")}
+    assert sorted((read.attributes["sluice.part"], read.attributes["sluice.rows"]) for read in reads) == [
+        (number, 5_000) for number in (1, 2, 3, 4)
+    ]
+    assert {span.attributes["db.system.name"] for span in [plan, *reads]} == {"sqlite"}
+    assert {span.parent for span in spans} & {plan.id, *(read.id for read in reads)} == set()
+
+
 def ancestor(span: Span, spans: list[Span], wanted: Span) -> bool:
     """Whether a span is under another."""
     by_id = {s.id: s for s in spans}

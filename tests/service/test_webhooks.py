@@ -23,9 +23,11 @@ from standardwebhooks import Webhook, WebhookVerificationError
 from demo import processes, stack
 from demo.azurite_server import Azurite
 from demo.client import Client
+from local_host.keys import load_keys
 from shared.clock import utc_now
+from shared.identity import demo_caller
 from shared.outbox import EventType, Outbox
-from shared.records import ExportRecords, iso
+from shared.records import ExportRecord, ExportRecords, iso, new_export_id
 from shared.storage.names import delivery_instance
 from shared.webhooks.deliveries import Deliveries
 from shared.webhooks.endpoints import Endpoints
@@ -73,6 +75,7 @@ def mortal(
         "WEBHOOK_TIMEOUT_SECONDS": "1",
         "RETRY_FIRST_SECONDS": "0.2",
         "WATCHDOG_SCHEDULE": ON_NEW_YEARS_DAY,
+        "WATCHDOG_GRACE_SECONDS": "0",
         "RETENTION_SCHEDULE": ON_NEW_YEARS_DAY,
         "FUNCTIONS_WORKER_PROCESS_COUNT": "1",
     }
@@ -236,6 +239,68 @@ def test_a_cancelled_export_is_told(hook: NewHook, bea: Client, proxy: FaultProx
     assert (data["status"], "file" in data, "error" in data) == ("Cancelled", False, False)
 
 
+def test_who_asked_is_told_by_the_timer_when_nobody_else_came_to_it(
+    hook: NewHook, bea: Client, mortal: Mortal, proxy: FaultProxy, tables: TableServiceClient
+) -> None:
+    """The notification's start fails, and the export is ended from outside: one mail, one notification, one event."""
+    one = hook(events=["export.completed"])
+    asked = []
+
+    def fail(_: str, path: str) -> Fault:
+        if "SluicePreferences" not in path:
+            return "none"
+        asked.append(path)
+        return "drop request"
+
+    with proxy.following(fail):
+        export_id = bea.start(exportType="analytics", notify={"email": True, "graceSeconds": 0})
+        until(lambda: asked)
+        key = load_keys(mortal.home / "host" / "host-keys.json").system
+        terminate = f"{mortal.base_url}/runtime/webhooks/durabletask/instances/{export_id}/terminate?code={key}"
+        assert requests.post(terminate, timeout=30).status_code == 202
+        until(lambda: len(asked) == 4)  # the client of the storage gives up, and with it the step
+    (entry,) = Outbox(tables).of_export("globex", export_id)
+    assert (entry.type, entry.to_tell) == ("export.completed", {"webhooks", "asker"})
+    for _ in range(2):
+        run_timer(mortal, "outbox")
+    bea.wait_for_log(export_id, "mail-sent")
+    assert one.ended(export_id)["status"] == "Delivered"
+    until(lambda: Outbox(tables).of_export("globex", export_id) == [])
+    run_timer(mortal, "outbox")
+    actions = [line["action"] for line in bea.logs(export_id)]
+    assert [actions.count(a) for a in ("mail-sent", "in-app-notification-sent")] == [1, 1]
+    told = [t for t in bea.call("GET", "/notifications").json()["items"] if t["exportId"] == export_id]
+    assert (len(told), len(one.deliveries())) == (1, 1)
+
+
+def test_what_cannot_be_told_keeps_nobody_waiting(hook: NewHook, mortal: Mortal, tables: TableServiceClient) -> None:
+    """An export whose type a release no longer has: it leaves the outbox, and so does what comes after it."""
+    hook()
+    records = ExportRecords(tables)
+    made = [
+        ExportRecord(
+            tenant="globex",
+            id=new_export_id(utc_now()),
+            export_type=export_type,
+            format="csv",
+            status="Processing",
+            created_by="bea",
+            created_at=iso(utc_now()),
+            request={"body": json.dumps({"exportType": export_type})},
+            caller=demo_caller("bea").to_json(),
+            expires_at=iso(utc_now() + timedelta(days=1)),
+        )
+        for export_type in ("users", "of-yesterday")
+    ]
+    for record in made:
+        records.create(record)
+        records.change("globex", record.id, "test", status="Completed", completed_at=iso(utc_now()))
+    run_timer(mortal, "outbox")
+    for record in made:
+        until(lambda found=record: Outbox(tables).of_export("globex", found.id) == [])
+        records.delete(record)
+
+
 def test_what_nobody_announced_the_timer_does(
     hook: NewHook, bea: Client, mortal: Mortal, receiver: Receiver, tables: TableServiceClient
 ) -> None:
@@ -354,17 +419,26 @@ def test_a_redirect_is_not_followed(hook: NewHook, receiver: Receiver) -> None:
     assert receiver.at(trap) == []
 
 
-def test_a_receiver_that_is_gone_is_disabled(hook: NewHook, receiver: Receiver, mortal: Mortal) -> None:
-    """After 410: one attempt, the owner is told, nothing more is sent, until somebody enables it."""
-    one = hook("/gone")
+def test_a_receiver_that_is_gone_is_disabled(
+    hook: NewHook, receiver: Receiver, mortal: Mortal, tables: TableServiceClient
+) -> None:
+    """After 410: one attempt, the owner is told once, nothing more is sent, until somebody enables it."""
+    one = hook("/gone", description="Hauptbuch")
+
+    def told() -> list[str]:
+        mails = one.client.call("GET", "/dev/outbox").json()["items"]
+        return [mail["text"] for mail in mails if mail["subject"] == "Ihr Webhook „Hauptbuch“ wurde abgeschaltet"]
+
     one.ping()
     delivery = one.ended()
     assert (delivery["status"], delivery["error"]) == ("Failed", "the receiver answered 410 Gone")
     assert len(receiver.at(one.path)) == 1
     now = one.now()
     assert (now["enabled"], now["disabledReason"]) == (False, "the receiver answered 410 Gone")
-    told = f"webhook {one.made['id']} of globex (owner bea) was disabled: the receiver answered 410 Gone"
-    assert (mortal.home / "logs" / "host.log").read_text().count(told) == 1
+    line = f"webhook {one.made['id']} of globex (owner bea) was disabled: the receiver answered 410 Gone"
+    assert (mortal.home / "logs" / "host.log").read_text().count(line) == 1
+    (mail,) = told()
+    assert "abgeschaltet: the receiver answered 410 Gone. Er erhält nichts mehr" in mail
     for place in ("ping", f"deliveries/{delivery['id']}/redeliver"):
         refused = one.client.call("POST", f"{one.place}/{place}")
         assert_problem(refused, "conflict", detail="the webhook is disabled (the receiver answered 410 Gone)")
@@ -372,6 +446,17 @@ def test_a_receiver_that_is_gone_is_disabled(hook: NewHook, receiver: Receiver, 
     assert (enabled["enabled"], enabled["disabledAt"], enabled["disabledReason"]) == (True, None, None)
     one.ping()
     receiver.wait(one.path, 2)
+    until(lambda: len(told()) == 2)
+
+    one.client.call("PATCH", one.place, json={"enabled": True})
+    endpoint = Endpoints(tables).find(one.made["id"])
+    assert endpoint is not None
+    Endpoints(tables).change(endpoint, lambda e: e.given_up(utc_now(), "whoever did it died before telling"))
+    for _ in range(2):
+        run_timer(mortal, "outbox")
+    until(lambda: len(told()) == 3)
+    until(lambda: (found := Endpoints(tables).find(endpoint.id)) is not None and not found.notice)
+    assert len([text for text in told() if "died before telling" in text]) == 1
 
 
 @pytest.mark.parametrize(
@@ -413,7 +498,7 @@ def test_an_event_can_be_sent_again(hook: NewHook, receiver: Receiver) -> None:
 
 
 POINTS = {
-    "the event is looked for": lambda method, path: method == "GET" and "~evt_" in path,
+    "the event is looked for": lambda method, path: method == "GET" and "~evt_" in path and "filter" in path,
     "the event leaves the outbox": lambda method, path: method == "DELETE" and "~evt_" in path,
     "an attempt is written down": lambda method, path: method == "PUT" and "SluiceDeliveries" in path,
 }

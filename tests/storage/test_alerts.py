@@ -10,8 +10,8 @@ from demo.azurite_server import Azurite
 from shared.alerts import alert_operators
 from shared.dead_letters import DeadLetter, FailureClass
 from shared.mail.outbox import Outbox
-from shared.services import Services, services
-from shared.settings import settings
+from shared.services import Services
+from tests.in_process import services_on
 
 LETTER = DeadLetter(
     "acme", "a", "users", "csv", "ada", 1, "2026-01-01T00:00:00.000Z", FailureClass.SOURCE, "query-failed", "no users"
@@ -19,21 +19,10 @@ LETTER = DeadLetter(
 
 
 @pytest.fixture
-def context(azurite: Azurite, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Services]:
+def context(azurite: Azurite, tmp_path: Path) -> Iterator[Services]:
     """The services, with an outbox in a folder of the test."""
-    for name, value in {
-        "AzureWebJobsStorage": azurite.connection_string,
-        "SOURCE_URL": "sqlite:///none",
-        "LINK_SIGNING_KEY": "k" * 32,
-        "OPERATOR_EMAIL": "operators@example.com",
-        "MAIL_OUTBOX_DIR": str(tmp_path),
-    }.items():
-        monkeypatch.setenv(name, value)
-    settings.cache_clear()
-    services.cache_clear()
-    yield services("activity")
-    settings.cache_clear()
-    services.cache_clear()
+    with services_on(azurite, OPERATOR_EMAIL="operators@example.com", MAIL_OUTBOX_DIR=str(tmp_path)) as made:
+        yield made
 
 
 def test_an_alert_that_was_cut_short_goes_out_once(context: Services, tmp_path: Path) -> None:

@@ -1,7 +1,7 @@
 """Retention on its own: exactly what has had its time goes, whenever the process is killed, and however many there are.
 
 RETENTION_RECORDS sets how many records there are and RETENTION_KILLS how often the sweep is killed;
-``make test-retention`` runs 10,000 and five.
+``make test-operations`` runs 10,000 and five.
 """
 
 import asyncio
@@ -23,13 +23,14 @@ from shared.claims import Claim, Claims
 from shared.outbox import FIRST_ROW
 from shared.records import ExportRecord, iso
 from shared.services import services
-from shared.settings import Settings, settings, settings_from
+from shared.settings import Settings, settings_from
 from shared.storage.accounts import table_service
 from shared.storage.blobs import BlobStore
 from shared.storage.names import folder
 from shared.storage.parts import PartUpload
 from shared.sweepers import Sweep
 from shared.sweepers.run import run_sweepers
+from tests.in_process import environment_of, services_on
 
 ROOT = Path(__file__).resolve().parents[2]
 RECORDS = int(os.environ.get("RETENTION_RECORDS") or 240)
@@ -75,11 +76,7 @@ class Storage:
     """The account, looked at from outside."""
 
     def __init__(self, account: Azurite) -> None:
-        self.environment = {
-            "AzureWebJobsStorage": account.connection_string,
-            "SOURCE_URL": "sqlite:///none",
-            "LINK_SIGNING_KEY": "k" * 32,
-        }
+        self.environment = environment_of(account)
         self.settings: Settings = settings_from(self.environment)
         self.tables: TableServiceClient = table_service(self.settings, "activity")
 
@@ -150,16 +147,8 @@ def sweep(seconds: float = 600) -> list[str]:
 @pytest.fixture(scope="module")
 def storage(azurite: Azurite) -> Iterator[Storage]:
     """An account with every table and nothing in it."""
-    found = Storage(azurite)
-    with pytest.MonkeyPatch.context() as patch:
-        for name, value in found.environment.items():
-            patch.setenv(name, value)
-        settings.cache_clear()
-        services.cache_clear()
-        services("activity")
-        yield found
-    settings.cache_clear()
-    services.cache_clear()
+    with services_on(azurite):
+        yield Storage(azurite)
 
 
 @pytest.mark.timeout(5400)
