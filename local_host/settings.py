@@ -22,6 +22,9 @@ from local_host.versions import Failure, Match, Versioning
 
 E = TypeVar("E", bound=StrEnum)
 
+MAX_REQUEST_BYTES = 100 * 1024 * 1024
+"""Longest request body, the platform's limit unless ``FUNCTIONS_REQUEST_BODY_SIZE_LIMIT`` says otherwise."""
+
 _TIMESPAN = re.compile(r"^(?:(\d+)\.)?(\d{1,2}):(\d{2})(?::(\d{2})(\.\d+)?)?$")
 _HUB_NAME = re.compile(r"^[A-Za-z][A-Za-z0-9]{2,44}$")
 _TRUE = {"1", "true", "yes", "on"}
@@ -46,6 +49,7 @@ class HostSettings:
     versioning: Versioning = field(default_factory=Versioning)
     worker_count: int = 1
     thread_count: int = 4
+    max_request_bytes: int = MAX_REQUEST_BYTES
     log_levels: Mapping[str, int] = field(default_factory=lambda: {"default": logging.INFO})
 
 
@@ -97,6 +101,7 @@ def load_host_settings(app_dir: Path, environment: Mapping[str, str]) -> HostSet
         versioning=_versioning(durable),
         worker_count=_count(environment, "FUNCTIONS_WORKER_PROCESS_COUNT", cores),
         thread_count=_count(environment, "PYTHON_THREADPOOL_THREAD_COUNT", 4),
+        max_request_bytes=_count(environment, "FUNCTIONS_REQUEST_BODY_SIZE_LIMIT", MAX_REQUEST_BYTES),
         log_levels=_log_levels(_section(_section(document, "logging"), "logLevel", "logging.")),
     )
 
