@@ -234,8 +234,10 @@ def killed_at(mortal: Mortal, proxy: FaultProxy, table: str, key: str, body: dic
 
 
 @pytest.mark.timeout(120)
-@pytest.mark.parametrize("rescue", ["the same request", "a look at the status", "the watchdog"])
-@pytest.mark.parametrize("key", ["", "key"])
+@pytest.mark.parametrize(
+    ("key", "rescue"),
+    [("", "the same request"), ("key", "the same request"), ("key", "a look at the status"), ("", "the watchdog")],
+)
 def test_a_host_killed_after_the_record_was_written_still_runs_the_export(
     mortal: Mortal, proxy: FaultProxy, rescue: str, key: str
 ) -> None:
