@@ -144,6 +144,7 @@ def fragile_service(
     storage = new_account().connection_string
     settings = stack.app_settings(home, port, storage, f"sqlite:///{own}")
     pace = {
+        "FUNCTIONS_WORKER_PROCESS_COUNT": "1",
         "PART_ROWS": "125",
         "RETRY_FIRST_SECONDS": "0.5",
         "PART_ATTEMPTS": "3",

@@ -207,11 +207,8 @@ def mortal(
     port = processes.free_port()
     storage = replace(azurite, blob_port=proxy.blob_port, table_port=proxy.table_port).connection_string
     settings = stack.app_settings(home, port, storage, f"sqlite:///{database}")
-    host = Mortal(
-        home,
-        port,
-        {**settings, "WATCHDOG_SCHEDULE": "0 0 0 1 1 *", "WATCHDOG_GRACE_SECONDS": "0", "RETRY_FIRST_SECONDS": "0.2"},
-    )
+    pace = {"WATCHDOG_SCHEDULE": "0 0 0 1 1 *", "WATCHDOG_GRACE_SECONDS": "0", "RETRY_FIRST_SECONDS": "0.2"}
+    host = Mortal(home, port, {**settings, **pace, "FUNCTIONS_WORKER_PROCESS_COUNT": "1"})
     host.start()
     yield host
     host.stop()
