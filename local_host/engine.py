@@ -60,6 +60,7 @@ from local_host.task_hub import (
     Message,
     TaskHub,
 )
+from local_host.versions import MISMATCH, Failure
 from local_host.worker_pool import MAX_DELIVERIES, Place, WorkerPool
 
 MAX_INSTANCE_ID = 100
@@ -145,7 +146,7 @@ class Engine:
             known = self._functions.orchestrators.values()
             raise InvalidRequestError(unknown_function(name, "an orchestrator", known))
         instance, event = self._new_instance(
-            function.durable_name, instance_id, text, version or self._settings.default_version
+            function.durable_name, instance_id, text, version or self._settings.versioning.default or None
         )
         self._hub.create_instance(instance, event)
         self._history.forget(instance_id)
@@ -298,8 +299,23 @@ class Engine:
         if instance is None or instance.status in FINISHED:
             self._hub.drop_messages([row.row_id for row in rows])
             return False
+        versioning = self._settings.versioning
+        runs = versioning.runs(instance.version)
+        if not runs and versioning.failure is Failure.REJECT:
+            logs.event(
+                "orchestration.rejected",
+                level=logging.WARNING,
+                orchestration=instance.name,
+                instance=instance_id,
+                version=instance.version,
+                default=versioning.default,
+            )
+            return False
         batch = _Batch(instance, rows)
-        if batch.terminated is not None:
+        if not runs:
+            started = event_text(EventType.ORCHESTRATOR_STARTED, format_time(utc_now()))
+            self._finish_failed(instance, batch, [started, *map(to_text, batch.events)], MISMATCH, "")
+        elif batch.terminated is not None:
             self._finish_terminated(instance, batch)
         elif batch.suspended:
             self._commit_suspended(instance, batch)
@@ -426,7 +442,7 @@ class Engine:
 
     def _start_child(self, parent: Instance, decision: dict[str, Any], episode: Episode, now: str) -> str:
         name, child_id, task_id = decision["name"], decision["instance_id"], decision["id"]
-        version = decision["version"] or self._settings.default_version
+        version = decision["version"] or self._settings.versioning.default or None
         text = json.dumps(decision["input"])
         function = self._functions.orchestrator(name)
         problem = None

@@ -27,10 +27,10 @@ from local_host.entities import EntityEngine
 from local_host.errors import AppLoadError, PortInUseError, SettingsError, TaskHubLostError
 from local_host.function_table import FunctionTable
 from local_host.http_calls import HttpCalls
-from local_host.http_triggers import MAX_BODY, HttpFunction, HttpTriggers, http_functions
+from local_host.http_triggers import HttpFunction, HttpTriggers, http_functions
 from local_host.keys import HostKeys, load_keys
 from local_host.reload import Snapshot, changed, snapshot
-from local_host.settings import HostSettings, load_host_settings, load_local_settings
+from local_host.settings import MAX_REQUEST_BYTES, HostSettings, load_host_settings, load_local_settings
 from local_host.task_hub import TaskHub
 from local_host.timer_triggers import TimerFunction, TimerTriggers
 from local_host.worker_pool import WorkerOptions, WorkerPool
@@ -149,7 +149,7 @@ class Host:
         return host
 
     async def _start(self) -> None:
-        rpc = web.Application(client_max_size=MAX_BODY)
+        rpc = web.Application(client_max_size=MAX_REQUEST_BYTES)
         rpc.router.add_route("*", _RPC_PATH + _ANY_PATH, self._handle_rpc)
         rpc_runner = await self._run(rpc)
         rpc_site = web.TCPSite(rpc_runner, "127.0.0.1", self.options.rpc_port)
@@ -176,7 +176,7 @@ class Host:
         )
         self._triggers = HttpTriggers(self.http, self._pool, self.settings, self.keys, auth=self.options.auth)
         self._timers = TimerTriggers(timers, self._pool, self.hub, self.settings)
-        public = web.Application(client_max_size=MAX_BODY)
+        public = web.Application(client_max_size=self.settings.max_request_bytes)
         public.router.add_route("*", WEBHOOK_PATH + "/" + _ANY_PATH, self._handle_management)
         public.router.add_get("/admin/host/status", self._handle_status)
         public.router.add_get("/admin/functions", self._handle_functions)

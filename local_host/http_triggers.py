@@ -27,9 +27,6 @@ from local_host.keys import HostKeys
 from local_host.settings import HostSettings
 from local_host.worker_pool import WorkerPool
 
-MAX_BODY = 100 * 1024 * 1024
-"""Longest request body in bytes, the platform's limit."""
-
 _PARAMETER = re.compile(r"\{(\*{0,2})([A-Za-z_]\w*)((?::[^{}()=?]+(?:\((?:[^()]|\([^()]*\))*\))?)*)(=[^{}]*)?(\?)?\}")
 _CONSTRAINT = re.compile(r":([A-Za-z]+)(?:\(((?:[^()]|\([^()]*\))*)\))?")
 _HOP_HEADERS = {"content-length", "transfer-encoding", "connection"}
@@ -214,6 +211,7 @@ class HttpTriggers:
         self._pool = pool
         self._prefix = settings.route_prefix
         self._timeout = settings.function_timeout
+        self._max_bytes = settings.max_request_bytes
         self._keys = keys
         self._auth = auth
 
@@ -228,6 +226,8 @@ class HttpTriggers:
         try:
             body = await request.read()
         except web.HTTPRequestEntityTooLarge:
+            log: dict[str, Any] = {"function": function.metadata.name, "method": request.method, "path": request.path}
+            logs.event("http.too_large", level=logging.WARNING, **log, limit=self._max_bytes)
             return web.Response(status=413)
         return await self._invoke(function.metadata, request, params, body)
 

@@ -12,11 +12,18 @@ import os
 import re
 from collections.abc import Mapping, MutableMapping
 from dataclasses import dataclass, field
+from enum import StrEnum
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from local_host import logs
 from local_host.errors import SettingsError
+from local_host.versions import Failure, Match, Versioning
+
+E = TypeVar("E", bound=StrEnum)
+
+MAX_REQUEST_BYTES = 100 * 1024 * 1024
+"""Longest request body, the platform's limit unless ``FUNCTIONS_REQUEST_BODY_SIZE_LIMIT`` says otherwise."""
 
 _TIMESPAN = re.compile(r"^(?:(\d+)\.)?(\d{1,2}):(\d{2})(?::(\d{2})(\.\d+)?)?$")
 _HUB_NAME = re.compile(r"^[A-Za-z][A-Za-z0-9]{2,44}$")
@@ -39,9 +46,10 @@ class HostSettings:
     max_concurrent_activities: int = 10
     max_concurrent_orchestrators: int = 10
     max_concurrent_entities: int = 10
-    default_version: str | None = None
+    versioning: Versioning = field(default_factory=Versioning)
     worker_count: int = 1
     thread_count: int = 4
+    max_request_bytes: int = MAX_REQUEST_BYTES
     log_levels: Mapping[str, int] = field(default_factory=lambda: {"default": logging.INFO})
 
 
@@ -90,9 +98,10 @@ def load_host_settings(app_dir: Path, environment: Mapping[str, str]) -> HostSet
         max_concurrent_activities=_positive(durable, "maxConcurrentActivityFunctions", 10 * cores),
         max_concurrent_orchestrators=_positive(durable, "maxConcurrentOrchestratorFunctions", 10 * cores),
         max_concurrent_entities=_positive(durable, "maxConcurrentEntityFunctions", 10 * cores),
-        default_version=durable.get("defaultVersion"),
+        versioning=_versioning(durable),
         worker_count=_count(environment, "FUNCTIONS_WORKER_PROCESS_COUNT", cores),
         thread_count=_count(environment, "PYTHON_THREADPOOL_THREAD_COUNT", 4),
+        max_request_bytes=_count(environment, "FUNCTIONS_REQUEST_BODY_SIZE_LIMIT", MAX_REQUEST_BYTES),
         log_levels=_log_levels(_section(_section(document, "logging"), "logLevel", "logging.")),
     )
 
@@ -187,6 +196,25 @@ def _hub_name(value: Any, environment: Mapping[str, str]) -> str:
             f"host.json: 'extensions.durableTask.hubName' is {name!r}; valid: a letter, then 2 to 44 letters or digits"
         )
     return name
+
+
+def _versioning(section: Mapping[str, Any]) -> Versioning:
+    default = section.get("defaultVersion") or ""
+    if not isinstance(default, str):
+        raise SettingsError(f"host.json: 'extensions.durableTask.defaultVersion' must be a string, got {default!r}")
+    return Versioning(
+        default,
+        _one_of(Match, section, "versionMatchStrategy", Match.CURRENT_OR_OLDER),
+        _one_of(Failure, section, "versionFailureStrategy", Failure.REJECT),
+    )
+
+
+def _one_of(kind: type[E], section: Mapping[str, Any], name: str, default: E) -> E:
+    value = section.get(name, default)
+    for member in kind:
+        if str(value).lower() == member.lower():
+            return member
+    raise SettingsError(f"host.json: 'extensions.durableTask.{name}' is {value!r}; valid: {', '.join(kind)}")
 
 
 def _log_levels(section: Mapping[str, Any]) -> dict[str, int]:

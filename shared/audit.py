@@ -15,6 +15,7 @@ from azure.data.tables import TableServiceClient
 
 from shared.records import from_iso
 from shared.storage.accounts import storage_errors
+from shared.storage.listings import listing_page
 from shared.storage.names import AUDIT_TABLE
 from shared.storage.tables import ensure_table, quoted
 
@@ -121,17 +122,9 @@ class AuditLog:
                     return
 
     def page(self, tenant: str, query: AuditQuery, limit: int, after: str) -> tuple[list[AuditEntry], str]:
-        """Up to ``limit`` entries, newest first, after the cursor; and the next cursor, empty at the end."""
-        where = query.where(tenant) + (f" and RowKey gt '{quoted(after)}'" if after else "")
-        found: list[AuditEntry] = []
-        last = ""
-        with storage_errors():
-            for entity in self._table.query_entities(where, results_per_page=limit + 1):
-                if len(found) == limit:
-                    return found, last
-                found.append(AuditEntry.from_entity(entity))
-                last = entity["RowKey"]
-        return found, ""
+        """Up to ``limit`` entries, newest first, from a cursor on; see ``listing_page``."""
+        found, cursor = listing_page(self._table, query.where(tenant), after, limit)
+        return [AuditEntry.from_entity(entity) for entity in found], cursor
 
     def entries(self, tenant: str, query: AuditQuery) -> Iterator[AuditEntry]:
         """All entries of a tenant that match, newest first."""

@@ -67,6 +67,13 @@ class ValidationFailed(RequestError):
         self.errors = tuple(errors)
 
 
+class WrongCursor(ValidationFailed):
+    """A cursor is not one that a listing gave."""
+
+    def __init__(self) -> None:
+        super().__init__([FieldError("cursor", "is not one that a listing gave; leave it out to start again")])
+
+
 class BodyTooLarge(RequestError):
     """The request's body is over the limit."""
 

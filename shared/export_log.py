@@ -12,6 +12,7 @@ from azure.data.tables import TableServiceClient
 from shared.app_log import logger
 from shared.records import iso
 from shared.storage.accounts import storage_errors
+from shared.storage.listings import listing_page
 from shared.storage.names import LOGS_TABLE
 from shared.storage.tables import ensure_table
 
@@ -68,26 +69,9 @@ class ExportLog:
             self._table.upsert_entity(entity)
 
     def page(self, export_id: str, limit: int, after: str) -> tuple[list[LogLine], str]:
-        """Up to ``limit`` lines, oldest first, after the cursor ``after``; and the next cursor, empty at the end."""
-        where = f"PartitionKey eq '{export_id}'" + (f" and RowKey gt '{after}'" if after else "")
-        lines: list[LogLine] = []
-        last = ""
-        with storage_errors():
-            for entity in self._table.query_entities(where, results_per_page=limit + 1):
-                if len(lines) == limit:
-                    return lines, last
-                part = entity.get("part")
-                lines.append(
-                    LogLine(
-                        str(entity["time"]),
-                        str(entity["level"]),
-                        str(entity["action"]),
-                        str(entity["message"]),
-                        None if part is None else int(part),
-                    )
-                )
-                last = str(entity["RowKey"])
-        return lines, ""
+        """Up to ``limit`` lines, oldest first, from a cursor on; see ``listing_page``."""
+        found, cursor = listing_page(self._table, f"PartitionKey eq '{export_id}'", after, limit)
+        return [_line(entity) for entity in found], cursor
 
     def delete(self, export_id: str) -> None:
         """Remove every line of an export."""
@@ -96,3 +80,14 @@ class ExportLog:
                 f"PartitionKey eq '{export_id}'", select=["PartitionKey", "RowKey"]
             ):
                 self._table.delete_entity(entity)
+
+
+def _line(entity: Mapping[str, Any]) -> LogLine:
+    part = entity.get("part")
+    return LogLine(
+        str(entity["time"]),
+        str(entity["level"]),
+        str(entity["action"]),
+        str(entity["message"]),
+        None if part is None else int(part),
+    )

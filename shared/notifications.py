@@ -11,6 +11,7 @@ from azure.data.tables import TableServiceClient, UpdateMode
 from shared.identity import Caller
 from shared.records import from_iso
 from shared.storage.accounts import storage_errors
+from shared.storage.listings import listing_page
 from shared.storage.names import NOTIFICATIONS_TABLE
 from shared.storage.people import person_key
 from shared.storage.tables import ensure_table
@@ -60,19 +61,10 @@ class Notifications:
                 return None
 
     def page(self, caller: Caller, limit: int, after: str, *, unread: bool) -> tuple[list[Notification], str]:
-        """Up to ``limit`` of a person's notifications, newest first, after the id ``after``; and where to go on."""
-        conditions = [f"PartitionKey eq '{_partition(caller.tenant, caller.user)}'"]
-        if after:
-            conditions.append(f"RowKey gt '{after}'")
-        if unread:
-            conditions.append("read_at eq ''")
-        found: list[Notification] = []
-        with storage_errors():
-            for entity in self._table.query_entities(" and ".join(conditions), results_per_page=limit + 1):
-                if len(found) == limit:
-                    return found, found[-1].id
-                found.append(_from_entity(entity))
-        return found, ""
+        """Up to ``limit`` of a person's notifications, newest first, from a cursor on; see ``listing_page``."""
+        where = f"PartitionKey eq '{_partition(caller.tenant, caller.user)}'" + (" and read_at eq ''" if unread else "")
+        found, cursor = listing_page(self._table, where, after, limit)
+        return [_from_entity(entity) for entity in found], cursor
 
     def unread(self, caller: Caller) -> int:
         """How many a person has not read."""

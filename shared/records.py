@@ -2,9 +2,8 @@
 
 import json
 import secrets
-from base64 import b32decode, b32encode
+from base64 import b32encode
 from collections.abc import Callable, Mapping
-from contextlib import suppress
 from dataclasses import dataclass, fields, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any, Self
@@ -24,6 +23,7 @@ from shared.errors import StorageUnavailable
 from shared.export_metrics import came_into_status
 from shared.outbox import FIRST_ROW, Entry, EventType, event_id
 from shared.storage.accounts import storage_errors
+from shared.storage.listings import listing_page, scanned_page
 from shared.storage.names import EXPORTS_TABLE, TENANTS_TABLE
 from shared.storage.tables import ensure_table, entity_page, quoted
 from shared.storage.texts import join_text, split_text
@@ -315,30 +315,9 @@ class ExportRecords:
         return False
 
     def page(self, tenant: str, listing: Listing, limit: int, cursor: str) -> tuple[list[ExportRecord], str]:
-        """Up to ``limit`` records of a tenant, newest first, from a cursor on; and the next cursor, empty at the end.
-
-        Where the condition is rare the service looks at many rows for few: after ``_SCANS`` requests the page ends with
-        what was found, perhaps nothing, and its cursor goes on from there. Raises ``ValueError`` for a cursor that is
-        none.
-        """
-        after, place = ("", _place_in(cursor)) if cursor.startswith(_PLACE) else (cursor, None)
-        found: list[ExportRecord] = []
-        with storage_errors():
-            rows = self._exports.query_entities(_range(tenant, listing, after), results_per_page=limit + 1)
-            pages: Any = rows.by_page(place)  # type: ignore[arg-type]  # of tables it is a dict
-            try:
-                for _ in range(_SCANS):
-                    for entity in next(pages, ()):
-                        if len(found) == limit:
-                            return found, found[-1].id
-                        found.append(ExportRecord.from_entity(entity))
-                    if not pages.continuation_token:
-                        return found, ""
-            except HttpResponseError as error:
-                if place and error.status_code == 400:
-                    raise ValueError("the service does not know this place") from None
-                raise
-            return found, _cursor_of(pages.continuation_token)
+        """Up to ``limit`` records of a tenant, newest first, from a cursor on; see ``listing_page``."""
+        found, cursor = listing_page(self._exports, _range(tenant, listing), cursor, limit, first=_first(listing))
+        return [ExportRecord.from_entity(entity) for entity in found], cursor
 
     def scan(self, where: str, after: str, limit: int) -> tuple[list[ExportRecord], str]:
         """Up to ``limit`` records of all tenants for which an OData condition holds, and where to go on.
@@ -351,19 +330,11 @@ class ExportRecords:
     def held(self, tenant: str, limit: int, cursor: str) -> tuple[list[ExportRecord], str]:
         """Up to ``limit`` records under a legal hold, of all tenants or of one; and the next cursor, empty at the end.
 
-        A page may have fewer, or none, before the end; a cursor may be the id of an export too, as in ``page``. Raises
-        ``ValueError`` for a cursor that is none.
+        A page may have fewer, or none, before the end. Raises ``WrongCursor``.
         """
-        after, place = ("", _place_in(cursor)) if cursor.startswith(_PLACE) else (cursor, None)
         where = "hold gt ''" + (f" and PartitionKey eq '{quoted(tenant)}'" if tenant else "")
-        where += f" and RowKey gt '{quoted(after)}'" if after else ""
-        try:
-            found, after = self.scan(where, json.dumps(place) if place else "", limit)
-        except HttpResponseError as error:
-            if place and error.status_code == 400:
-                raise ValueError("the service does not know this place") from None
-            raise
-        return found, _cursor_of(json.loads(after)) if after else ""
+        found, cursor = scanned_page(self._exports, where, cursor, limit)
+        return [ExportRecord.from_entity(entity) for entity in found], cursor
 
     def ids(self, tenant: str, first: str, last: str) -> dict[str, ExportRecord]:
         """The records of a tenant whose ids are from ``first`` to ``last``, both included."""
@@ -379,23 +350,15 @@ class ExportRecords:
             self._tenants.delete_entity(record.id, "")
 
 
-_SCANS = 3
-"""The most requests of one page. The service ends one after five seconds, or a thousand rows."""
-
-_PLACE = "at-"
-"""Begins a cursor that is a place of the service's own, in base 32; another one is the id of the last export."""
+def _first(listing: Listing) -> str:
+    return sorted_newest_first(listing.until) if listing.until else ""
 
 
-def _range(tenant: str, listing: Listing, after: str) -> str:
+def _range(tenant: str, listing: Listing) -> str:
     """The listing as an OData condition. Times are a range of keys, so that the service looks at no other row."""
     conditions = [f"PartitionKey eq '{quoted(tenant)}'"]
     end = sorted_newest_first(listing.since, later_by=-1) if listing.since else FIRST_ROW
     conditions.append(f"RowKey lt '{end}'")
-    first = sorted_newest_first(listing.until) if listing.until else ""
-    if after >= first and after:
-        conditions.append(f"RowKey gt '{quoted(after)}'")
-    elif first:
-        conditions.append(f"RowKey ge '{first}'")
     if listing.until:
         conditions.append(f"created_at lt '{iso(listing.until)}'")
     if listing.since:
@@ -403,17 +366,3 @@ def _range(tenant: str, listing: Listing, after: str) -> str:
     if listing.where:
         conditions.append(f"({listing.where})")
     return " and ".join(conditions)
-
-
-def _cursor_of(place: Mapping[str, str | None]) -> str:
-    text = json.dumps([place["PartitionKey"], place["RowKey"]], separators=(",", ":")).encode()
-    return _PLACE + b32encode(text).decode().rstrip("=").lower()
-
-
-def _place_in(cursor: str) -> dict[str, str | None]:
-    text = cursor.removeprefix(_PLACE).upper()
-    with suppress(ValueError):
-        match json.loads(b32decode(text + "=" * (-len(text) % 8))):
-            case [str() as partition, (str() | None) as row]:
-                return {"PartitionKey": partition, "RowKey": row}
-    raise ValueError("the cursor names no place")

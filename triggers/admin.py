@@ -15,7 +15,7 @@ from exports import EXPORT_TYPES
 from shared import metrics
 from shared.clock import utc_now
 from shared.controls import Control, Kind
-from shared.errors import FieldError, NotFound, ValidationFailed, unknown
+from shared.errors import NotFound, unknown
 from shared.identity import TENANT, Caller
 from shared.metrics import Sums
 from shared.records import ExportRecord, from_iso, iso
@@ -25,7 +25,7 @@ from shared.storage.names import export_instance
 from shared.usage import LiveExport
 from shared.version import VERSION
 from triggers.http import caller_of, endpoint, in_thread, json_response, request_services
-from triggers.parameters import limit_of
+from triggers.parameters import checked, limit_of
 from triggers.trail import about
 
 bp = df.Blueprint()
@@ -80,9 +80,7 @@ async def tenants(req: func.HttpRequest) -> func.HttpResponse:
 @endpoint
 async def running(req: func.HttpRequest, client: df.DurableOrchestrationClient) -> func.HttpResponse:
     await operator_of(req)
-    if wrong := [name for name in req.params if name != "limit"]:
-        raise ValidationFailed([FieldError(name, unknown("parameter", name, ["limit"])) for name in wrong])
-    limit = limit_of(req.params.get("limit"), 20)
+    limit = checked(req.params, {"limit": lambda text: limit_of(text, 20)}).get("limit", 20)
     context = await request_services()
     records = await in_thread(oldest_running, context, limit)
     return json_response({"items": [await running_export(record, client) for record in records]})

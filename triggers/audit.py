@@ -8,10 +8,10 @@ import azure.durable_functions as df
 import azure.functions as func
 
 from shared.audit import ACTIONS, AuditEntry, AuditQuery
-from shared.errors import FieldError, NotAllowed, ValidationFailed, unknown
+from shared.errors import NotAllowed
 from shared.identity import Caller
 from triggers.http import caller_of, endpoint, in_thread, json_response, request_services
-from triggers.parameters import choice_of, cursor_of, instant_of, limit_of, short_of, tenant_named
+from triggers.parameters import checked, choice_of, cursor_of, instant_of, limit_of, short_of, tenant_named
 from triggers.trail import about
 
 bp = df.Blueprint()
@@ -41,17 +41,7 @@ def tenant_of(given: str | None, caller: Caller) -> str:
 
 def audit_query(params: Mapping[str, str]) -> tuple[AuditQuery, int, str]:
     """The checked query, how many, and after which entry. Raises ``ValidationFailed``."""
-    known = (*_CHECKS, "tenant")
-    errors = [FieldError(name, unknown("parameter", name, known)) for name in params if name not in known]
-    found: dict[str, Any] = {}
-    for name, check in _CHECKS.items():
-        if name in params:
-            try:
-                found[name] = check(params[name])
-            except ValidationFailed as failed:
-                errors.extend(failed.errors)
-    if errors:
-        raise ValidationFailed(errors)
+    found = checked(params, _CHECKS)
     query = AuditQuery(*(found.get(name, "") for name in ("action", "user", "exportId", "from", "to")))
     return query, found.get("limit", _ITEMS), found.get("cursor", "")
 
@@ -66,6 +56,7 @@ _CHECKS: Mapping[str, Callable[[str], Any]] = {
     "to": partial(instant_of, "to"),
     "limit": lambda text: limit_of(text, _ITEMS),
     "cursor": cursor_of,
+    "tenant": str,  # see tenant_of
 }
 
 

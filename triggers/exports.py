@@ -1,9 +1,11 @@
 """``/exports``: start an export, list exports, and tell how one is doing."""
 
 import asyncio
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
+from functools import partial
 from typing import Any
 
 import azure.durable_functions as df
@@ -13,7 +15,7 @@ from exports import EXPORT_TYPES
 from shared.app_log import current_request
 from shared.claims import Claim, key_claim, request_claim
 from shared.clock import utc_now
-from shared.errors import FieldError, NotFound, QueryFailed, SourceUnavailable, ValidationFailed, unknown
+from shared.errors import FieldError, NotFound, QueryFailed, SourceUnavailable, ValidationFailed
 from shared.export_types import ExportType
 from shared.formats import FORMATS
 from shared.identity import Caller
@@ -22,12 +24,13 @@ from shared.requests import ExportRequest, check_request, fingerprint, parse_req
 from shared.services import Services
 from shared.settings import Settings
 from shared.storage.names import export_instance
+from shared.storage.tables import quoted
 from shared.telemetry import trace_parent
 from shared.transitions import FINAL, Status
 from triggers.estimates import check_limits
 from triggers.http import caller_of, endpoint, in_thread, json_response, request_services
 from triggers.manners import REVALIDATE
-from triggers.parameters import cursor_of, limit_of, wrong_cursor
+from triggers.parameters import checked, choice_of, cursor_of, limit_of, moment_of, short_of
 from triggers.progress import look_ahead, progress_of
 from triggers.seen import note_seen
 from triggers.starts import start, start_in_turn
@@ -123,10 +126,7 @@ async def list_exports(req: func.HttpRequest) -> func.HttpResponse:
     caller.require_exporter()
     query = list_query(req.params, caller)
     context = await request_services()
-    try:
-        records, cursor = await in_thread(context.records.page, caller.tenant, query.listing, query.limit, query.cursor)
-    except ValueError:
-        raise wrong_cursor() from None
+    records, cursor = await in_thread(context.records.page, caller.tenant, query.listing, query.limit, query.cursor)
     items = [resource(record, {}, context.settings, utc_now()) for record in records]
     return json_response({"items": items, "nextCursor": cursor or None})
 
@@ -281,60 +281,26 @@ class ListQuery:
 
 
 _USER_LIMIT = 200
-_LIST_PARAMETERS = ("status", "exportType", "format", "createdBy", "createdFrom", "createdTo", "limit", "cursor")
+_ITEMS = 50
+
+_CHECKS: Mapping[str, Callable[[str], Any]] = {
+    "status": lambda text: choice_of("status", text, tuple(str(s) for s in Status)),
+    "exportType": lambda text: choice_of("exportType", text, tuple(t.name for t in EXPORT_TYPES)),
+    "format": lambda text: choice_of("format", text, tuple(FORMATS)),
+    "createdBy": lambda text: short_of("createdBy", text, _USER_LIMIT),
+    "createdFrom": partial(moment_of, "createdFrom"),
+    "createdTo": partial(moment_of, "createdTo"),
+    "limit": lambda text: limit_of(text, _ITEMS),
+    "cursor": cursor_of,
+}
+
+_COLUMNS = {"status": "status", "exportType": "export_type", "format": "format", "createdBy": "created_by"}
 
 
-def list_query(params: Any, caller: Caller) -> ListQuery:
+def list_query(params: Mapping[str, str], caller: Caller) -> ListQuery:
     """Check the query of ``GET /exports``. A Manager's listing is always their own. Raises ``ValidationFailed``."""
-    errors = [
-        FieldError(name, unknown("parameter", name, _LIST_PARAMETERS))
-        for name in params
-        if name not in _LIST_PARAMETERS
-    ]
-    where: list[str] = []
-    if not caller.administers:
-        where.append(f"created_by eq '{_quoted(caller.user)}'")
-    closed = {
-        "status": ("status", [str(s) for s in Status]),
-        "exportType": ("export_type", [t.name for t in EXPORT_TYPES]),
-        "format": ("format", list(FORMATS)),
-    }
-    for name, (column, known) in closed.items():
-        if (value := params.get(name)) is not None:
-            if value not in known:
-                errors.append(FieldError(name, unknown(name, value, known)))
-            where.append(f"{column} eq '{_quoted(value)}'")
-    if (value := params.get("createdBy")) is not None:
-        if len(value) > _USER_LIMIT:
-            errors.append(FieldError("createdBy", f"takes up to {_USER_LIMIT} characters, got {len(value):,}"))
-        where.append(f"created_by eq '{_quoted(value)}'")
-    bounds: dict[str, datetime | None] = {"createdFrom": None, "createdTo": None}
-    for name in bounds:
-        if (value := params.get(name)) is not None:
-            try:
-                bounds[name] = _instant(value)
-            except (ValueError, OverflowError):
-                errors.append(FieldError(name, f"takes a time such as 2026-01-31T12:00:00Z, got '{value[:80]}'"))
-    limit, after = 50, ""
-    try:
-        limit = limit_of(params.get("limit"), 50)
-    except ValidationFailed as failed:
-        errors += failed.errors
-    try:
-        after = cursor_of(params.get("cursor"))
-    except ValidationFailed as failed:
-        errors += failed.errors
-    if errors:
-        raise ValidationFailed(errors)
-    return ListQuery(Listing(" and ".join(where), bounds["createdFrom"], bounds["createdTo"]), limit, after)
-
-
-def _instant(text: str) -> datetime:
-    moment = from_iso(text)
-    if moment.tzinfo is None:
-        raise ValueError("no time zone")
-    return moment.astimezone(UTC)
-
-
-def _quoted(text: str) -> str:
-    return text.replace("'", "''")
+    found = checked(params, _CHECKS)
+    where = [] if caller.administers else [f"created_by eq '{quoted(caller.user)}'"]
+    where += [f"{column} eq '{quoted(found[name])}'" for name, column in _COLUMNS.items() if name in found]
+    listing = Listing(" and ".join(where), found.get("createdFrom"), found.get("createdTo"))
+    return ListQuery(listing, found.get("limit", _ITEMS), found.get("cursor", ""))

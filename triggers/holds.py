@@ -16,7 +16,7 @@ from shared.services import Services
 from shared.settings import Settings
 from triggers.exports import links, visible_record
 from triggers.http import caller_of, endpoint, in_thread, json_response, request_services
-from triggers.parameters import cursor_of, limit_of, tenant_named, wrong_cursor
+from triggers.parameters import cursor_of, limit_of, tenant_named
 
 bp = df.Blueprint()
 
@@ -28,10 +28,7 @@ async def list_holds(req: func.HttpRequest) -> func.HttpResponse:
     tenant = tenant_named(req.params.get("tenant"))
     limit, after = limit_of(req.params.get("limit"), 50), cursor_of(req.params.get("cursor"))
     context = await request_services()
-    try:
-        found, cursor = await in_thread(context.records.held, tenant, limit, after)
-    except ValueError:
-        raise wrong_cursor() from None
+    found, cursor = await in_thread(context.records.held, tenant, limit, after)
     return json_response({"items": [listed(r, context.settings) for r in found], "nextCursor": cursor or None})
 
 

@@ -1,12 +1,13 @@
 """``/notifications``: what the caller was told in the app. Poll it with its entity tag."""
 
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import azure.durable_functions as df
 import azure.functions as func
 
 from shared.clock import utc_now
-from shared.errors import FieldError, NotFound, ValidationFailed, unknown
+from shared.errors import FieldError, NotFound, ValidationFailed
 from shared.identity import Caller
 from shared.notifications import Notification
 from shared.records import iso
@@ -15,12 +16,11 @@ from shared.settings import Settings
 from triggers.exports import links
 from triggers.http import caller_of, endpoint, in_thread, json_response, request_services
 from triggers.manners import REVALIDATE
-from triggers.parameters import cursor_of, limit_of
+from triggers.parameters import checked, cursor_of, limit_of
 from triggers.seen import note_seen
 
 bp = df.Blueprint()
 
-_PARAMETERS = ("unread", "limit", "cursor")
 _MISSING = "you have no notification of this id"
 
 
@@ -83,18 +83,20 @@ def _read(caller: Caller, notification: str, context: Services) -> Notification:
 
 
 def _query(params: Any) -> tuple[bool, int, str]:
-    errors = [FieldError(n, unknown("parameter", n, _PARAMETERS)) for n in params if n not in _PARAMETERS]
-    limit, after = 50, ""
-    if (unread := params.get("unread", "false")) not in ("true", "false"):
-        errors.append(FieldError("unread", f"takes true or false, got '{unread[:20]}'"))
-    try:
-        limit = limit_of(params.get("limit"), 50)
-    except ValidationFailed as failed:
-        errors += failed.errors
-    try:
-        after = cursor_of(params.get("cursor"))
-    except ValidationFailed as failed:
-        errors += failed.errors
-    if errors:
-        raise ValidationFailed(errors)
-    return unread == "true", limit, after
+    found = checked(params, _CHECKS)
+    return found.get("unread", False), found.get("limit", _ITEMS), found.get("cursor", "")
+
+
+def _unread(text: str) -> bool:
+    if text not in ("true", "false"):
+        raise ValidationFailed([FieldError("unread", f"takes true or false, got '{text[:20]}'")])
+    return text == "true"
+
+
+_ITEMS = 50
+
+_CHECKS: Mapping[str, Callable[[str], Any]] = {
+    "unread": _unread,
+    "limit": lambda text: limit_of(text, _ITEMS),
+    "cursor": cursor_of,
+}

@@ -1,13 +1,30 @@
 """Values in the query of a listing, checked. Each raises ``ValidationFailed`` that names the parameter."""
 
+from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
+from typing import Any
 
-from shared.errors import FieldError, ValidationFailed, unknown
+from shared.errors import FieldError, ValidationFailed, WrongCursor, unknown
 from shared.identity import TENANT
 from shared.records import from_iso, iso
 
 _MOST_ITEMS = 200
 _CURSOR_LIMIT = 1_000
+
+
+def checked(params: Mapping[str, str], checks: Mapping[str, Callable[[str], Any]]) -> dict[str, Any]:
+    """The values of a query, each as its check gives it. Raises ``ValidationFailed`` with all that is wrong."""
+    errors = [FieldError(name, unknown("parameter", name, tuple(checks))) for name in params if name not in checks]
+    found: dict[str, Any] = {}
+    for name, check in checks.items():
+        if name in params:
+            try:
+                found[name] = check(params[name])
+            except ValidationFailed as failed:
+                errors.extend(failed.errors)
+    if errors:
+        raise ValidationFailed(errors)
+    return found
 
 
 def limit_of(text: str | None, default: int) -> int:
@@ -22,24 +39,24 @@ def limit_of(text: str | None, default: int) -> int:
 def cursor_of(text: str | None) -> str:
     """Where a page ended."""
     if text and not (text.replace("-", "").isalnum() and text.isascii() and len(text) <= _CURSOR_LIMIT):
-        raise wrong_cursor()
+        raise WrongCursor
     return text or ""
 
 
-def wrong_cursor() -> ValidationFailed:
-    """A cursor that is none, as may show only when it is used."""
-    return _wrong("cursor", "is not one that a listing gave; leave it out to start again")
+def moment_of(name: str, text: str) -> datetime:
+    """A time with its zone, in UTC."""
+    try:
+        moment = from_iso(text)
+        if moment.tzinfo is None:
+            raise ValueError(text)
+        return moment.astimezone(UTC)
+    except (ValueError, OverflowError):
+        raise _wrong(name, f"takes a time such as 2026-01-31T12:00:00Z, got '{text[:80]}'") from None
 
 
 def instant_of(name: str, text: str) -> str:
-    """A time with its zone, as ISO-8601 UTC; from 1970 on."""
-    try:
-        moment = from_iso(text)
-        if moment.tzinfo is None or moment < datetime(1970, 1, 1, tzinfo=UTC):
-            raise ValueError(text)
-        return iso(moment)
-    except (ValueError, OverflowError):
-        raise _wrong(name, f"takes a time such as 2026-01-31T12:00:00Z, got '{text[:80]}'") from None
+    """A time with its zone, as ISO-8601 UTC; 1970 in place of what is before."""
+    return iso(max(moment_of(name, text), datetime(1970, 1, 1, tzinfo=UTC)))
 
 
 def short_of(name: str, text: str, limit: int) -> str:

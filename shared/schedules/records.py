@@ -13,6 +13,7 @@ from shared.records import from_iso, iso
 from shared.schedules.cron import Due, Timing
 from shared.schedules.periods import Period
 from shared.storage.accounts import storage_errors
+from shared.storage.listings import listing_page
 from shared.storage.names import SCHEDULE_RUNS_TABLE, SCHEDULES_TABLE
 from shared.storage.tables import change_row, ensure_table, entity_page, quoted
 from shared.storage.texts import join_text, split_text
@@ -161,17 +162,11 @@ class Schedules:
             return next(map(Schedule.from_entity, found), None)
 
     def page(self, tenant: str, user: str, limit: int, after: str) -> tuple[list[Schedule], str]:
-        """Up to ``limit`` schedules of a tenant, or of one user in it, newest first; and where to go on."""
+        """Up to ``limit`` schedules of a tenant, or of one user in it, newest first; see ``listing_page``."""
         where = f"PartitionKey eq '{tenant}'"
         where += f" and created_by eq '{quoted(user)}'" if user else ""
-        where += f" and RowKey gt '{after}'" if after else ""
-        found: list[Schedule] = []
-        with storage_errors():
-            for entity in self._schedules.query_entities(where, results_per_page=limit + 1):
-                if len(found) == limit:
-                    return found, found[-1].id
-                found.append(Schedule.from_entity(entity))
-        return found, ""
+        found, cursor = listing_page(self._schedules, where, after, limit)
+        return [Schedule.from_entity(entity) for entity in found], cursor
 
     def with_work(self, now: datetime) -> Iterator[Schedule]:
         """Those that are due, have a run on its way, or an owner to be told."""
@@ -221,15 +216,9 @@ class Schedules:
                 return None
 
     def runs(self, schedule_id: str, limit: int, after: str) -> tuple[list[Run], str]:
-        """Up to ``limit`` runs, the latest first; and where to go on, empty at the end."""
-        where = f"PartitionKey eq '{schedule_id}'" + (f" and RowKey gt '{after}'" if after else "")
-        found: list[Run] = []
-        with storage_errors():
-            for entity in self._runs.query_entities(where, results_per_page=limit + 1):
-                if len(found) == limit:
-                    return found, run_row(found[-1].due)
-                found.append(Run.from_entity(entity))
-        return found, ""
+        """Up to ``limit`` runs, the latest first, from a cursor on; see ``listing_page``."""
+        found, cursor = listing_page(self._runs, f"PartitionKey eq '{schedule_id}'", after, limit)
+        return [Run.from_entity(entity) for entity in found], cursor
 
     def old_runs(self, before: str, after: str, limit: int) -> tuple[list[Run], str]:
         """A page of runs that were due before that time; see ``entity_page``."""

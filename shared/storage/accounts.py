@@ -4,6 +4,7 @@ The SDK's default retry sleeps more than 15 s after one 503. Somebody who waits 
 retries and then a 503; an activity has the time for four slower ones.
 """
 
+import os
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any, Literal
@@ -20,6 +21,7 @@ from azure.core.exceptions import (
 )
 from azure.data.tables import TableServiceClient
 from azure.storage.blob import BlobServiceClient, ExponentialRetry
+from requests.utils import get_environ_proxies
 
 from shared.errors import StorageUnavailable
 from shared.metrics import STORAGE_ERRORS, count
@@ -64,18 +66,29 @@ def blob_service(settings: Settings, patience: Patience) -> BlobServiceClient:
         **_TIME_OUTS[patience],
     }
     if settings.azurewebjobsstorage:
-        return BlobServiceClient.from_connection_string(settings.azurewebjobsstorage, **options)
-    return BlobServiceClient(settings.azurewebjobsstorage__blobserviceuri, managed_identity(), **options)
+        account = BlobServiceClient.from_connection_string(settings.azurewebjobsstorage).url
+        return BlobServiceClient.from_connection_string(settings.azurewebjobsstorage, **options, **_way_to(account))
+    account = settings.azurewebjobsstorage__blobserviceuri
+    return BlobServiceClient(account, managed_identity(), **options, **_way_to(account))
 
 
 def table_service(settings: Settings, patience: Patience) -> TableServiceClient:
     """A client for the account's tables. No request is sent."""
     options: dict[str, Any] = {**_TABLE_RETRY[patience], **_TIME_OUTS[patience]}
     if settings.azurewebjobsstorage:
-        return TableServiceClient.from_connection_string(settings.azurewebjobsstorage, **options)
-    return TableServiceClient(
-        endpoint=settings.azurewebjobsstorage__tableserviceuri, credential=managed_identity(), **options
-    )
+        account = TableServiceClient.from_connection_string(settings.azurewebjobsstorage).url
+        return TableServiceClient.from_connection_string(settings.azurewebjobsstorage, **options, **_way_to(account))
+    account = settings.azurewebjobsstorage__tableserviceuri
+    return TableServiceClient(endpoint=account, credential=managed_identity(), **options, **_way_to(account))
+
+
+def _way_to(account: str) -> dict[str, Any]:
+    """The proxies and certificates that the environment names, found out once: ``requests`` looks at each request."""
+    return {
+        "use_env_settings": False,
+        "proxies": get_environ_proxies(account),
+        "connection_verify": os.environ.get("REQUESTS_CA_BUNDLE") or os.environ.get("CURL_CA_BUNDLE") or True,
+    }
 
 
 def managed_identity() -> TokenCredential:

@@ -19,8 +19,9 @@ from azure.data.tables import TableServiceClient
 from shared.errors import StorageUnavailable
 from shared.records import sorted_newest_first
 from shared.storage.accounts import storage_errors
+from shared.storage.listings import listing_page
 from shared.storage.names import DELIVERIES_TABLE
-from shared.storage.tables import change_row, ensure_table
+from shared.storage.tables import change_row, ensure_table, quoted
 from shared.storage.texts import join_text, split_text
 
 ROUNDS = 20
@@ -129,17 +130,9 @@ class Deliveries:
         return change_row(self._table, endpoint, delivery, Delivery.from_entity, how, f"the delivery {delivery}")
 
     def page(self, endpoint: str, limit: int, after: str) -> tuple[list[Delivery], str]:
-        """Up to ``limit`` deliveries of an endpoint, newest first, after the id ``after``; and where to go on."""
-        where = "PartitionKey eq @endpoint and RowKey gt @after"
-        found: list[Delivery] = []
-        with storage_errors():
-            for entity in self._table.query_entities(
-                where, parameters={"endpoint": endpoint, "after": after}, results_per_page=limit + 1
-            ):
-                if len(found) == limit:
-                    return found, found[-1].id
-                found.append(Delivery.from_entity(entity))
-        return found, ""
+        """Up to ``limit`` deliveries of an endpoint, newest first, from a cursor on; see ``listing_page``."""
+        found, cursor = listing_page(self._table, f"PartitionKey eq '{quoted(endpoint)}'", after, limit)
+        return [Delivery.from_entity(entity) for entity in found], cursor
 
     def older_than(self, endpoint: str, moment: datetime) -> Iterator[Delivery]:
         """The deliveries of an endpoint whose events happened before a time."""

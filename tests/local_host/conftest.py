@@ -72,7 +72,7 @@ def send(url: str, method: str = "GET", body: bytes | None = None, headers: dict
             return Answer(error.code, {k.lower(): v for k, v in error.headers.items()}, error.read())
 
 
-def until(question: Callable[[], T], seconds: float = 30.0) -> T:
+def until(question: Callable[[], T], seconds: float = 60.0) -> T:
     """Ask until the answer is true, and return it."""
     deadline = time.monotonic() + seconds
     while True:
@@ -145,7 +145,7 @@ class RunningHost:
         """SIGTERM, as a service manager does; return the exit status."""
         assert self.process is not None
         self.process.terminate()
-        status = self.process.wait(10)
+        status = self.process.wait(60)
         if self.process.stdout is not None:
             self.process.stdout.close()
         return status
@@ -179,7 +179,7 @@ class RunningHost:
         assert answer.status in (200, 202), answer
         return answer.json()
 
-    def finish(self, instance_id: str, seconds: float = 30.0) -> dict[str, Any]:
+    def finish(self, instance_id: str, seconds: float = 60.0) -> dict[str, Any]:
         """Wait until the instance has finished and return its status."""
 
         def finished() -> dict[str, Any] | None:

@@ -173,8 +173,9 @@ def greets(context: df.DurableOrchestrationContext):
 def greet(city: str) -> str:
     return f"Hello {city}!"
 """
+VERSIONS = {"defaultVersion": "1.5", "versionMatchStrategy": "None"}
 FILES = {
-    "host.json": json.dumps({"version": "2.0", "extensions": {"durableTask": {"defaultVersion": "1.5"}}}),
+    "host.json": json.dumps({"version": "2.0", "extensions": {"durableTask": VERSIONS}}),
     "blueprints.py": BLUEPRINT,
 }
 

@@ -4,12 +4,17 @@ from __future__ import annotations
 
 import threading
 import time
+from urllib.error import HTTPError
+from urllib.request import Request, urlopen
 
 import pytest
 
 from local_host.http_triggers import Route
+from local_host.settings import HostSettings
 from tests.local_host.conftest import HostFactory, RunningHost, send, until
 
+LIMIT = 8_000_000
+ENV = {"FUNCTIONS_REQUEST_BODY_SIZE_LIMIT": str(LIMIT)}
 APP = """
 @app.route(route="echo/{name}/{rest?}")
 def echo(req: func.HttpRequest) -> func.HttpResponse:
@@ -114,9 +119,20 @@ def test_bytes_go_through_unchanged(host: RunningHost) -> None:
 
 
 def test_body_over_the_limit(host: RunningHost) -> None:
-    """More than 100 MiB is refused with 413."""
-    size = 100 * 1024 * 1024 + 1
-    assert host.post("/api/raw", b"\0" * size).status == 413
+    """It is refused with 413, with its length or in chunks, and the log names the limit; one byte less is taken."""
+    assert host.post("/api/raw", bytes(LIMIT)).status == 201
+    assert host.post("/api/raw", bytes(LIMIT + 1)).status == 413
+    chunks = Request(f"{host.url}/api/raw", (bytes(1000) for _ in range(LIMIT // 1000 + 1)), method="POST")
+    with pytest.raises(HTTPError) as refused:
+        urlopen(chunks)
+    refused.value.close()
+    assert refused.value.code == 413
+    assert f"limit={LIMIT}" in next(line for line in host.log().splitlines() if "http.too_large" in line)
+
+
+def test_longest_body_by_default() -> None:
+    """That of the platform: 104,857,600 bytes."""
+    assert HostSettings().max_request_bytes == 104_857_600
 
 
 def test_cookies(host: RunningHost) -> None:

@@ -18,7 +18,7 @@ import pytest
 
 from tests.local_host.conftest import FINISHED, HostFactory, RunningHost, assert_replays, until
 
-KILLS = int(os.environ.get("LOCAL_HOST_KILLS", "6"))
+KILLS = int(os.environ.get("LOCAL_HOST_KILLS", "4"))
 SEED = int(os.environ.get("LOCAL_HOST_SEED", "20260131"))
 ROUND = 25
 """Kills of one task hub; with each of them another program begins."""

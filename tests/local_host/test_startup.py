@@ -132,6 +132,10 @@ def test_host_json(new_host: HostFactory) -> None:
             {"host.json": '{"version": "2.0", "extensions": {"durableTask": {"hubName": "a b"}}}'},
             "hubName' is 'a b'; valid:",
         ),
+        (
+            {"host.json": '{"version": "2.0", "extensions": {"durableTask": {"versionMatchStrategy": "Newest"}}}'},
+            "'extensions.durableTask.versionMatchStrategy' is 'Newest'; valid: None, Strict, CurrentOrOlder",
+        ),
         ({"local.settings.json": '{"Values": []}'}, "local.settings.json: 'Values' must be an object"),
     ],
 )

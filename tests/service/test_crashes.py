@@ -17,7 +17,7 @@ from demo.azurite_server import Azurite
 from demo.client import Client
 from tests.service.mortal import Mortal
 
-KILLS = int(os.environ.get("CRASH_KILLS") or 4)
+KILLS = int(os.environ.get("CRASH_KILLS") or 3)
 GRACE_SECONDS = 2
 
 

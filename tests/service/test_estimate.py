@@ -31,7 +31,7 @@ def large(azurite: Azurite, database: Path, tmp_path_factory: pytest.TempPathFac
     connection.close()
     port = processes.free_port()
     settings = stack.app_settings(home, port, azurite.connection_string, f"sqlite:///{own}")
-    with stack.host(home, port, {**settings, "PART_ROWS": "7000"}):
+    with stack.host(home, port, {**settings, "PART_ROWS": "7000", "FUNCTIONS_WORKER_PROCESS_COUNT": "1"}):
         yield Fragile(f"http://127.0.0.1:{port}", own, azurite.connection_string)
 
 

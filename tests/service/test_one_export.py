@@ -207,11 +207,8 @@ def mortal(
     port = processes.free_port()
     storage = replace(azurite, blob_port=proxy.blob_port, table_port=proxy.table_port).connection_string
     settings = stack.app_settings(home, port, storage, f"sqlite:///{database}")
-    host = Mortal(
-        home,
-        port,
-        {**settings, "WATCHDOG_SCHEDULE": "0 0 0 1 1 *", "WATCHDOG_GRACE_SECONDS": "0", "RETRY_FIRST_SECONDS": "0.2"},
-    )
+    pace = {"WATCHDOG_SCHEDULE": "0 0 0 1 1 *", "WATCHDOG_GRACE_SECONDS": "0", "RETRY_FIRST_SECONDS": "0.2"}
+    host = Mortal(home, port, {**settings, **pace, "FUNCTIONS_WORKER_PROCESS_COUNT": "1"})
     host.start()
     yield host
     host.stop()
@@ -234,8 +231,10 @@ def killed_at(mortal: Mortal, proxy: FaultProxy, table: str, key: str, body: dic
 
 
 @pytest.mark.timeout(120)
-@pytest.mark.parametrize("rescue", ["the same request", "a look at the status", "the watchdog"])
-@pytest.mark.parametrize("key", ["", "key"])
+@pytest.mark.parametrize(
+    ("key", "rescue"),
+    [("", "the same request"), ("key", "the same request"), ("key", "a look at the status"), ("", "the watchdog")],
+)
 def test_a_host_killed_after_the_record_was_written_still_runs_the_export(
     mortal: Mortal, proxy: FaultProxy, rescue: str, key: str
 ) -> None:

@@ -109,7 +109,6 @@ def test_nothing_but_retention_removes_an_entry_and_nothing_changes_one() -> Non
     }
     assert calls == {
         ("add", "create_entity"),
-        ("page", "query_entities"),
         ("page", "from_entity"),
         ("entries", "query_entities"),
         ("entries", "from_entity"),

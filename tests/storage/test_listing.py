@@ -2,7 +2,7 @@
 
 import json
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
@@ -10,11 +10,19 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
+from azure.data.tables import TableServiceClient
 
 from demo.azurite_server import Azurite
+from shared.audit import AuditLog, AuditQuery
+from shared.errors import WrongCursor
+from shared.export_log import ExportLog
+from shared.identity import demo_caller
+from shared.notifications import Notifications
 from shared.records import ExportRecord, ExportRecords, Listing, iso, new_export_id
+from shared.schedules.records import Schedules
 from shared.settings import Settings, settings_from
 from shared.storage.accounts import table_service
+from shared.webhooks.deliveries import Deliveries
 from tests.service import fault_proxy
 
 START = datetime(2026, 1, 31, 12, 0, 0, 500_000, tzinfo=UTC)
@@ -165,16 +173,30 @@ def barren() -> Iterator[Barren]:
         server.server_close()
 
 
-def test_a_page_ends_although_nothing_was_found_yet(azurite: Azurite) -> None:
+Page = Callable[[TableServiceClient, str], tuple[Sequence[object], str]]
+
+LISTINGS: dict[str, Page] = {
+    "exports": lambda tables, cursor: ExportRecords(tables).page("acme", Listing("status eq 'Failed'"), 10, cursor),
+    "log": lambda tables, cursor: ExportLog(tables).page("1", 10, cursor),
+    "audit": lambda tables, cursor: AuditLog(tables).page("acme", AuditQuery(user="ada"), 10, cursor),
+    "notifications": lambda tables, cursor: Notifications(tables).page(demo_caller("ada"), 10, cursor, unread=True),
+    "deliveries": lambda tables, cursor: Deliveries(tables).page("1", 10, cursor),
+    "schedules": lambda tables, cursor: Schedules(tables).page("acme", "ada", 10, cursor),
+    "runs": lambda tables, cursor: Schedules(tables).runs("1", 10, cursor),
+}
+
+
+@pytest.mark.parametrize("name", LISTINGS)
+def test_a_page_ends_although_nothing_was_found_yet(azurite: Azurite, name: str) -> None:
     """After three requests, with a cursor from which the next page goes on; a forged one is refused."""
     with barren() as service:
         storage = replace(azurite, table_port=service.port).connection_string
-        records = ExportRecords(table_service(settings(storage), "activity"))
-        page, cursor = records.page("acme", Listing("status eq 'Failed'"), 10, "")
+        tables = table_service(settings(storage), "activity")
+        page, cursor = LISTINGS[name](tables, "")
         assert (page, service.asked_from) == ([], ["0", "1", "2"])
         assert cursor.replace("-", "").isalnum()
-        page, _ = records.page("acme", Listing("status eq 'Failed'"), 10, cursor)
+        page, _ = LISTINGS[name](tables, cursor)
         assert (page, service.asked_from) == ([], ["0", "1", "2", "3", "4", "5"])
         for forged in ("at-", "at-1", "at-mfrgg", "at-lmysyityejoq", "at-lmrgcirmej4cexi"):
-            with pytest.raises(ValueError, match="place"):
-                records.page("acme", Listing(), 10, forged)
+            with pytest.raises(WrongCursor):
+                LISTINGS[name](tables, forged)
