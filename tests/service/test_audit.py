@@ -85,7 +85,9 @@ def test_wrong_parameters_are_named(people: People) -> None:
         "exportId": "takes up to 64 characters, got 65",
     }
     assert_problem(answer, "validation-failed", **messages)
-    assert_problem(people.sam.call("GET", "/ops/audit?tenant=%2F"), "validation-failed", tenant="is not the name")
+    assert_problem(
+        people.sam.call("GET", "/ops/audit?tenant=%2F"), "validation-failed", tenant="takes the name of a tenant"
+    )
 
 
 def test_the_log_is_exported(people: People, lived: str) -> None:
