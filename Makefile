@@ -16,7 +16,7 @@ run: $(STAMP) ## serve on http://127.0.0.1:7071 until Ctrl-C (PORT=..., AZURITE_
 	@$(BIN)/python -m demo.serve
 
 test: $(STAMP) ## all tests but the slow ones
-	@$(BIN)/python -m pytest -n 2 --dist loadfile
+	@$(BIN)/python -m pytest -n 3 --dist loadfile
 
 test-crash: $(STAMP) ## kill -9 at twenty points of an export; CRASH_KILLS=... for another number
 	@CRASH_KILLS=$${CRASH_KILLS:-20} $(BIN)/python -m pytest tests/service/test_crashes.py

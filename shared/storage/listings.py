@@ -58,9 +58,12 @@ def listing_page(
 def scanned_page(table: TableClient, where: str, cursor: str, limit: int) -> tuple[list[TableEntity], str]:
     """Up to ``limit`` rows of any partitions, in one request, as ``entity_page`` gives them; with a reader's cursor.
 
-    A page may have fewer, or none, before the end. Raises ``StorageUnavailable``, and ``WrongCursor``.
+    A page may have fewer, or none, before the end; a cursor may be a row's key too, as in ``listing_page``. Raises
+    ``StorageUnavailable``, and ``WrongCursor``.
     """
-    place = _place_in(cursor) if cursor else None
+    after, place = ("", _place_in(cursor)) if cursor.startswith(_PLACE) else (cursor, None)
+    if after:
+        where += f" and RowKey gt '{quoted(after)}'"
     try:
         found, after = entity_page(table, where, json.dumps(place) if place else "", limit)
     except HttpResponseError as error:
@@ -76,7 +79,7 @@ def _cursor_of(place: Mapping[str, str | None]) -> str:
 
 
 def _place_in(cursor: str) -> dict[str, str | None]:
-    text = cursor.removeprefix(_PLACE).upper() if cursor.startswith(_PLACE) else ""
+    text = cursor.removeprefix(_PLACE).upper()
     with suppress(ValueError):
         match json.loads(b32decode(text + "=" * (-len(text) % 8))):
             case [str() as partition, (str() | None) as row]:
