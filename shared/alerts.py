@@ -8,11 +8,11 @@ from collections.abc import Callable, Sequence
 from uuid import uuid4
 
 from shared.app_log import logger
-from shared.channels.base import Message, operation_id
+from shared.channels.base import Message
 from shared.clock import utc_now
 from shared.dead_letters import DeadLetter, FailureClass
 from shared.errors import PermanentError, TransientError
-from shared.notices.mails import Facts, words
+from shared.notices.mails import Facts, mail
 from shared.records import iso
 from shared.services import Services
 
@@ -44,18 +44,8 @@ def _mail(name: str, letters: Sequence[DeadLetter], recipient: str, public_url: 
     if len(letters) > _NAMED:
         lines.append(f"and {len(letters) - _NAMED:,} more")
     listing = f"{public_url.rstrip('/')}/api/ops/dead-letters"
-    told = words("alert", Facts("Operators", count=len(letters), listing=listing, lines=tuple(lines)), "en")
-    return Message(
-        operation_id=operation_id(name, recipient, "alert"),
-        recipient=recipient,
-        recipient_name="Operators",
-        subject=told.subject,
-        text=told.text,
-        html=told.html,
-        summary=told.summary,
-        export_id=letters[0].id,
-        kind="alert",
-    )
+    facts = Facts("Operators", count=len(letters), listing=listing, lines=tuple(lines))
+    return mail("alert", facts, "en", recipient, notice=name, about=letters[0].id)
 
 
 ALERTS: tuple[Alert, ...] = (log_alert, mail_alert)

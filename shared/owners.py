@@ -8,9 +8,8 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from shared.app_log import logger
-from shared.channels.base import Message, operation_id
 from shared.errors import PermanentError, TransientError
-from shared.notices.mails import Facts, words
+from shared.notices.mails import Facts, mail
 from shared.services import Services
 
 
@@ -45,20 +44,9 @@ def log_notice(news: News, context: Services) -> None:
 def mail_notice(news: News, context: Services) -> None:
     """A mail in the owner's language, when an address is known."""
     if to := str(news.owner["email"]):
-        name = str(news.owner["name"])
-        told = words(news.kind, Facts(name, news.title, error=news.reason), str(news.owner["locale"]))
-        message = Message(
-            operation_id=operation_id(news.notice, to, news.kind),
-            recipient=to,
-            recipient_name=name,
-            subject=told.subject,
-            text=told.text,
-            html=told.html,
-            summary=told.summary,
-            export_id=news.id,
-            kind=news.kind,
-        )
-        context.delivery.send("email", message)
+        facts = Facts(str(news.owner["name"]), news.title, error=news.reason)
+        told = mail(news.kind, facts, str(news.owner["locale"]), to, notice=news.notice, about=news.id)
+        context.delivery.send("email", told)
 
 
 NOTICES: tuple[Notice, ...] = (log_notice, mail_notice)

@@ -5,6 +5,7 @@ from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from typing import Literal
 
+from shared.channels.base import Message, operation_id
 from shared.notices.catalogues import locale_for
 from shared.notices.rendering import block, environment, one_line
 from shared.policy import Kind
@@ -59,6 +60,22 @@ def words(kind: MailKind, facts: Facts, locale: str) -> Words:
         summary=lead[:1].upper() + lead[1:],
         text=plain.render(layout="layout.txt", **values),
         html=rich.render(layout="layout.html", **values),
+    )
+
+
+def mail(kind: MailKind, facts: Facts, locale: str, recipient: str, *, notice: str, about: str) -> Message:
+    """The mail with this news to the person of the facts; ``notice`` tells it from all other about the same thing."""
+    told = words(kind, facts, locale)
+    return Message(
+        operation_id=operation_id(notice, recipient, kind),
+        recipient=recipient,
+        recipient_name=facts.name,
+        subject=told.subject,
+        text=told.text,
+        html=told.html,
+        summary=told.summary,
+        export_id=about,
+        kind=kind,
     )
 
 
