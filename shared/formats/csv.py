@@ -38,6 +38,7 @@ _FREE_TEXT = {"text", "json"}
 _NEEDING_QUOTES = {"text", "json", "list", "uuid"}
 """The types whose cells can hold a delimiter, a quotation mark or a line break: a uuid, if a source is not strict."""
 _MAYBE_EMPTY = _NEEDING_QUOTES | {"binary"}
+"""The types whose cells can be an empty text, which would read as null: base64 of no bytes is one."""
 _FRACTIONAL = {"decimal", "float"}
 
 _OPTIONS = (

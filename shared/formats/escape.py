@@ -7,6 +7,7 @@ import pyarrow.compute as pc
 
 _BEYOND_THE_END = 2**31 - 1
 _FEW = 4
+"""So many control characters are looked for one by one."""
 
 
 def text(value: str) -> pa.StringScalar:
