@@ -1,4 +1,4 @@
-"""Fan-out: encode parts in a sliding window, failed ones again in later rounds."""
+"""Fan-out: encode parts in a window that is filled up as they end, failed ones again in later rounds."""
 
 from collections import Counter, deque
 from collections.abc import Callable
@@ -67,10 +67,10 @@ def run_parts(
 ) -> Step:
     """Encode these parts; give their rows and bytes, or raise ``StepFailed``. Use with ``yield from``.
 
-    Up to ``start.parts_in_flight`` run at the same time. A part whose failure may pass is tried again, alone, in the
-    next round, after a pause, and with batches of half the size when it was short of memory. A failure that cannot pass
-    ends the export once the running parts have come back; so do parts of more bytes together than ``limit`` allows, and
-    the task ``cancel`` in a pause.
+    Up to ``start.parts_in_flight`` run at the same time (``_at_once`` says when there are fewer). A part whose failure
+    may pass is tried again, alone, in the next round, after a pause, and with batches of half the size when it was
+    short of memory. A failure that cannot pass ends the export once the running parts have come back; so do parts of
+    more bytes together than ``limit`` allows, and the task ``cancel`` in a pause.
     """
     waiting = deque(indexes)
     done = rows = size = 0
@@ -80,8 +80,10 @@ def run_parts(
         running: list[tuple[Any, int]] = []
         while waiting or running:
             hopeless = limit.passed(size) or any(not failure.transient for _, failure in failed)
-            while waiting and not hopeless and len(running) < start.parts_in_flight:
-                index = waiting.popleft()
+            room = start.parts_in_flight - len(running)
+            if hopeless or room < _at_once(start.parts_in_flight):
+                room = 0
+            for index in [waiting.popleft() for _ in range(min(room, len(waiting)))]:
                 job = PartJob(
                     start.tenant, start.export_id, index, attempt, halvings[index], start.request_id, start.trace_parent
                 )
@@ -109,6 +111,16 @@ def run_parts(
         waiting = deque(sorted(index for index, _ in failed))
         yield from rest(context, "parts", attempt, start.retry_first_seconds, cancel)
     raise AssertionError("attempts is at least 1")
+
+
+def _at_once(in_flight: int) -> int:
+    """How many parts are added at a time.
+
+    The Durable extension takes one action of an orchestrator after the other, and what ``task_any`` adds to tasks that
+    run already is an action by itself: what is added next begins when one part of the last addition is done. Parts that
+    are added one by one would soon run one by one.
+    """
+    return min(in_flight, max(2, in_flight // 2))
 
 
 def _told(failure: Failure, index: int, total: int, attempts: int) -> Failure:

@@ -1,4 +1,4 @@
-"""Parts that fail are tried again: the app's own orchestrator, with an activity that fails as it is told."""
+"""Parts run side by side, and those that fail again: the app's own orchestrator, with an activity that does as told."""
 
 import json
 from collections.abc import Iterator
@@ -21,8 +21,21 @@ from shared.models import PartDone
 
 app.register_functions(parts.bp)
 
+LAST = 39
+
+def next_begins(index):
+    (MARKS / f"began-{index}").touch()
+    late = time.monotonic() + 20
+    while index < LAST and not (MARKS / f"began-{index + 1}").exists():
+        if time.monotonic() > late:
+            return False
+        time.sleep(0.002)
+    return True
+
 @app.activity_trigger("job")
 def encode_part(job: Payload):
+    if job["tenant"] == "many" and not next_begins(job["index"]):
+        return outcome(lambda: 1 / 0, job)
     with (MARKS / "jobs").open("a") as file:
         file.write(json.dumps({**job, "at": time.time()}) + "\\n")
 
@@ -49,10 +62,11 @@ def host(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningHost]:
     factory.close()
 
 
-def run(host: RunningHost, tenant: str) -> tuple[Any, list[dict[str, Any]]]:
-    """Four parts for this tenant: the group's answer, and the jobs in order."""
-    start = {"tenant": tenant, "export_id": "x", "parts_in_flight": 2, "attempts": 5, "retry_first_seconds": 0.5}
-    answer = host.run("export_parts", {"start": start, "first": 0, "last": 4, "total": 4})
+def run(host: RunningHost, tenant: str, parts: int = 4, in_flight: int = 2) -> tuple[Any, list[dict[str, Any]]]:
+    """So many parts for this tenant: the group's answer, and the jobs in order."""
+    start = {"tenant": tenant, "export_id": "x", "attempts": 5, "retry_first_seconds": 0.5}
+    start["parts_in_flight"] = in_flight
+    answer = host.run("export_parts", {"start": start, "first": 0, "last": parts, "total": parts})
     jobs = [json.loads(line) for line in (host.marks / "jobs").read_text().splitlines()]
     return answer, [job for job in jobs if job["tenant"] == tenant]
 
@@ -75,6 +89,13 @@ def test_a_failure_that_may_pass_is_tried_again_later_and_later(host: RunningHos
     pauses = [later - earlier for earlier, later in pairwise(times[1:])]
     assert pauses[0] >= 1.0
     assert pauses[1] >= 2.0
+
+
+def test_many_parts_run_side_by_side_to_the_end(host: RunningHost) -> None:
+    """Each ends when the next one has begun: had one to wait for the end of the one before, both would wait."""
+    answer, jobs = run(host, "many", parts=40, in_flight=8)
+    assert answer == {"rows": 400, "bytes": 4000}
+    assert sorted(job["index"] for job in jobs) == list(range(40))
 
 
 def test_a_failure_that_cannot_pass_is_not_tried_again(host: RunningHost) -> None:
