@@ -38,7 +38,8 @@ from triggers.trail import about
 
 bp = df.Blueprint()
 
-POLL_SECONDS = "2"
+_POLL_SECONDS = 2
+_LONGEST_POLL_SECONDS = 10
 _LONGEST_KEY = 255
 _MISSING = "there is no export of this id that you may see"
 
@@ -100,7 +101,7 @@ def accepted(
         body["durable"] = client.create_http_management_payload(export_instance(record.id, record.attempt))
     location = body["links"]["self"]
     operation = operation_url(record.id, settings)
-    headers = {"Location": location, "Operation-Location": operation, "Retry-After": POLL_SECONDS}
+    headers = {"Location": location, "Operation-Location": operation, "Retry-After": str(_POLL_SECONDS)}
     return json_response(body, 200 if deduplicated else 202, headers)
 
 
@@ -140,13 +141,16 @@ async def export_status(req: func.HttpRequest, client: df.DurableOrchestrationCl
     record, body = await current(req.route_params["id"], caller, context, client)
     if req.method == "GET":
         await note_seen(record, caller, context, client)
-    return json_response(body, headers=poll_headers(record))
+    return json_response(body, headers=poll_headers(record, body))
 
 
-def poll_headers(record: ExportRecord) -> dict[str, str]:
-    """Of an answer that somebody polls: to be asked after, and when."""
-    again = {} if record.status in FINAL else {"Retry-After": POLL_SECONDS}
-    return {"Cache-Control": REVALIDATE, **again}
+def poll_headers(record: ExportRecord, resource: Mapping[str, Any]) -> dict[str, str]:
+    """Of an answer that somebody polls: to be asked after, and when: after a tenth of the time that is left."""
+    if record.status in FINAL:
+        return {"Cache-Control": REVALIDATE}
+    left = resource["progress"]["etaSeconds"] or 0
+    seconds = min(max(_POLL_SECONDS, left // 10), _LONGEST_POLL_SECONDS)
+    return {"Cache-Control": REVALIDATE, "Retry-After": str(seconds)}
 
 
 async def current(

@@ -29,7 +29,7 @@ async def operation(req: func.HttpRequest, client: df.DurableOrchestrationClient
     record, body = await current(req.route_params["id"], caller, context, client)
     if req.method == "GET":
         await note_seen(record, caller, context, client)
-    return json_response(monitor(record, body), headers=poll_headers(record))
+    return json_response(monitor(record, body), headers=poll_headers(record, body))
 
 
 def monitor(record: ExportRecord, resource: dict[str, Any]) -> dict[str, Any]:

@@ -9,8 +9,11 @@ import pytest
 import requests
 
 from demo.client import Client
+from shared.records import ExportRecord, iso
+from shared.transitions import Status
 from tests.service.conftest import People
 from tests.service.problems import assert_problem
+from triggers.exports import poll_headers
 
 Export = Callable[..., dict[str, Any]]
 
@@ -33,6 +36,16 @@ def test_a_started_export_is_answered_with_where_to_go_on(people: People) -> Non
     assert answer.headers["Operation-Location"] == base.replace("/exports/", "/operations/")
     assert answer.headers["Retry-After"] == "2"
     people.ada.wait(body["id"])
+
+
+@pytest.mark.parametrize(
+    ("left", "seconds"), [(None, "2"), (0, "2"), (29, "2"), (30, "3"), (99, "9"), (100, "10"), (3600, "10")]
+)
+def test_a_long_export_is_asked_after_less_often(left: int | None, seconds: str) -> None:
+    """After a tenth of the time that is left, between 2 and 10 seconds."""
+    now = iso(datetime.now(UTC))
+    running = ExportRecord("acme", "x", "users", "csv", Status.PROCESSING, "ada", now, {}, {}, "")
+    assert poll_headers(running, {"progress": {"etaSeconds": left}})["Retry-After"] == seconds
 
 
 def test_progress_only_rises_and_reaches_100_with_completed(people: People) -> None:
