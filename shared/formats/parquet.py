@@ -32,7 +32,8 @@ from shared.formats.text_columns import as_text
 
 _GROUP_ROWS = 100_000
 _GROUP_BYTES = 16 * 1024 * 1024
-_FEW_DISTINCT = 0.1
+_SAMPLE_ROWS = 8_192
+_FEW_DISTINCT = 0.5
 """A column whose first rows have at most this share of distinct values is stored with a dictionary."""
 _MAYBE_DICTIONARY = {"integer", "text", "date"}
 _ZSTD_LEVEL = 1
@@ -133,12 +134,16 @@ class _RowGroups:
 
 
 def _open(sink: Any, columns: Sequence[Column], dictionary: Sequence[str]) -> pq.ParquetWriter:
+    schema = _file_schema(columns)
+    # Every row group has nearly every value of a text of few: the least and the greatest of them tell a reader nothing.
+    told = [f.name for f in schema if not (f.name in dictionary and pa.types.is_string(f.type))]
     return pq.ParquetWriter(
         sink,
-        _file_schema(columns),
+        schema,
         compression="zstd",
         compression_level=_ZSTD_LEVEL,
         use_dictionary=list(dictionary),
+        write_statistics=told,
         store_schema=False,
     )
 
@@ -167,9 +172,10 @@ def _groups(batches: Iterator[pa.RecordBatch], columns: Sequence[Column]) -> Ite
 
 
 def _low_cardinality(group: pa.Table, columns: Sequence[Column]) -> list[str]:
-    """The columns that a dictionary makes smaller, judged by the first row group of the part."""
+    """The columns that a dictionary makes smaller, judged by the first rows of the part."""
+    sample = group.slice(0, _SAMPLE_ROWS)
     return [
         column.name
-        for column, values in zip(columns, group.columns, strict=True)
+        for column, values in zip(columns, sample.columns, strict=True)
         if column.type in _MAYBE_DICTIONARY and pc.count_distinct(values).as_py() <= _FEW_DISTINCT * len(values)
     ]

@@ -58,6 +58,17 @@ def test_low_cardinality_has_a_dictionary_and_high_has_none() -> None:
     assert group.column(1).has_dictionary_page
 
 
+def test_least_and_greatest_of_what_may_skip_a_group() -> None:
+    """Of every column but text of few values: each group has nearly all of those."""
+    data = table(TWO, [[number, "abc"[number % 3]] for number in range(1_000)])
+    group = pq.read_metadata(io.BytesIO(encode("parquet", TWO, data))).row_group(0)
+    assert (group.column(0).statistics.min, group.column(0).statistics.max) == (0, 999)
+    assert group.column(1).statistics is None
+    data = table(TWO, [[number, f"text {number:04}"] for number in range(1_000)])
+    group = pq.read_metadata(io.BytesIO(encode("parquet", TWO, data))).row_group(0)
+    assert (group.column(1).statistics.min, group.column(1).statistics.max) == ("text 0000", "text 0999")
+
+
 def test_many_row_groups(monkeypatch: pytest.MonkeyPatch) -> None:
     """Lists of more than fourteen elements, and offsets of several bytes, are written as they are read."""
     monkeypatch.setattr("shared.formats.parquet._GROUP_ROWS", 10)
