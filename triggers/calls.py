@@ -38,7 +38,7 @@ _CURSOR = Parameter(
     "Where a page ended.",
     {"type": "string", "maxLength": 1000, "pattern": "^([A-Za-z0-9-]*[A-Za-z0-9][A-Za-z0-9-]*)?$"},
 )
-_POLL = {"Retry-After": "Seconds until it is worth asking again, 2 to 10: a tenth of the time that is left."}
+_POLL = {"Retry-After": "Seconds until it is worth asking again, 2 to 10: a fifth of the time that is left."}
 _PLACE = {"Location": "Where to go on."}
 _BEGUN = {**_PLACE, "Operation-Location": "The export as an operation.", **_POLL}
 

@@ -39,10 +39,10 @@ def test_a_started_export_is_answered_with_where_to_go_on(people: People) -> Non
 
 
 @pytest.mark.parametrize(
-    ("left", "seconds"), [(None, "2"), (0, "2"), (29, "2"), (30, "3"), (99, "9"), (100, "10"), (3600, "10")]
+    ("left", "seconds"), [(None, "2"), (0, "2"), (14, "2"), (15, "3"), (49, "9"), (50, "10"), (3600, "10")]
 )
 def test_a_long_export_is_asked_after_less_often(left: int | None, seconds: str) -> None:
-    """After a tenth of the time that is left, between 2 and 10 seconds."""
+    """After a fifth of the time that is left, between 2 and 10 seconds."""
     now = iso(datetime.now(UTC))
     running = ExportRecord("acme", "x", "users", "csv", Status.PROCESSING, "ada", now, {}, {}, "")
     assert poll_headers(running, {"progress": {"etaSeconds": left}})["Retry-After"] == seconds
