@@ -33,7 +33,8 @@ test-delivery: $(STAMP) ## two hundred exports at once, every second one downloa
 test-pages: $(STAMP) ## mails and pages in Chromium (CHROMIUM=... for its path), with axe; pictures in .sluice/pages
 	@$(BIN)/python -m pytest tests/notices/pages_in_a_browser.py tests/service/links_in_a_browser.py
 
-test-api: $(STAMP) ## schemathesis for minutes on the API, as each kind of caller; SCHEMATHESIS_SECONDS=... for another time
+test-api: $(STAMP) ## cancelling within 5 s; schemathesis for minutes as each kind of caller (SCHEMATHESIS_SECONDS=...)
+	@CANCEL_SECONDS=5 $(BIN)/python -m pytest tests/service/test_cancel.py
 	@SCHEMATHESIS_SECONDS=$${SCHEMATHESIS_SECONDS:-180} $(BIN)/python -m pytest tests/service/test_openapi.py
 
 messages: $(STAMP) ## bring the catalogues up to date with the templates; then translate what is empty

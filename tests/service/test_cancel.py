@@ -1,5 +1,6 @@
 """Cancelling: whatever an export is doing, it stops within seconds and leaves nothing behind."""
 
+import os
 import shutil
 import threading
 import time
@@ -26,10 +27,10 @@ from tests.service.conftest import Fragile
 from tests.service.fault_proxy import Fault, FaultProxy
 from tests.service.problems import assert_problem
 
-SECONDS = 20.0
+SECONDS = float(os.environ.get("CANCEL_SECONDS", "20"))
 """Within which everything has stopped: sooner than the pauses end, also where three others want the same cores.
 
-On a machine that has nothing else to do it takes less than five.
+``make test-api`` allows the five that are promised, for it has the machine to itself.
 """
 
 
