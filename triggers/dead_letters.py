@@ -1,6 +1,7 @@
 """``/ops/dead-letters`` and ``/ops/redrive``: operators look at what failed for good, drive it again, or drop it."""
 
 import json
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import azure.durable_functions as df
@@ -8,8 +9,8 @@ import azure.functions as func
 
 from exports import EXPORT_TYPES
 from shared.dead_letters import DeadLetter, FailureClass
-from shared.errors import Conflict, FieldError, NotFound, QuotaReached, ValidationFailed, unknown
-from shared.identity import TENANT, Caller
+from shared.errors import Conflict, NotFound, QuotaReached
+from shared.identity import Caller
 from shared.operators import RedriveRequest
 from shared.records import ExportRecord
 from shared.requests import parse_body
@@ -21,23 +22,22 @@ from shared.transitions import Status
 from triggers.control import retry
 from triggers.exports import accepted
 from triggers.http import caller_of, endpoint, in_thread, json_response, request_services
-from triggers.parameters import cursor_of, limit_of
+from triggers.parameters import checked, choice_of, cursor_of, limit_of, tenant_named
 from triggers.starts import start_in_turn
 
 bp = df.Blueprint()
 
 _MISSING = "there is no dead letter of this id"
-_PARAMETERS = ("tenant", "exportType", "failureClass", "limit", "cursor")
 
 
 @bp.route(route="ops/dead-letters", methods=["GET", "HEAD"])
 @endpoint
 async def list_dead_letters(req: func.HttpRequest) -> func.HttpResponse:
     (await caller_of(req)).require_operator()
-    where = _where(req.params)
-    limit, after = limit_of(req.params.get("limit"), 50), cursor_of(req.params.get("cursor"))
+    found = checked(req.params, _CHECKS)
     context = await request_services()
-    letters, cursor = await in_thread(context.letters.listing, where, after, limit)
+    limit, after = found.get("limit", _ITEMS), found.get("cursor", "")
+    letters, cursor = await in_thread(context.letters.listing, _where(found), after, limit)
     items = [resource(letter, context.settings) for letter in letters]
     return json_response({"items": items, "nextCursor": cursor or None})
 
@@ -82,8 +82,9 @@ async def redrive_dead_letters(req: func.HttpRequest, client: df.DurableOrchestr
     caller.require_operator()
     wanted = parse_body(RedriveRequest, req.get_body(), '{"failureClass": "source"}')
     context = await request_services()
-    where = _where({"tenant": wanted.tenant, "exportType": wanted.export_type, "failureClass": wanted.failure_class})
-    letters, _ = await in_thread(context.letters.listing, where, "", wanted.limit)
+    given = {"tenant": wanted.tenant, "exportType": wanted.export_type, "failureClass": wanted.failure_class}
+    found = checked({name: str(value) for name, value in given.items() if value is not None}, _CHECKS)
+    letters, _ = await in_thread(context.letters.listing, _where(found), "", wanted.limit)
     redriven: list[str] = []
     refused: list[dict[str, str]] = []
     for letter in letters:
@@ -151,23 +152,19 @@ def _detail(letter: DeadLetter, record: ExportRecord, context: Services) -> dict
     }
 
 
-def _where(params: Any) -> str:
-    """The OData condition of a query. Raises ``ValidationFailed``."""
-    errors = [FieldError(name, unknown("parameter", name, _PARAMETERS)) for name in params if name not in _PARAMETERS]
-    where: list[str] = []
-    if (tenant := params.get("tenant")) is not None:
-        if not TENANT.fullmatch(tenant):
-            errors.append(FieldError("tenant", f"takes the name of a tenant, got '{tenant[:80]}'"))
-        where.append(f"PartitionKey eq '{tenant}'")
-    known: dict[str, tuple[str, list[str]]] = {
-        "exportType": ("export_type", [t.name for t in EXPORT_TYPES]),
-        "failureClass": ("failure_class", [str(known) for known in FailureClass]),
-    }
-    for name, (column, values) in known.items():
-        if (value := params.get(name)) is not None:
-            if value not in values:
-                errors.append(FieldError(name, unknown(name, value, values)))
-            where.append(f"{column} eq '{value}'")
-    if errors:
-        raise ValidationFailed(errors)
-    return " and ".join(where)
+_ITEMS = 50
+
+_CHECKS: Mapping[str, Callable[[str], Any]] = {
+    "tenant": tenant_named,
+    "exportType": lambda text: choice_of("exportType", text, tuple(t.name for t in EXPORT_TYPES)),
+    "failureClass": lambda text: choice_of("failureClass", text, tuple(str(known) for known in FailureClass)),
+    "limit": lambda text: limit_of(text, _ITEMS),
+    "cursor": cursor_of,
+}
+
+_COLUMNS = {"tenant": "PartitionKey", "exportType": "export_type", "failureClass": "failure_class"}
+
+
+def _where(found: Mapping[str, Any]) -> str:
+    """The OData condition of a checked query."""
+    return " and ".join(f"{column} eq '{found[name]}'" for name, column in _COLUMNS.items() if name in found)
