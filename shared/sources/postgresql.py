@@ -20,7 +20,7 @@ from collections.abc import Generator, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from functools import partial
+from functools import lru_cache, partial
 from typing import Any, NoReturn
 from urllib.parse import parse_qsl, quote, urlencode
 
@@ -46,8 +46,6 @@ _CONNECTION_DEFAULTS = {
     "keepalives_count": "3",
     "tcp_user_timeout": "60000",
 }
-# The driver need not read the server's type catalogue, which can be huge: any other type is fetched as text.
-_DATABASE_OPTIONS = {"adbc.postgresql.type_resolver_mode": "builtin"}
 
 _WHOLE_NUMBERS = frozenset({"int2", "int4", "int8"})
 _TEXTS = frozenset({"text", "varchar"})
@@ -163,13 +161,9 @@ class PostgresqlSource:
     @contextmanager
     def _cursor(self, interrupt: Interrupt | None = None) -> Iterator[Any]:
         """A cursor on a connection of its own, in a read-only transaction; an interrupt cancels what it executes."""
-        import adbc_driver_postgresql.dbapi as postgresql
-
         with ExitStack() as stack:
             with _connection_errors():
-                connection = stack.enter_context(
-                    postgresql.connect(self.url, db_kwargs=_DATABASE_OPTIONS, autocommit=True)
-                )
+                connection = stack.enter_context(_connect(self.url))
             with _our_errors(QueryFailed):
                 cursor = stack.enter_context(connection.cursor())
                 cursor.execute("begin isolation level repeatable read read only")
@@ -184,6 +178,29 @@ class PostgresqlSource:
             if interrupt is not None:
                 stack.enter_context(interrupt.stops(cursor.adbc_cancel))
             yield cursor
+
+
+class _LeftOpen:
+    """What a connection closes in place of the driver's database, which the next one uses too."""
+
+    def close(self) -> None:
+        """Nothing is closed."""
+
+
+@lru_cache(maxsize=4)
+def _database(url: str) -> Any:
+    """The driver's database for a URL. Making it reads the server's catalogue of types, which can be large."""
+    import adbc_driver_postgresql
+
+    return adbc_driver_postgresql.connect(url)
+
+
+def _connect(url: str) -> Any:
+    import adbc_driver_manager
+    from adbc_driver_postgresql import dbapi
+
+    connection = adbc_driver_manager.AdbcConnection(_database(url))
+    return dbapi.Connection(_LeftOpen(), connection, autocommit=True)
 
 
 class _Values:
@@ -223,7 +240,8 @@ class _Values:
 def _set(cursor: Any, settings: dict[str, str]) -> None:
     if not settings:
         return
-    calls = ", ".join(f"set_config('{name}', ${n}, true)" for n, name in enumerate(settings, 1))
+    # The driver binds an empty text as null.
+    calls = ", ".join(f"set_config('{name}', coalesce(${n}, ''), true)" for n, name in enumerate(settings, 1))
     try:
         values = [pa.array([value], pa.string()) for value in settings.values()]
     except UnicodeEncodeError:

@@ -1,5 +1,6 @@
 """What is special about SQLite: values without types, files, and locks."""
 
+import gc
 from contextlib import closing
 from itertools import repeat
 from pathlib import Path
@@ -202,13 +203,20 @@ def test_paths_with_odd_characters(tmp_path: Path) -> None:
     assert open_source(f"sqlite:///{tmp_path}/a%20b%3Fc%2520%23d/test.db").count(Query("t", (ID,), (ID,))) == 1
 
 
+@pytest.mark.filterwarnings("ignore::ResourceWarning", "ignore::pytest.PytestUnraisableExceptionWarning")
 def test_nothing_is_ever_written(sqlite: Database) -> None:
     """The file is opened read-only, whatever the export type's SQL tries."""
     sqlite.execute("create table t (id integer primary key)")
     source = SqliteSource.from_url(sqlite.url)
 
-    with source._cursor() as cursor, pytest.raises(adbc_driver_manager.Error, match="readonly"):
-        cursor.execute("insert into t values (1)")
+    def attempt() -> None:
+        with source._cursor() as cursor:
+            cursor.execute("insert into t values (1)")
+
+    with pytest.raises((adbc_driver_manager.Error, RuntimeError)):
+        attempt()
+    gc.collect()  # the driver fails to close what failed to write, too
+    assert source.count(Query("t", (ID,), (ID,))) == 0
 
 
 def test_a_key_with_null(sqlite: Database) -> None:
