@@ -199,7 +199,7 @@ class Host:
         self.lease_held.cancel()
         for runner in self._runners[1:]:
             await runner.cleanup()
-        for part in ("_timers", "_entities", "_engine", "_pool"):
+        for part in ("_triggers", "_timers", "_entities", "_engine", "_pool"):
             if hasattr(self, part):
                 with contextlib.suppress(TaskHubLostError):
                     await getattr(self, part).stop()
@@ -258,10 +258,10 @@ class Host:
         except TaskHubLostError:
             return web.Response(status=503)
 
-    async def _handle_function(self, request: web.Request) -> web.Response:
+    async def _handle_function(self, request: web.Request) -> web.StreamResponse:
         return await self._triggers.handle(request)
 
-    async def _handle_root(self, request: web.Request) -> web.Response:
+    async def _handle_root(self, request: web.Request) -> web.StreamResponse:
         if self.settings.route_prefix:
             return web.Response(text="Your Functions host is up and running.")
         return await self._triggers.handle(request)

@@ -66,6 +66,7 @@ class WorkerProcess:
         self.pid = 0
         self.draining = False
         self.functions: list[FunctionMetadata] = []
+        self.http_port: int | None = None
         self.busy = {"episode": 0, "activity": 0, "async activity": 0, "trigger": 0}
         self.ended = asyncio.Event()
         self._options = options
@@ -121,9 +122,12 @@ class WorkerProcess:
         self.busy[lane] -= 1
         self._on_place()
 
-    async def call(self, header: Header, body: bytes) -> tuple[Header, bytes]:
+    async def call(
+        self, header: Header, body: bytes, forwarding: asyncio.Task[None] | None = None
+    ) -> tuple[Header, bytes]:
         """Run one function and return the ``done`` frame.
 
+        A call whose request and answer go through the worker's web server lasts until ``forwarding`` has ended.
         Raises FunctionFailedError when the function raised, WorkerDiedError when the process ended first.
         """
         if self._transport is None or self.ended.is_set():
@@ -132,7 +136,11 @@ class WorkerProcess:
         self._calls[header["id"]] = future
         try:
             self._transport.write(wire.encode({"t": "invoke", **header}, body))
+            if forwarding is not None:
+                forwarding.add_done_callback(lambda _: self._forwarded(header["id"]))
             done, result = await future
+            if forwarding is not None:
+                await asyncio.wait([forwarding])
         finally:
             self._calls.pop(header["id"], None)
             if self.draining and not self._calls:
@@ -141,6 +149,12 @@ class WorkerProcess:
             error = done["error"]
             raise FunctionFailedError(error["type"], error["message"], error["stack"])
         return done, result
+
+    def _forwarded(self, invocation_id: str) -> None:
+        """Tell the worker that a request comes no more, if it has not come."""
+        future = self._calls.get(invocation_id)
+        if future is not None and not future.done() and self._transport is not None:
+            self._transport.write(wire.encode({"t": "abandon", "id": invocation_id}))
 
     def retire(self) -> None:
         """Take no more calls, and end as soon as there is none."""
@@ -168,6 +182,7 @@ class WorkerProcess:
                 )
                 logs.forward(header["level"], text)
             case "ready":
+                self.http_port = header["http_port"]
                 if not self._ready.done():
                     self._ready.set_result([FunctionMetadata(**f) for f in header["functions"]])
             case "failed":
@@ -215,7 +230,9 @@ class Place:
         self._lane = lane
         self._held = True
 
-    async def call(self, header: Header, body: bytes, seconds: float | None) -> tuple[Header, bytes]:
+    async def call(
+        self, header: Header, body: bytes, seconds: float | None, forwarding: asyncio.Task[None] | None = None
+    ) -> tuple[Header, bytes]:
         """Make the call and free the place. See WorkerProcess.call.
 
         Raises FunctionTimeoutError after that many seconds (None: no limit). Nothing can stop a function from outside,
@@ -223,7 +240,7 @@ class Place:
         """
         try:
             async with asyncio.timeout(seconds):
-                return await self.worker.call(header, body)
+                return await self.worker.call(header, body, forwarding)
         except TimeoutError:
             self.worker.retire()
             raise FunctionTimeoutError(header["function"], seconds or 0.0, header["id"]) from None
@@ -238,7 +255,7 @@ class Place:
 
 
 class WorkerPool:
-    """The workers of one host."""
+    """The workers of one host. ``serves_http`` tells whether they have web servers, because the app streams."""
 
     def __init__(self, count: int, options: WorkerOptions, on_place: Callable[[], None]) -> None:
         self._count = count
@@ -247,6 +264,7 @@ class WorkerPool:
         self._workers: list[WorkerProcess] = []
         self._keepers: set[asyncio.Task[None]] = set()
         self._stopping = False
+        self.serves_http = False
 
     async def start(self) -> list[FunctionMetadata]:
         """Start the workers and return the app's functions. Raises AppLoadError."""
@@ -257,6 +275,7 @@ class WorkerPool:
             first.kill()
             await first.wait()
             raise
+        self.serves_http = first.http_port is not None
         self._keep(first)
         for _ in range(1, self._count):
             self._keep(None)
@@ -269,10 +288,14 @@ class WorkerPool:
 
     async def call(self, lane: str, header: Header, body: bytes, seconds: float | None) -> tuple[Header, bytes]:
         """Run one function in the least busy worker, waiting for a worker when none is up. See Place.call."""
+        return await (await self.take(lane)).call(header, body, seconds)
+
+    async def take(self, lane: str) -> Place:
+        """Take a place in the least busy worker, however many calls it has, waiting for a worker when none is up."""
         while True:
             worker = self._least_busy(lane, sys.maxsize)
             if worker is not None:
-                return await worker.take(lane).call(header, body, seconds)
+                return worker.take(lane)
             if self._stopping:
                 raise WorkerDiedError("the host is stopping")
             await asyncio.sleep(0.05)
