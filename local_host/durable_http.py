@@ -16,13 +16,20 @@ from aiohttp import web
 from local_host.durable_client import management_urls
 from local_host.engine import Engine
 from local_host.entities import EntityEngine
-from local_host.errors import InstanceExistsError, InstanceGoneError, InstanceNotFoundError, InvalidRequestError
+from local_host.errors import (
+    InstanceExistsError,
+    InstanceGoneError,
+    InstanceNotFoundError,
+    InstanceStateError,
+    InvalidRequestError,
+)
 from local_host.history import EVENT_NAMES, Event, EventType, format_time, parse_time
 from local_host.task_hub import LIVE, Instance, InstanceQuery, TaskHub
 
 STATUSES = ("Running", "Completed", "ContinuedAsNew", "Failed", "Canceled", "Terminated", "Pending", "Suspended")
 
 _CONTINUATION = "x-ms-continuation-token"
+_WENT_WRONG = "Something went wrong while processing your request"
 
 
 class DurableHttpApi:
@@ -47,7 +54,9 @@ class DurableHttpApi:
         except InvalidRequestError as error:
             return _error(400, str(error), "System.ArgumentException")
         except InstanceExistsError as error:
-            return _error(500, "Something went wrong while processing your request", "", str(error))
+            return _error(500, _WENT_WRONG, "", str(error))
+        except InstanceStateError as error:
+            return _error(500, _WENT_WRONG, "System.InvalidOperationException", str(error))
         except InstanceNotFoundError:
             return web.Response(status=404)
         except InstanceGoneError:

@@ -32,6 +32,7 @@ from local_host.errors import (
     FunctionTimeoutError,
     InstanceGoneError,
     InstanceNotFoundError,
+    InstanceStateError,
     InvalidRequestError,
     WorkerDiedError,
 )
@@ -168,13 +169,23 @@ class Engine:
         self._send(instance_id, EventType.EXECUTION_TERMINATED, Input=reason)
 
     def suspend(self, instance_id: str, reason: str) -> None:
-        """Hold an instance until it is resumed. Raises InstanceNotFoundError, InstanceGoneError."""
-        self._live(instance_id)
+        """Hold an instance until it is resumed.
+
+        Raises InstanceNotFoundError, InstanceGoneError, and InstanceStateError when it is suspended.
+        """
+        instance = self._live(instance_id)
+        if instance.status == "Suspended":
+            raise InstanceStateError("suspend", instance_id, instance.status)
         self._send(instance_id, EventType.EXECUTION_SUSPENDED, Reason=reason)
 
     def resume(self, instance_id: str, reason: str) -> None:
-        """Let a suspended instance go on. Raises InstanceNotFoundError, InstanceGoneError."""
-        self._live(instance_id)
+        """Let a suspended instance go on.
+
+        Raises InstanceNotFoundError, InstanceGoneError, and InstanceStateError when it is not suspended.
+        """
+        instance = self._live(instance_id)
+        if instance.status != "Suspended":
+            raise InstanceStateError("resume", instance_id, instance.status)
         self._send(instance_id, EventType.EXECUTION_RESUMED, Reason=reason)
 
     def restart(self, instance_id: str, *, new_id: bool) -> str:

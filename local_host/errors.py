@@ -15,6 +15,7 @@
         ├── InstanceExistsError
         ├── InstanceNotFoundError
         ├── InstanceGoneError
+        ├── InstanceStateError
         └── InvalidRequestError
 """
 
@@ -114,6 +115,15 @@ class InstanceGoneError(InstanceError):
 
     def __init__(self, instance_id: str, status: str) -> None:
         super().__init__(f"The instance with ID '{instance_id}' has the status {status}.")
+
+
+class InstanceStateError(InstanceError):
+    """The instance runs and cannot be resumed, or is suspended and cannot be suspended."""
+
+    def __init__(self, operation: str, instance_id: str, status: str) -> None:
+        super().__init__(
+            f"Cannot {operation} the orchestration instance {instance_id} because instance is in the {status} state."
+        )
 
 
 class InvalidRequestError(InstanceError):

@@ -30,7 +30,13 @@ from local_host.http_calls import HttpCalls
 from local_host.http_triggers import HttpFunction, HttpTriggers, http_functions
 from local_host.keys import HostKeys, load_keys
 from local_host.reload import Snapshot, changed, snapshot
-from local_host.settings import MAX_REQUEST_BYTES, HostSettings, load_host_settings, load_local_settings
+from local_host.settings import (
+    MAX_REQUEST_BYTES,
+    HostSettings,
+    is_disabled,
+    load_host_settings,
+    load_local_settings,
+)
 from local_host.task_hub import TaskHub
 from local_host.timer_triggers import TimerFunction, TimerTriggers
 from local_host.worker_pool import WorkerOptions, WorkerPool
@@ -113,6 +119,7 @@ class Host:
         self.origin = f"http://{_url_host(options.host)}:{sock.getsockname()[1]}"
         self.http: list[HttpFunction] = []
         self.functions = FunctionTable([])
+        self.disabled: list[FunctionMetadata] = []
         self._socket = sock
         self._runners: list[web.AppRunner] = []
         self._http_calls = HttpCalls()
@@ -166,7 +173,8 @@ class Host:
         )
         self._pool = WorkerPool(self.settings.worker_count, options, self._place_free)
         functions = await self._pool.start()
-        self.functions = FunctionTable(functions)
+        self.functions = FunctionTable([f for f in functions if not is_disabled(f.name, os.environ)])
+        self.disabled = [f for f in functions if is_disabled(f.name, os.environ)]
         self.http = http_functions(self.functions.http)
         timers = [TimerFunction(f, os.environ) for f in self.functions.timers]
         self._engine = Engine(self.hub, self.functions, self.settings, self._http_calls.send)
@@ -222,7 +230,7 @@ class Host:
     def print_summary(self) -> None:
         """Print the functions with their addresses, then the line that says the host is ready."""
         print("\nFunctions:\n")  # noqa: T201 - the output of the command
-        for function in sorted(self.functions.all, key=lambda f: (f.kind != "http", f.name.lower())):
+        for function in sorted([*self.functions.all, *self.disabled], key=lambda f: (f.kind != "http", f.name.lower())):
             print(f"\t{function.name}: {self._describe(function)}\n")  # noqa: T201
         print(f"Host ready on {self.origin}", flush=True)  # noqa: T201
 
@@ -231,7 +239,7 @@ class Host:
             if http.metadata is function:
                 methods = f"[{','.join(sorted(http.methods))}] " if http.methods else ""
                 return f"{methods}{http.url(self.origin, self.settings.route_prefix)}"
-        return str(function.trigger["type"])
+        return "disabled" if function in self.disabled else str(function.trigger["type"])
 
     async def _run(self, app: web.Application) -> web.AppRunner:
         runner = web.AppRunner(app, access_log=None, shutdown_timeout=_GRACE_SECONDS, handle_signals=False)
@@ -290,9 +298,10 @@ class Host:
                 "name": f.name,
                 "language": "python",
                 "invoke_url_template": urls.get(f.name),
+                "isDisabled": f in self.disabled,
                 "config": {"bindings": f.bindings},
             }
-            for f in self.functions.all
+            for f in (*self.functions.all, *self.disabled)
         ]
         return web.json_response(body)
 

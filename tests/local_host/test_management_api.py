@@ -275,6 +275,20 @@ def test_suspend_and_resume(host: RunningHost, waiting: str) -> None:
     assert host.finish(waiting)["output"] == "kept"
 
 
+def test_suspend_and_resume_in_the_wrong_state(host: RunningHost, waiting: str) -> None:
+    """A suspended instance cannot be suspended, nor a running one resumed: 500 with the platform's words."""
+    until(lambda: host.status(waiting)["runtimeStatus"] == "Running")
+    resumed = host.manage("POST", f"instances/{waiting}/resume")
+    host.manage("POST", f"instances/{waiting}/suspend")
+    until(lambda: host.status(waiting)["runtimeStatus"] == "Suspended")
+    suspended = host.manage("POST", f"instances/{waiting}/suspend")
+    assert [500, 500] == [resumed.status, suspended.status]
+    begin = f"orchestration instance {waiting} because instance is in the"
+    assert f"Cannot resume the {begin} Running state." == resumed.json()["ExceptionMessage"]
+    assert f"Cannot suspend the {begin} Suspended state." == suspended.json()["ExceptionMessage"]
+    assert "System.InvalidOperationException" == suspended.json()["ExceptionType"]
+
+
 def test_suspend_keeps_the_order_of_events(host: RunningHost) -> None:
     """Events are taken in the order they came, before and while suspended."""
     instance_id = host.begin("counts")
