@@ -27,6 +27,7 @@ from local_host.entities import EntityEngine
 from local_host.errors import AppLoadError, PortInUseError, SettingsError, TaskHubLostError
 from local_host.function_table import FunctionTable
 from local_host.http_calls import HttpCalls
+from local_host.http_forwarding import leave_type_out
 from local_host.http_triggers import HttpFunction, HttpTriggers, http_functions
 from local_host.keys import HostKeys, load_keys
 from local_host.reload import Snapshot, changed, snapshot
@@ -185,6 +186,7 @@ class Host:
         self._triggers = HttpTriggers(self.http, self._pool, self.settings, self.keys, auth=self.options.auth)
         self._timers = TimerTriggers(timers, self._pool, self.hub, self.settings)
         public = web.Application(client_max_size=self.settings.max_request_bytes)
+        public.on_response_prepare.append(leave_type_out)
         public.router.add_route("*", WEBHOOK_PATH + "/" + _ANY_PATH, self._handle_management)
         public.router.add_get("/admin/host/status", self._handle_status)
         public.router.add_get("/admin/functions", self._handle_functions)

@@ -31,8 +31,15 @@ _HOP_HEADERS = frozenset(
 )
 """What is said between two neighbours only (RFC 9110, 7.6.1)."""
 
+_UNTYPED = "untyped"
 _SILENT_SECONDS = 240.0
 """After so long without a byte of an answer a request fails, as on the platform (``ActivityTimeout``)."""
+
+
+async def leave_type_out(_: web.Request, response: web.StreamResponse) -> None:
+    """Take back the content type that aiohttp adds to a response without one (a handler of ``on_response_prepare``)."""
+    if response.get(_UNTYPED, False):
+        response.headers.pop("Content-Type", None)
 
 
 class RequestTooLongError(Exception):
@@ -65,6 +72,7 @@ class HttpForwarder:
             ) as answer:
                 response.set_status(answer.status, answer.reason)
                 response.headers.extend(_end_to_end(answer.headers))
+                response[_UNTYPED] = "Content-Type" not in answer.headers
                 await response.prepare(request)
                 async for data in answer.content.iter_any():
                     await response.write(data)

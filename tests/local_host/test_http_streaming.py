@@ -83,6 +83,10 @@ def blocking(req: Request) -> dict:
     time.sleep(0.1)
     return {{"done": True}}
 
+@app.route(route="untyped")
+def untyped(req: Request) -> Response:
+    return Response("text")
+
 @app.route(route="nothing")
 async def nothing(req: Request):
     return None
@@ -241,8 +245,11 @@ def test_function_sees_the_request_as_it_was_sent(host: RunningHost) -> None:
 
 
 def test_what_functions_may_return(host: RunningHost) -> None:
-    """Plain values become JSON, as the extension makes them; without a response there is status 500."""
+    """Plain values become JSON, as the extension makes them; no header is added; without a response there is status
+    500."""
     assert {"done": True} == host.get("/api/blocking").json()
+    answer = host.get("/api/untyped")
+    assert (b"text", None) == (answer.body, answer.headers.get("content-type"))
     assert 500 == host.get("/api/nothing").status
 
 
