@@ -162,20 +162,18 @@ class Worker:
             else:
                 kwargs = bindings.arguments(function, header, body, self._client, self._app_dir)
                 fields, result = bindings.result(function, kwargs, function.call(**kwargs))
+            self._channel.send({"t": "done", "id": header["id"], "ok": True, **fields}, result)
         except (Exception, SystemExit, KeyboardInterrupt) as error:  # noqa: BLE001 - the app's failure is an answer
             self._fail(header, error)
-        else:
-            self._channel.send({"t": "done", "id": header["id"], "ok": True, **fields}, result)
 
     async def _run_async(self, function: LoadedFunction, header: Header, body: bytes) -> None:
         _invocation.set((header["id"], function.metadata.name))
         try:
             kwargs = bindings.arguments(function, header, body, self._client, self._app_dir)
             fields, result = bindings.result(function, kwargs, await function.call(**kwargs))
+            self._channel.send({"t": "done", "id": header["id"], "ok": True, **fields}, result)
         except (Exception, SystemExit, KeyboardInterrupt, asyncio.CancelledError) as error:  # noqa: BLE001 - as above
             self._fail(header, error)
-        else:
-            self._channel.send({"t": "done", "id": header["id"], "ok": True, **fields}, result)
 
     async def _run_streaming(self, http: HttpServer, function: LoadedFunction, header: Header) -> None:
         mark = partial(_invocation.set, (header["id"], function.metadata.name))
@@ -204,7 +202,7 @@ class Worker:
                 "ok": False,
                 "error": {
                     "type": type(error).__name__,
-                    "message": _shorten(str(error), episode.MESSAGE_LIMIT),
+                    "message": _shorten(_words(error), episode.MESSAGE_LIMIT),
                     "stack": _shorten(stack, _STACK_LIMIT),
                 },
             }
@@ -253,6 +251,13 @@ def _die_with_host(lifeline_fd: int) -> None:
     if sys.platform == "linux":
         ctypes.CDLL(None, use_errno=True).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
     threading.Thread(target=watch, name="lifeline", daemon=True).start()
+
+
+def _words(error: BaseException) -> str:
+    try:
+        return str(error)
+    except Exception:  # noqa: BLE001 - an exception may fail to say what it is; these are the platform's words then
+        return "Unhandled exception in function. Could not serialize original exception message."
 
 
 def _shorten(text: str, limit: int) -> str:

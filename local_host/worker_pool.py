@@ -25,6 +25,9 @@ from local_host.wire import Header
 MAX_DELIVERIES = 5
 """How many workers may die while they run an activity, an episode or a batch before it fails."""
 
+ISOLATED_FROM = 2
+"""After how many such deaths an activity runs alone, so that it does not fail for what its neighbours do."""
+
 _ASYNC_PLACES = 100
 _EPISODE_PLACES = 2
 _BOOTSTRAP = (
@@ -65,6 +68,7 @@ class WorkerProcess:
     ) -> None:
         self.pid = 0
         self.draining = False
+        self.alone = False
         self.functions: list[FunctionMetadata] = []
         self.http_port: int | None = None
         self.busy = {"episode": 0, "activity": 0, "async activity": 0, "trigger": 0}
@@ -112,6 +116,11 @@ class WorkerProcess:
         transport.write(wire.encode(start))
         self.functions = await self._ready
 
+    @property
+    def activities(self) -> int:
+        """How many activities it has."""
+        return self.busy["activity"] + self.busy["async activity"]
+
     def take(self, lane: str) -> Place:
         """Take a place."""
         self.busy[lane] += 1
@@ -120,6 +129,7 @@ class WorkerProcess:
     def give_back(self, lane: str) -> None:
         """Free a place."""
         self.busy[lane] -= 1
+        self.alone = self.alone and self.activities > 0
         self._on_place()
 
     async def call(
@@ -264,6 +274,7 @@ class WorkerPool:
         self._workers: list[WorkerProcess] = []
         self._keepers: set[asyncio.Task[None]] = set()
         self._stopping = False
+        self._reserved: WorkerProcess | None = None
         self.serves_http = False
 
     async def start(self) -> list[FunctionMetadata]:
@@ -300,15 +311,31 @@ class WorkerPool:
                 raise WorkerDiedError("the host is stopping")
             await asyncio.sleep(0.05)
 
-    def place(self, kind: str, *, is_async: bool = False) -> Place | None:
-        """Take a place for an episode or an activity in the least busy worker; None when all are taken."""
+    def place(self, kind: str, *, is_async: bool = False, alone: bool = False) -> Place | None:
+        """Take a place for an episode or an activity in the least busy worker; None when all are taken.
+
+        An activity that is to be ``alone`` gets a worker without other activities. When there is none, one takes no
+        new activities until it has ended those it has.
+        """
         if kind in (ORCHESTRATION, ENTITY):
             lane, places = "episode", _EPISODE_PLACES
         elif kind == ACTIVITY and is_async:
             lane, places = "async activity", _ASYNC_PLACES
         else:
             lane, places = "activity", self._options.threads
-        worker = self._least_busy(lane, places)
+        if kind != ACTIVITY:
+            worker = self._least_busy(lane, places)
+        elif alone:
+            worker = self._least_busy(lane, places, lambda w: w.activities == 0)
+            self._reserved = None
+            if worker is None:
+                self._reserved = min(
+                    (w for w in self._workers if not w.alone), key=lambda w: w.activities, default=None
+                )
+            else:
+                worker.alone = True
+        else:
+            worker = self._least_busy(lane, places, lambda w: not w.alone and w is not self._reserved)
         return None if worker is None else worker.take(lane)
 
     async def stop(self) -> None:
@@ -329,10 +356,12 @@ class WorkerPool:
         if not self._stopping:
             self._keep(None)
 
-    def _least_busy(self, lane: str, places: int) -> WorkerProcess | None:
+    def _least_busy(
+        self, lane: str, places: int, suits: Callable[[WorkerProcess], bool] = lambda _: True
+    ) -> WorkerProcess | None:
         best: WorkerProcess | None = None
         for worker in self._workers:
-            if worker.ended.is_set() or worker.busy[lane] >= places:
+            if worker.ended.is_set() or worker.busy[lane] >= places or not suits(worker):
                 continue
             if best is None or _load(worker, lane) < _load(best, lane):
                 best = worker
