@@ -175,7 +175,7 @@ class Engine:
         """
         instance = self._live(instance_id)
         if instance.status == "Suspended":
-            raise InstanceStateError("suspend", instance_id, instance.status)
+            raise InstanceStateError(_wrong_state("suspend", instance))
         self._send(instance_id, EventType.EXECUTION_SUSPENDED, Reason=reason)
 
     def resume(self, instance_id: str, reason: str) -> None:
@@ -185,7 +185,7 @@ class Engine:
         """
         instance = self._live(instance_id)
         if instance.status != "Suspended":
-            raise InstanceStateError("resume", instance_id, instance.status)
+            raise InstanceStateError(_wrong_state("resume", instance))
         self._send(instance_id, EventType.EXECUTION_RESUMED, Reason=reason)
 
     def restart(self, instance_id: str, *, new_id: bool) -> str:
@@ -202,11 +202,14 @@ class Engine:
         """Let a failed instance do again what failed.
 
         Failed activities are scheduled anew under their old ids; failed sub-orchestrations are rewound in turn. Raises
-        InstanceNotFoundError, and InstanceGoneError when the instance has not failed.
+        InstanceNotFoundError, InstanceGoneError when the instance has finished otherwise, InstanceStateError when it is
+        live.
         """
         instance = self._hub.get_instance(instance_id)
         if instance is None:
             raise InstanceNotFoundError(instance_id)
+        if instance.status not in FINISHED:
+            raise InstanceStateError("The rewind operation is only supported on failed orchestration instances.")
         if instance.status != "Failed":
             raise InstanceGoneError(instance_id, instance.status)
         events = [json.loads(text) for text in self._hub.history(instance_id)]
@@ -637,6 +640,13 @@ class Engine:
         self._hub.send([Message(instance_id, None, event)])
         self._release(instance_id)
         self.notify(instance_id)
+
+
+def _wrong_state(operation: str, instance: Instance) -> str:
+    return (
+        f"Cannot {operation} the orchestration instance {instance.instance_id} because instance is in the "
+        f"{instance.status} state."
+    )
 
 
 class _Batch:

@@ -118,12 +118,7 @@ class InstanceGoneError(InstanceError):
 
 
 class InstanceStateError(InstanceError):
-    """The instance runs and cannot be resumed, or is suspended and cannot be suspended."""
-
-    def __init__(self, operation: str, instance_id: str, status: str) -> None:
-        super().__init__(
-            f"Cannot {operation} the orchestration instance {instance_id} because instance is in the {status} state."
-        )
+    """The instance is live, but in a state in which the operation cannot be done."""
 
 
 class InvalidRequestError(InstanceError):

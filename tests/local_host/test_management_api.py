@@ -276,13 +276,18 @@ def test_suspend_and_resume(host: RunningHost, waiting: str) -> None:
 
 
 def test_suspend_and_resume_in_the_wrong_state(host: RunningHost, waiting: str) -> None:
-    """A suspended instance cannot be suspended, nor a running one resumed: 500 with the platform's words."""
+    """A suspended instance cannot be suspended, nor a running one resumed or rewound: 500 with the platform's words."""
     until(lambda: host.status(waiting)["runtimeStatus"] == "Running")
+    rewound = host.manage("POST", f"instances/{waiting}/rewind")
     resumed = host.manage("POST", f"instances/{waiting}/resume")
     host.manage("POST", f"instances/{waiting}/suspend")
     until(lambda: host.status(waiting)["runtimeStatus"] == "Suspended")
     suspended = host.manage("POST", f"instances/{waiting}/suspend")
-    assert [500, 500] == [resumed.status, suspended.status]
+    assert [500, 500, 500] == [rewound.status, resumed.status, suspended.status]
+    assert (
+        "The rewind operation is only supported on failed orchestration instances."
+        == rewound.json()["ExceptionMessage"]
+    )
     begin = f"orchestration instance {waiting} because instance is in the"
     assert f"Cannot resume the {begin} Running state." == resumed.json()["ExceptionMessage"]
     assert f"Cannot suspend the {begin} Suspended state." == suspended.json()["ExceptionMessage"]
