@@ -29,6 +29,7 @@ from local_host.task_hub import LIVE, Instance, InstanceQuery, TaskHub
 STATUSES = ("Running", "Completed", "ContinuedAsNew", "Failed", "Canceled", "Terminated", "Pending", "Suspended")
 
 _CONTINUATION = "x-ms-continuation-token"
+_PAGE_SIZE = 100
 _WENT_WRONG = "Something went wrong while processing your request"
 
 
@@ -252,7 +253,7 @@ class _Call:
             created_to=self.time("createdtimeto"),
             statuses=tuple(known[status] for status in given if status in known),
             prefix=self.query.get("instanceidprefix"),
-            top=int(top) if top is not None and top >= 1 else None,
+            top=int(top) if top is not None and top >= 1 else _PAGE_SIZE,
             continuation=continuation or None,
         )
 

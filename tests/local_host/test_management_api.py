@@ -377,6 +377,15 @@ def test_list_in_pages(host: RunningHost) -> None:
     assert seen == [f"page-{number}" for number in range(5)]
 
 
+def test_list_without_a_size(host: RunningHost) -> None:
+    """A page has a hundred instances unless ``top`` says otherwise."""
+    for number in range(101):
+        host.begin("quick", number, f"many-{number}")
+    page = host.manage("GET", "instances/", instanceIdPrefix="many-")
+    assert (100, True) == (len(page.json()), bool(page.headers["x-ms-continuation-token"]))
+    assert 101 == len(host.manage("GET", "instances/", instanceIdPrefix="many-", top="500").json())
+
+
 def test_broken_continuation_token(host: RunningHost) -> None:
     """A token we did not give out is 400."""
     url = f"{host.url}{WEBHOOK}instances/?code={host.system_key}&top=2"
