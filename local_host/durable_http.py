@@ -21,6 +21,7 @@ from local_host.errors import (
     InstanceGoneError,
     InstanceNotFoundError,
     InstanceStateError,
+    InvalidJsonError,
     InvalidRequestError,
 )
 from local_host.history import EVENT_NAMES, Event, EventType, format_time, parse_time
@@ -30,6 +31,7 @@ STATUSES = ("Running", "Completed", "ContinuedAsNew", "Failed", "Canceled", "Ter
 
 _CONTINUATION = "x-ms-continuation-token"
 _PAGE_SIZE = 100
+_INCORRECT = "One or more of the arguments submitted is incorrect"
 _WENT_WRONG = "Something went wrong while processing your request"
 
 
@@ -52,8 +54,10 @@ class DurableHttpApi:
         origin = f"{request.scheme}://{request.host}" if public else self._origin
         try:
             return await self._route(_Call(request, origin), parts)
+        except InvalidJsonError as error:
+            return _error(400, "Invalid JSON content", "Newtonsoft.Json.JsonReaderException", str(error))
         except InvalidRequestError as error:
-            return _error(400, str(error), "System.ArgumentException")
+            return _error(400, _INCORRECT, "System.ArgumentException", str(error))
         except InstanceExistsError as error:
             return _error(500, _WENT_WRONG, "", str(error))
         except InstanceStateError as error:
@@ -265,7 +269,7 @@ class _Call:
                 return None
             json.loads(text)
         except ValueError as error:
-            raise InvalidRequestError(f"Invalid JSON content: {error}") from error
+            raise InvalidJsonError(f"Invalid JSON content: {error}") from error
         return text
 
 

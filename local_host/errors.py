@@ -17,6 +17,7 @@
         ├── InstanceGoneError
         ├── InstanceStateError
         └── InvalidRequestError
+            └── InvalidJsonError
 """
 
 from __future__ import annotations
@@ -123,3 +124,7 @@ class InstanceStateError(InstanceError):
 
 class InvalidRequestError(InstanceError):
     """An argument of a management operation is wrong: an unknown function, a bad instance id, bad JSON."""
+
+
+class InvalidJsonError(InvalidRequestError):
+    """The body of a management operation is no JSON."""
