@@ -189,6 +189,8 @@ class Host:
         public.on_response_prepare.append(leave_type_out)
         public.router.add_route("*", WEBHOOK_PATH + "/" + _ANY_PATH, self._handle_management)
         public.router.add_get("/admin/host/status", self._handle_status)
+        public.router.add_get("/admin/host/ping", self._handle_ping)
+        public.router.add_post("/admin/host/ping", self._handle_ping)
         public.router.add_get("/admin/functions", self._handle_functions)
         public.router.add_post("/admin/functions/{name}", self._handle_call)
         public.router.add_get("/", self._handle_root)
@@ -290,6 +292,9 @@ class Host:
                 "instances": self.hub.counts(),
             }
         )
+
+    async def _handle_ping(self, _: web.Request) -> web.Response:
+        return web.Response()
 
     async def _handle_functions(self, request: web.Request) -> web.Response:
         if not self._is_admin(request):

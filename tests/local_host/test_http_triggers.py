@@ -161,6 +161,13 @@ def test_cookies(host: RunningHost) -> None:
     assert host.get("/api/bad_cookie").status == 500
 
 
+def test_ping(host: RunningHost) -> None:
+    """The platform's address that says that the host answers, with GET and POST."""
+    assert [(200, b""), (200, b"")] == [
+        (answer.status, answer.body) for answer in (host.get("/admin/host/ping"), host.post("/admin/host/ping"))
+    ]
+
+
 def test_trace_context(host: RunningHost) -> None:
     """The host does not trace; the context has all names it has on the platform, old ones too."""
     assert ["", "", {}, ""] == host.get("/api/trace").json()
