@@ -24,7 +24,7 @@ from local_host.function_table import FunctionTable, unknown_function
 from local_host.history import EventType, event_text, format_time, utc_now
 from local_host.settings import HostSettings
 from local_host.task_hub import STORAGE_PAUSE, Activity, TaskHub
-from local_host.worker_pool import MAX_DELIVERIES, Place, WorkerPool
+from local_host.worker_pool import ISOLATED_FROM, MAX_DELIVERIES, Place, WorkerPool
 
 HttpCall = Callable[[dict[str, Any]], Awaitable[dict[str, Any]]]
 
@@ -52,6 +52,7 @@ class Activities:
         self._loop = asyncio.get_running_loop()
         self._tasks = BackgroundTasks()
         self._queues: dict[bool, deque[Activity]] = {False: deque(), True: deque()}
+        self._isolated: deque[Activity] = deque()
         self._running = 0
         self._outstanding: Counter[str] = Counter()
         self._deaths: Counter[int] = Counter()
@@ -69,6 +70,12 @@ class Activities:
 
     def hand_out(self, pool: WorkerPool) -> None:
         """Begin as many activities as there are places."""
+        while self._isolated and self._running < self._limit:
+            function = self._functions.activity(self._isolated[0].name)
+            place = pool.place(ACTIVITY, is_async=function is not None and function.is_async, alone=True)
+            if place is None:
+                break
+            self._begin(self._isolated.popleft(), place)
         for is_async, queue in self._queues.items():
             while queue and self._running < self._limit:
                 place = pool.place(ACTIVITY, is_async=is_async)
@@ -188,7 +195,10 @@ class Activities:
             self._fail(activity, _reason(activity, f"{deaths} worker processes ended while they ran it"))
             return
         self._running -= 1
-        self._enqueue(activity)
+        if deaths >= ISOLATED_FROM:
+            self._isolated.append(activity)
+        else:
+            self._enqueue(activity)
         self._pump()
 
 

@@ -20,7 +20,10 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
+from local_host import http_server
 from local_host.errors import AppLoadError
+
+_TypeCheck = Callable[[Any], bool]
 
 HTTP, TIMER, ORCHESTRATION, ACTIVITY, ENTITY = "http", "timer", "orchestration", "activity", "entity"
 
@@ -213,10 +216,9 @@ def _check_annotation(name: str, param: str, binding: dict[str, Any], is_out: bo
             f'binding {param} is declared to have the "in" direction in the function definition, but its annotation '
             "is azure.functions.Out in Python",
         )
-    converter = converter_of(binding["type"])
-    if value_type in (str, bytes) and not converter.has_implicit_output():
+    if value_type in (str, bytes) and not converter_of(binding["type"]).has_implicit_output():
         return
-    check = converter.check_output_type_annotation if is_out else converter.check_input_type_annotation
+    check = _output_check(binding["type"]) if is_out else _input_check(binding["type"])
     if not check(value_type):
         raise _refusal(
             name,
@@ -238,7 +240,7 @@ def _return_type(metadata: FunctionMetadata, trigger: dict[str, Any], annotation
         raise _refusal(name, "return annotation should not be azure.functions.Out")
     if not isinstance(annotation, type):
         raise _refusal(name, f"has invalid non-type return annotation {annotation!r}")
-    if not converter_of(return_type).check_output_type_annotation(annotation):
+    if not _output_check(return_type)(annotation):
         raise _refusal(
             name, f'Python return annotation "{annotation.__name__}" does not match binding type "{return_type}"'
         )
@@ -251,6 +253,22 @@ def converter_of(binding_type: str) -> Any:
 
     registry: Any = get_binding_registry()  # type: ignore[no-untyped-call]
     return registry.get(binding_type)
+
+
+def _input_check(binding_type: str) -> _TypeCheck:
+    """Return what tells whether a parameter may have a type. In an app that streams every HTTP function takes the
+    extension's request."""
+    base = http_server.extensions()
+    if base is not None and binding_type == "httpTrigger":
+        return base.RequestTrackerMeta.check_type  # type: ignore[no-any-return]
+    return converter_of(binding_type).check_input_type_annotation  # type: ignore[no-any-return]
+
+
+def _output_check(binding_type: str) -> _TypeCheck:
+    base = http_server.extensions()
+    if base is not None and binding_type == "http":
+        return base.ResponseTrackerMeta.check_type  # type: ignore[no-any-return]
+    return converter_of(binding_type).check_output_type_annotation  # type: ignore[no-any-return]
 
 
 def _is_generic(annotation: Any) -> bool:

@@ -13,13 +13,15 @@ from azure.functions import Context, Out
 from azure.functions.meta import Datum
 
 from local_host.app_index import LoadedFunction, converter_of
+from local_host.cookies import set_cookie
 from local_host.wire import Header
 
 
 class _TraceContext:
-    trace_parent = ""
-    trace_state = ""
+    trace_parent = Traceparent = ""
+    trace_state = Tracestate = ""
     attributes: dict[str, str] = {}  # noqa: RUF012 - the SDK's interface is a plain attribute
+    Attributes = attributes
 
 
 class _RetryContext:
@@ -151,7 +153,7 @@ def _http_result(function: LoadedFunction, kwargs: dict[str, Any], value: Any) -
     parts = datum.value
     headers = [[name, item.value] for name, item in parts["headers"].items()]
     for cookie in parts.get("cookies") or []:
-        headers += [["set-cookie", morsel.OutputString()] for morsel in cookie.values()]
+        headers += [["set-cookie", set_cookie(morsel)] for morsel in cookie.values()]
     body = parts["body"].value
     return {"status": int(parts["status_code"].value), "headers": headers}, (
         body.encode() if isinstance(body, str) else bytes(body)

@@ -16,13 +16,23 @@ from aiohttp import web
 from local_host.durable_client import management_urls
 from local_host.engine import Engine
 from local_host.entities import EntityEngine
-from local_host.errors import InstanceExistsError, InstanceGoneError, InstanceNotFoundError, InvalidRequestError
+from local_host.errors import (
+    InstanceExistsError,
+    InstanceGoneError,
+    InstanceNotFoundError,
+    InstanceStateError,
+    InvalidJsonError,
+    InvalidRequestError,
+)
 from local_host.history import EVENT_NAMES, Event, EventType, format_time, parse_time
 from local_host.task_hub import LIVE, Instance, InstanceQuery, TaskHub
 
 STATUSES = ("Running", "Completed", "ContinuedAsNew", "Failed", "Canceled", "Terminated", "Pending", "Suspended")
 
 _CONTINUATION = "x-ms-continuation-token"
+_PAGE_SIZE = 100
+_INCORRECT = "One or more of the arguments submitted is incorrect"
+_WENT_WRONG = "Something went wrong while processing your request"
 
 
 class DurableHttpApi:
@@ -44,10 +54,14 @@ class DurableHttpApi:
         origin = f"{request.scheme}://{request.host}" if public else self._origin
         try:
             return await self._route(_Call(request, origin), parts)
+        except InvalidJsonError as error:
+            return _error(400, "Invalid JSON content", "Newtonsoft.Json.JsonReaderException", str(error))
         except InvalidRequestError as error:
-            return _error(400, str(error), "System.ArgumentException")
+            return _error(400, _INCORRECT, "System.ArgumentException", str(error))
         except InstanceExistsError as error:
-            return _error(500, "Something went wrong while processing your request", "", str(error))
+            return _error(500, _WENT_WRONG, "", str(error))
+        except InstanceStateError as error:
+            return _error(500, _WENT_WRONG, "System.InvalidOperationException", str(error))
         except InstanceNotFoundError:
             return web.Response(status=404)
         except InstanceGoneError:
@@ -243,7 +257,7 @@ class _Call:
             created_to=self.time("createdtimeto"),
             statuses=tuple(known[status] for status in given if status in known),
             prefix=self.query.get("instanceidprefix"),
-            top=int(top) if top is not None and top >= 1 else None,
+            top=int(top) if top is not None and top >= 1 else _PAGE_SIZE,
             continuation=continuation or None,
         )
 
@@ -255,7 +269,7 @@ class _Call:
                 return None
             json.loads(text)
         except ValueError as error:
-            raise InvalidRequestError(f"Invalid JSON content: {error}") from error
+            raise InvalidJsonError(f"Invalid JSON content: {error}") from error
         return text
 
 

@@ -32,6 +32,7 @@ from local_host.errors import (
     FunctionTimeoutError,
     InstanceGoneError,
     InstanceNotFoundError,
+    InstanceStateError,
     InvalidRequestError,
     WorkerDiedError,
 )
@@ -168,13 +169,23 @@ class Engine:
         self._send(instance_id, EventType.EXECUTION_TERMINATED, Input=reason)
 
     def suspend(self, instance_id: str, reason: str) -> None:
-        """Hold an instance until it is resumed. Raises InstanceNotFoundError, InstanceGoneError."""
-        self._live(instance_id)
+        """Hold an instance until it is resumed.
+
+        Raises InstanceNotFoundError, InstanceGoneError, and InstanceStateError when it is suspended.
+        """
+        instance = self._live(instance_id)
+        if instance.status == "Suspended":
+            raise InstanceStateError(_wrong_state("suspend", instance))
         self._send(instance_id, EventType.EXECUTION_SUSPENDED, Reason=reason)
 
     def resume(self, instance_id: str, reason: str) -> None:
-        """Let a suspended instance go on. Raises InstanceNotFoundError, InstanceGoneError."""
-        self._live(instance_id)
+        """Let a suspended instance go on.
+
+        Raises InstanceNotFoundError, InstanceGoneError, and InstanceStateError when it is not suspended.
+        """
+        instance = self._live(instance_id)
+        if instance.status != "Suspended":
+            raise InstanceStateError(_wrong_state("resume", instance))
         self._send(instance_id, EventType.EXECUTION_RESUMED, Reason=reason)
 
     def restart(self, instance_id: str, *, new_id: bool) -> str:
@@ -191,11 +202,14 @@ class Engine:
         """Let a failed instance do again what failed.
 
         Failed activities are scheduled anew under their old ids; failed sub-orchestrations are rewound in turn. Raises
-        InstanceNotFoundError, and InstanceGoneError when the instance has not failed.
+        InstanceNotFoundError, InstanceGoneError when the instance has finished otherwise, InstanceStateError when it is
+        live.
         """
         instance = self._hub.get_instance(instance_id)
         if instance is None:
             raise InstanceNotFoundError(instance_id)
+        if instance.status not in FINISHED:
+            raise InstanceStateError("The rewind operation is only supported on failed orchestration instances.")
         if instance.status != "Failed":
             raise InstanceGoneError(instance_id, instance.status)
         events = [json.loads(text) for text in self._hub.history(instance_id)]
@@ -626,6 +640,13 @@ class Engine:
         self._hub.send([Message(instance_id, None, event)])
         self._release(instance_id)
         self.notify(instance_id)
+
+
+def _wrong_state(operation: str, instance: Instance) -> str:
+    return (
+        f"Cannot {operation} the orchestration instance {instance.instance_id} because instance is in the "
+        f"{instance.status} state."
+    )
 
 
 class _Batch:

@@ -15,7 +15,9 @@
         ├── InstanceExistsError
         ├── InstanceNotFoundError
         ├── InstanceGoneError
+        ├── InstanceStateError
         └── InvalidRequestError
+            └── InvalidJsonError
 """
 
 from __future__ import annotations
@@ -116,5 +118,13 @@ class InstanceGoneError(InstanceError):
         super().__init__(f"The instance with ID '{instance_id}' has the status {status}.")
 
 
+class InstanceStateError(InstanceError):
+    """The instance is live, but in a state in which the operation cannot be done."""
+
+
 class InvalidRequestError(InstanceError):
     """An argument of a management operation is wrong: an unknown function, a bad instance id, bad JSON."""
+
+
+class InvalidJsonError(InvalidRequestError):
+    """The body of a management operation is no JSON."""

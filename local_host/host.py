@@ -27,10 +27,17 @@ from local_host.entities import EntityEngine
 from local_host.errors import AppLoadError, PortInUseError, SettingsError, TaskHubLostError
 from local_host.function_table import FunctionTable
 from local_host.http_calls import HttpCalls
+from local_host.http_forwarding import leave_type_out
 from local_host.http_triggers import HttpFunction, HttpTriggers, http_functions
 from local_host.keys import HostKeys, load_keys
 from local_host.reload import Snapshot, changed, snapshot
-from local_host.settings import MAX_REQUEST_BYTES, HostSettings, load_host_settings, load_local_settings
+from local_host.settings import (
+    MAX_REQUEST_BYTES,
+    HostSettings,
+    is_disabled,
+    load_host_settings,
+    load_local_settings,
+)
 from local_host.task_hub import TaskHub
 from local_host.timer_triggers import TimerFunction, TimerTriggers
 from local_host.worker_pool import WorkerOptions, WorkerPool
@@ -113,6 +120,7 @@ class Host:
         self.origin = f"http://{_url_host(options.host)}:{sock.getsockname()[1]}"
         self.http: list[HttpFunction] = []
         self.functions = FunctionTable([])
+        self.disabled: list[FunctionMetadata] = []
         self._socket = sock
         self._runners: list[web.AppRunner] = []
         self._http_calls = HttpCalls()
@@ -166,7 +174,8 @@ class Host:
         )
         self._pool = WorkerPool(self.settings.worker_count, options, self._place_free)
         functions = await self._pool.start()
-        self.functions = FunctionTable(functions)
+        self.functions = FunctionTable([f for f in functions if not is_disabled(f.name, os.environ)])
+        self.disabled = [f for f in functions if is_disabled(f.name, os.environ)]
         self.http = http_functions(self.functions.http)
         timers = [TimerFunction(f, os.environ) for f in self.functions.timers]
         self._engine = Engine(self.hub, self.functions, self.settings, self._http_calls.send)
@@ -177,8 +186,11 @@ class Host:
         self._triggers = HttpTriggers(self.http, self._pool, self.settings, self.keys, auth=self.options.auth)
         self._timers = TimerTriggers(timers, self._pool, self.hub, self.settings)
         public = web.Application(client_max_size=self.settings.max_request_bytes)
+        public.on_response_prepare.append(leave_type_out)
         public.router.add_route("*", WEBHOOK_PATH + "/" + _ANY_PATH, self._handle_management)
         public.router.add_get("/admin/host/status", self._handle_status)
+        public.router.add_get("/admin/host/ping", self._handle_ping)
+        public.router.add_post("/admin/host/ping", self._handle_ping)
         public.router.add_get("/admin/functions", self._handle_functions)
         public.router.add_post("/admin/functions/{name}", self._handle_call)
         public.router.add_get("/", self._handle_root)
@@ -199,7 +211,7 @@ class Host:
         self.lease_held.cancel()
         for runner in self._runners[1:]:
             await runner.cleanup()
-        for part in ("_timers", "_entities", "_engine", "_pool"):
+        for part in ("_triggers", "_timers", "_entities", "_engine", "_pool"):
             if hasattr(self, part):
                 with contextlib.suppress(TaskHubLostError):
                     await getattr(self, part).stop()
@@ -222,7 +234,7 @@ class Host:
     def print_summary(self) -> None:
         """Print the functions with their addresses, then the line that says the host is ready."""
         print("\nFunctions:\n")  # noqa: T201 - the output of the command
-        for function in sorted(self.functions.all, key=lambda f: (f.kind != "http", f.name.lower())):
+        for function in sorted([*self.functions.all, *self.disabled], key=lambda f: (f.kind != "http", f.name.lower())):
             print(f"\t{function.name}: {self._describe(function)}\n")  # noqa: T201
         print(f"Host ready on {self.origin}", flush=True)  # noqa: T201
 
@@ -231,7 +243,7 @@ class Host:
             if http.metadata is function:
                 methods = f"[{','.join(sorted(http.methods))}] " if http.methods else ""
                 return f"{methods}{http.url(self.origin, self.settings.route_prefix)}"
-        return str(function.trigger["type"])
+        return "disabled" if function in self.disabled else str(function.trigger["type"])
 
     async def _run(self, app: web.Application) -> web.AppRunner:
         runner = web.AppRunner(app, access_log=None, shutdown_timeout=_GRACE_SECONDS, handle_signals=False)
@@ -258,10 +270,10 @@ class Host:
         except TaskHubLostError:
             return web.Response(status=503)
 
-    async def _handle_function(self, request: web.Request) -> web.Response:
+    async def _handle_function(self, request: web.Request) -> web.StreamResponse:
         return await self._triggers.handle(request)
 
-    async def _handle_root(self, request: web.Request) -> web.Response:
+    async def _handle_root(self, request: web.Request) -> web.StreamResponse:
         if self.settings.route_prefix:
             return web.Response(text="Your Functions host is up and running.")
         return await self._triggers.handle(request)
@@ -281,6 +293,9 @@ class Host:
             }
         )
 
+    async def _handle_ping(self, _: web.Request) -> web.Response:
+        return web.Response()
+
     async def _handle_functions(self, request: web.Request) -> web.Response:
         if not self._is_admin(request):
             return web.Response(status=401)
@@ -290,9 +305,10 @@ class Host:
                 "name": f.name,
                 "language": "python",
                 "invoke_url_template": urls.get(f.name),
+                "isDisabled": f in self.disabled,
                 "config": {"bindings": f.bindings},
             }
-            for f in self.functions.all
+            for f in (*self.functions.all, *self.disabled)
         ]
         return web.json_response(body)
 

@@ -22,14 +22,18 @@ from multidict import CIMultiDict
 
 from local_host import logs
 from local_host.app_index import HTTP, FunctionMetadata
+from local_host.background import BackgroundTasks
 from local_host.errors import AppLoadError, FunctionFailedError, FunctionTimeoutError, WorkerDiedError
+from local_host.http_forwarding import HttpForwarder, RequestTooLongError
 from local_host.keys import HostKeys
 from local_host.settings import HostSettings
-from local_host.worker_pool import WorkerPool
+from local_host.wire import Header
+from local_host.worker_pool import Place, WorkerPool
 
 _PARAMETER = re.compile(r"\{(\*{0,2})([A-Za-z_]\w*)((?::[^{}()=?]+(?:\((?:[^()]|\([^()]*\))*\))?)*)(=[^{}]*)?(\?)?\}")
 _CONSTRAINT = re.compile(r":([A-Za-z]+)(?:\(((?:[^()]|\([^()]*\))*)\))?")
-_HOP_HEADERS = {"content-length", "transfer-encoding", "connection"}
+_OWN_HEADERS = {"content-length", "transfer-encoding", "connection"}
+_LOOK_SECONDS = 1.0
 _NUMBER = r"-?\d+(?:\.\d+)?(?:[eE][+-]?\d+)?"
 
 _Check = Callable[[str], bool]
@@ -214,8 +218,15 @@ class HttpTriggers:
         self._max_bytes = settings.max_request_bytes
         self._keys = keys
         self._auth = auth
+        self._forwarder = HttpForwarder(settings.max_request_bytes)
+        self._calls = BackgroundTasks()
 
-    async def handle(self, request: web.Request) -> web.Response:
+    async def stop(self) -> None:
+        """End the calls that still stream."""
+        await self._calls.stop()
+        await self._forwarder.close()
+
+    async def handle(self, request: web.Request) -> web.StreamResponse:
         """Answer one request: 404 no route, 401 wrong key, 413 body too long, 500 the function failed."""
         found = self._find(request.method, request.raw_path.partition("?")[0])
         if found is None:
@@ -223,13 +234,14 @@ class HttpTriggers:
         function, params = found
         if self._auth and not self._keys.allows(function.auth_level, request):
             return web.Response(status=401)
+        call = _Call(function.metadata, request, params)
+        if self._pool.serves_http:
+            return await self._stream(call)
         try:
             body = await request.read()
         except web.HTTPRequestEntityTooLarge:
-            log: dict[str, Any] = {"function": function.metadata.name, "method": request.method, "path": request.path}
-            logs.event("http.too_large", level=logging.WARNING, **log, limit=self._max_bytes)
-            return web.Response(status=413)
-        return await self._invoke(function.metadata, request, params, body)
+            return self._too_large(call)
+        return await self._invoke(call, body)
 
     def _find(self, method: str, path: str) -> tuple[HttpFunction, dict[str, str]] | None:
         path = path.strip("/")
@@ -248,12 +260,80 @@ class HttpTriggers:
         size = len(self._prefix)
         return path[:size], "/", path[size:].strip("/")
 
-    async def _invoke(
-        self, function: FunctionMetadata, request: web.Request, params: dict[str, str], body: bytes
-    ) -> web.Response:
-        invocation_id = str(uuid.uuid4())
-        header = {
-            "id": invocation_id,
+    async def _invoke(self, call: _Call, body: bytes) -> web.Response:
+        try:
+            done, result = await self._pool.call("trigger", call.header, body, self._timeout)
+        except (FunctionFailedError, WorkerDiedError, FunctionTimeoutError) as failure:
+            call.failed(failure)
+            return web.Response(status=500)
+        headers: CIMultiDict[str] = CIMultiDict()
+        for name, value in done["headers"]:
+            if name.lower() not in _OWN_HEADERS:
+                headers.add(name, value)
+        call.served(done["status"])
+        return web.Response(status=done["status"], headers=headers, body=result)
+
+    async def _stream(self, call: _Call) -> web.StreamResponse:
+        """Let the function have the request, and the client the response, as they come."""
+        request, response = call.request, web.StreamResponse()
+        if (request.content_length or 0) > self._max_bytes:
+            return self._too_large(call)
+        place = await self._pool.take("trigger")
+        forwarding = asyncio.ensure_future(self._forwarder.forward(request, response, place.worker, call.header))
+        ended: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._calls.spawn(self._follow(call, place, response, forwarding, ended))
+        try:
+            while not (forwarding.done() or ended.done()) and _is_connected(request):
+                await asyncio.wait((forwarding, ended), timeout=_LOOK_SECONDS, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            forwarding.cancel()
+        await asyncio.wait((forwarding,))
+        error = asyncio.CancelledError() if forwarding.cancelled() else forwarding.exception()
+        if error is not None and response.prepared:
+            # Only a connection that breaks tells the client that this is not the whole response.
+            if request.transport is not None:
+                request.transport.abort()
+        elif isinstance(error, RequestTooLongError):
+            return self._too_large(call)
+        elif error is not None:
+            return web.Response(status=504 if isinstance(error, TimeoutError) else 500)
+        return response
+
+    async def _follow(
+        self,
+        call: _Call,
+        place: Place,
+        response: web.StreamResponse,
+        forwarding: asyncio.Task[None],
+        ended: asyncio.Future[None],
+    ) -> None:
+        """Make a call that streams and log its end, also when its client has gone. ``ended`` is done then."""
+        try:
+            await place.call(call.header, b"", self._timeout, forwarding)
+        except (FunctionFailedError, WorkerDiedError, FunctionTimeoutError) as failure:
+            call.failed(failure)
+        else:
+            error = None if forwarding.cancelled() else forwarding.exception()
+            if forwarding.cancelled() or error is not None:
+                call.failed(ConnectionError(f"the client has not got the whole response: {error or 'it has gone'}"))
+            else:
+                call.served(response.status)
+        finally:
+            if not ended.done():
+                ended.set_result(None)
+
+    def _too_large(self, call: _Call) -> web.Response:
+        logs.event("http.too_large", level=logging.WARNING, **call.log, path=call.request.path, limit=self._max_bytes)
+        return web.Response(status=413)
+
+
+class _Call:
+    """One call of an HTTP function: what its worker is told, and what is logged of it."""
+
+    def __init__(self, function: FunctionMetadata, request: web.Request, params: dict[str, str]) -> None:
+        self.request = request
+        self.header: Header = {
+            "id": str(uuid.uuid4()),
             "kind": HTTP,
             "function": function.name,
             "request": {
@@ -264,24 +344,29 @@ class HttpTriggers:
                 "query": {name: ",".join(request.query.getall(name)) for name in request.query},
             },
         }
-        loop = asyncio.get_running_loop()
-        began = loop.time()
-        log: dict[str, Any] = {"function": function.name, "invocation": invocation_id, "method": request.method}
-        try:
-            done, result = await self._pool.call("trigger", header, body, self._timeout)
-        except FunctionFailedError as failure:
-            error = f"{failure.kind}: {failure.message}"
-            logs.event("http.failed", level=logging.ERROR, **log, path=request.path, error=error, stack=failure.stack)
-            return web.Response(status=500)
-        except (WorkerDiedError, FunctionTimeoutError) as failure:
-            logs.event("http.failed", level=logging.ERROR, **log, path=request.path, error=str(failure))
-            return web.Response(status=500)
-        headers: CIMultiDict[str] = CIMultiDict()
-        for name, value in done["headers"]:
-            if name.lower() not in _HOP_HEADERS:
-                headers.add(name, value)
-        logs.event("http.served", **log, path=request.path, status=done["status"], ms=1000 * (loop.time() - began))
-        return web.Response(status=done["status"], headers=headers, body=result)
+        self.log: dict[str, Any] = {
+            "function": function.name,
+            "invocation": self.header["id"],
+            "method": request.method,
+        }
+        self._clock = asyncio.get_running_loop().time
+        self._began = self._clock()
+
+    def served(self, status: int) -> None:
+        """Log that the call was answered."""
+        ms = 1000 * (self._clock() - self._began)
+        logs.event("http.served", **self.log, path=self.request.path, status=status, ms=ms)
+
+    def failed(self, failure: Exception) -> None:
+        """Log that it was not."""
+        error, stack = str(failure), None
+        if isinstance(failure, FunctionFailedError):
+            error, stack = f"{failure.kind}: {failure.message}", failure.stack
+        logs.event("http.failed", level=logging.ERROR, **self.log, path=self.request.path, error=error, stack=stack)
+
+
+def _is_connected(request: web.Request) -> bool:
+    return request.transport is not None and not request.transport.is_closing()
 
 
 def _headers(request: web.Request) -> dict[str, str]:

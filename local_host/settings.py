@@ -120,6 +120,12 @@ def resolve_setting(text: str, environment: Mapping[str, str]) -> str:
     return re.sub(r"%([^%]+)%", value, text)
 
 
+def is_disabled(function: str, environment: Mapping[str, str]) -> bool:
+    """Tell whether the setting ``AzureWebJobs.<function>.Disabled``, whose name has no case, is true."""
+    setting = f"azurewebjobs.{function}.disabled".lower()
+    return any(is_true(value) for name, value in environment.items() if name.lower() == setting)
+
+
 def is_true(text: str | None) -> bool:
     """Tell whether the text of a setting means yes."""
     return (text or "").strip().lower() in _TRUE

@@ -6,7 +6,9 @@ A frame is two unsigned 32-bit big-endian lengths, then a JSON header (UTF-8), t
 ===========  ==========  =======================================================================================
 from host    ``start``   ``app_dir``, ``threads``, ``log_levels``, ``durable_client`` (binding value, JSON text)
 from host    ``invoke``  ``id``, ``function``, ``kind`` and what that kind needs; the body is the trigger payload
-from worker  ``ready``   ``functions``: list of function metadata, see ``app_index.FunctionMetadata``
+from host    ``abandon`` ``id`` of a call whose request comes no more (apps that stream)
+from worker  ``ready``   ``functions``: list of function metadata, see ``app_index.FunctionMetadata``;
+                         ``http_port`` of the web server of an app that streams, or null
 from worker  ``failed``  ``error``, ``details``: the app cannot be loaded
 from worker  ``done``    ``id``, ``ok``; if not ok ``error`` = {type, message, stack}; the body is the result
 from worker  ``log``     ``level``, ``logger``, ``message``, ``id``, ``function``

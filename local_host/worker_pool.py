@@ -25,6 +25,9 @@ from local_host.wire import Header
 MAX_DELIVERIES = 5
 """How many workers may die while they run an activity, an episode or a batch before it fails."""
 
+ISOLATED_FROM = 2
+"""After how many such deaths an activity runs alone, so that it does not fail for what its neighbours do."""
+
 _ASYNC_PLACES = 100
 _EPISODE_PLACES = 2
 _BOOTSTRAP = (
@@ -65,7 +68,9 @@ class WorkerProcess:
     ) -> None:
         self.pid = 0
         self.draining = False
+        self.alone = False
         self.functions: list[FunctionMetadata] = []
+        self.http_port: int | None = None
         self.busy = {"episode": 0, "activity": 0, "async activity": 0, "trigger": 0}
         self.ended = asyncio.Event()
         self._options = options
@@ -111,6 +116,11 @@ class WorkerProcess:
         transport.write(wire.encode(start))
         self.functions = await self._ready
 
+    @property
+    def activities(self) -> int:
+        """How many activities it has."""
+        return self.busy["activity"] + self.busy["async activity"]
+
     def take(self, lane: str) -> Place:
         """Take a place."""
         self.busy[lane] += 1
@@ -119,11 +129,15 @@ class WorkerProcess:
     def give_back(self, lane: str) -> None:
         """Free a place."""
         self.busy[lane] -= 1
+        self.alone = self.alone and self.activities > 0
         self._on_place()
 
-    async def call(self, header: Header, body: bytes) -> tuple[Header, bytes]:
+    async def call(
+        self, header: Header, body: bytes, forwarding: asyncio.Task[None] | None = None
+    ) -> tuple[Header, bytes]:
         """Run one function and return the ``done`` frame.
 
+        A call whose request and answer go through the worker's web server lasts until ``forwarding`` has ended.
         Raises FunctionFailedError when the function raised, WorkerDiedError when the process ended first.
         """
         if self._transport is None or self.ended.is_set():
@@ -132,7 +146,11 @@ class WorkerProcess:
         self._calls[header["id"]] = future
         try:
             self._transport.write(wire.encode({"t": "invoke", **header}, body))
+            if forwarding is not None:
+                forwarding.add_done_callback(lambda _: self._forwarded(header["id"]))
             done, result = await future
+            if forwarding is not None:
+                await asyncio.wait([forwarding])
         finally:
             self._calls.pop(header["id"], None)
             if self.draining and not self._calls:
@@ -141,6 +159,12 @@ class WorkerProcess:
             error = done["error"]
             raise FunctionFailedError(error["type"], error["message"], error["stack"])
         return done, result
+
+    def _forwarded(self, invocation_id: str) -> None:
+        """Tell the worker that a request comes no more, if it has not come."""
+        future = self._calls.get(invocation_id)
+        if future is not None and not future.done() and self._transport is not None:
+            self._transport.write(wire.encode({"t": "abandon", "id": invocation_id}))
 
     def retire(self) -> None:
         """Take no more calls, and end as soon as there is none."""
@@ -168,6 +192,7 @@ class WorkerProcess:
                 )
                 logs.forward(header["level"], text)
             case "ready":
+                self.http_port = header["http_port"]
                 if not self._ready.done():
                     self._ready.set_result([FunctionMetadata(**f) for f in header["functions"]])
             case "failed":
@@ -215,7 +240,9 @@ class Place:
         self._lane = lane
         self._held = True
 
-    async def call(self, header: Header, body: bytes, seconds: float | None) -> tuple[Header, bytes]:
+    async def call(
+        self, header: Header, body: bytes, seconds: float | None, forwarding: asyncio.Task[None] | None = None
+    ) -> tuple[Header, bytes]:
         """Make the call and free the place. See WorkerProcess.call.
 
         Raises FunctionTimeoutError after that many seconds (None: no limit). Nothing can stop a function from outside,
@@ -223,7 +250,7 @@ class Place:
         """
         try:
             async with asyncio.timeout(seconds):
-                return await self.worker.call(header, body)
+                return await self.worker.call(header, body, forwarding)
         except TimeoutError:
             self.worker.retire()
             raise FunctionTimeoutError(header["function"], seconds or 0.0, header["id"]) from None
@@ -238,7 +265,7 @@ class Place:
 
 
 class WorkerPool:
-    """The workers of one host."""
+    """The workers of one host. ``serves_http`` tells whether they have web servers, because the app streams."""
 
     def __init__(self, count: int, options: WorkerOptions, on_place: Callable[[], None]) -> None:
         self._count = count
@@ -247,6 +274,8 @@ class WorkerPool:
         self._workers: list[WorkerProcess] = []
         self._keepers: set[asyncio.Task[None]] = set()
         self._stopping = False
+        self._reserved: WorkerProcess | None = None
+        self.serves_http = False
 
     async def start(self) -> list[FunctionMetadata]:
         """Start the workers and return the app's functions. Raises AppLoadError."""
@@ -257,6 +286,7 @@ class WorkerPool:
             first.kill()
             await first.wait()
             raise
+        self.serves_http = first.http_port is not None
         self._keep(first)
         for _ in range(1, self._count):
             self._keep(None)
@@ -269,23 +299,43 @@ class WorkerPool:
 
     async def call(self, lane: str, header: Header, body: bytes, seconds: float | None) -> tuple[Header, bytes]:
         """Run one function in the least busy worker, waiting for a worker when none is up. See Place.call."""
+        return await (await self.take(lane)).call(header, body, seconds)
+
+    async def take(self, lane: str) -> Place:
+        """Take a place in the least busy worker, however many calls it has, waiting for a worker when none is up."""
         while True:
             worker = self._least_busy(lane, sys.maxsize)
             if worker is not None:
-                return await worker.take(lane).call(header, body, seconds)
+                return worker.take(lane)
             if self._stopping:
                 raise WorkerDiedError("the host is stopping")
             await asyncio.sleep(0.05)
 
-    def place(self, kind: str, *, is_async: bool = False) -> Place | None:
-        """Take a place for an episode or an activity in the least busy worker; None when all are taken."""
+    def place(self, kind: str, *, is_async: bool = False, alone: bool = False) -> Place | None:
+        """Take a place for an episode or an activity in the least busy worker; None when all are taken.
+
+        An activity that is to be ``alone`` gets a worker without other activities. When there is none, one takes no
+        new activities until it has ended those it has.
+        """
         if kind in (ORCHESTRATION, ENTITY):
             lane, places = "episode", _EPISODE_PLACES
         elif kind == ACTIVITY and is_async:
             lane, places = "async activity", _ASYNC_PLACES
         else:
             lane, places = "activity", self._options.threads
-        worker = self._least_busy(lane, places)
+        if kind != ACTIVITY:
+            worker = self._least_busy(lane, places)
+        elif alone:
+            worker = self._least_busy(lane, places, lambda w: w.activities == 0)
+            self._reserved = None
+            if worker is None:
+                self._reserved = min(
+                    (w for w in self._workers if not w.alone), key=lambda w: w.activities, default=None
+                )
+            else:
+                worker.alone = True
+        else:
+            worker = self._least_busy(lane, places, lambda w: not w.alone and w is not self._reserved)
         return None if worker is None else worker.take(lane)
 
     async def stop(self) -> None:
@@ -306,10 +356,12 @@ class WorkerPool:
         if not self._stopping:
             self._keep(None)
 
-    def _least_busy(self, lane: str, places: int) -> WorkerProcess | None:
+    def _least_busy(
+        self, lane: str, places: int, suits: Callable[[WorkerProcess], bool] = lambda _: True
+    ) -> WorkerProcess | None:
         best: WorkerProcess | None = None
         for worker in self._workers:
-            if worker.ended.is_set() or worker.busy[lane] >= places:
+            if worker.ended.is_set() or worker.busy[lane] >= places or not suits(worker):
                 continue
             if best is None or _load(worker, lane) < _load(best, lane):
                 best = worker

@@ -75,6 +75,24 @@ def survivor(context):
 def doomed(context):
     return (yield context.call_activity("kills_every_worker", 1))
 
+@app.activity_trigger("value")
+def bystander(value):
+    time.sleep(0.5)
+    return value
+
+@app.activity_trigger("value")
+def kills_its_neighbour(value):
+    time.sleep(0.1)
+    os._exit(9)
+
+@app.orchestration_trigger("context")
+def neighbours(context):
+    tasks = [context.call_activity("bystander", "well"), context.call_activity("kills_its_neighbour", 1)]
+    try:
+        yield context.task_all(tasks)
+    except Exception as error:
+        return [(yield tasks[0]), str(error)]
+
 @app.route(route="dies")
 def dies(req: func.HttpRequest) -> func.HttpResponse:
     os._exit(3)
@@ -151,6 +169,14 @@ def test_activity_that_ends_every_worker(host: RunningHost) -> None:
     assert "5 worker processes ended while they ran it" in host.fail("doomed")
     assert host.marked("fatal") == 5
     assert host.run("leaf", [4]) == 8
+
+
+def test_activity_beside_one_that_ends_every_worker(new_host: HostFactory) -> None:
+    """What was twice in a worker that died runs alone, so that it does not fail for its neighbour."""
+    host = new_host(APP, env={"FUNCTIONS_WORKER_PROCESS_COUNT": "1"})
+    well, error = host.run("neighbours")
+    assert "well" == well
+    assert "5 worker processes ended while they ran it" in error
 
 
 def test_http_function_that_ends_its_worker(host: RunningHost) -> None:

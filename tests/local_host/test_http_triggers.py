@@ -35,7 +35,18 @@ def cookies(req: func.HttpRequest) -> func.HttpResponse:
     response = func.HttpResponse("ok")
     response.headers.add("Set-Cookie", "a=1; Path=/; HttpOnly")
     response.headers.add("Set-Cookie", "b=2")
+    response.headers.add("Set-Cookie", "c=\\"3 x\\"; Domain=example.com; Expires=Thu, 12-Jan-2017 13:55:08 GMT; "
+                         "Max-Age=10000000; Path=/p; Secure; SameSite=Strict; HttpOnly")
     return response
+
+@app.route(route="bad_cookie")
+def bad_cookie(req: func.HttpRequest) -> func.HttpResponse:
+    return func.HttpResponse("ok", headers={"Set-Cookie": "a=1; Expires=Dummy"})
+
+@app.route(route="trace")
+def trace(req: func.HttpRequest, context: func.Context) -> str:
+    trace = context.trace_context
+    return json.dumps([trace.Traceparent, trace.Tracestate, trace.Attributes, trace.trace_parent])
 
 @app.route(route="text")
 def text(req: func.HttpRequest) -> str:
@@ -136,11 +147,30 @@ def test_longest_body_by_default() -> None:
 
 
 def test_cookies(host: RunningHost) -> None:
-    """Every Set-Cookie of a response reaches the caller."""
+    """Every Set-Cookie of a response reaches the caller, as the platform writes it; one that cannot be read is 500."""
     import urllib.request
 
     with urllib.request.urlopen(f"{host.url}/api/cookies") as response:
-        assert response.headers.get_all("Set-Cookie") == ["a=1; HttpOnly; Path=/", "b=2"]
+        first, second, third = response.headers.get_all("Set-Cookie")
+    assert "a=1; domain=; path=/; httponly" == first
+    assert "b=2; domain=; path=" == second
+    assert (
+        "c=3%20x; expires=Thu, 12 Jan 2017 13:55:08 GMT; max-age=10000000; domain=example.com; path=/p; secure; "
+        "samesite=strict; httponly"
+    ) == third
+    assert host.get("/api/bad_cookie").status == 500
+
+
+def test_ping(host: RunningHost) -> None:
+    """The platform's address that says that the host answers, with GET and POST."""
+    assert [(200, b""), (200, b"")] == [
+        (answer.status, answer.body) for answer in (host.get("/admin/host/ping"), host.post("/admin/host/ping"))
+    ]
+
+
+def test_trace_context(host: RunningHost) -> None:
+    """The host does not trace; the context has all names it has on the platform, old ones too."""
+    assert ["", "", {}, ""] == host.get("/api/trace").json()
 
 
 def test_text_result(host: RunningHost) -> None:

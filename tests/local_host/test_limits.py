@@ -21,6 +21,14 @@ def blocks(seconds):
     mark("unblocked")
     return seconds
 
+class Unprintable(Exception):
+    def __str__(self):
+        raise ValueError("no words")
+
+@app.activity_trigger("value")
+def unprintable(value):
+    raise Unprintable
+
 @app.activity_trigger("seconds")
 async def awaits(seconds):
     await asyncio.sleep(seconds)
@@ -102,6 +110,12 @@ def test_activity_over_its_time(host: RunningHost, name: str) -> None:
     )
     until(lambda: len(host.workers()) == 2 and set(host.workers()) != before)
     assert host.run("runs", [name, 0]) == 0
+
+
+def test_exception_without_words(host: RunningHost) -> None:
+    """An exception whose text cannot be made fails its activity with the platform's words, at once."""
+    words = "Unhandled exception in function. Could not serialize original exception message."
+    assert f"Activity function 'unprintable' failed:  Unprintable: {words}" == host.run("runs", ["unprintable", 1])
 
 
 def test_time_out_spares_the_work_of_others(host: RunningHost) -> None:

@@ -157,6 +157,8 @@ def test_start_that_is_refused(host: RunningHost, path: str, body: bytes, messag
     answer = send(f"{host.url}{WEBHOOK}{path}?code={host.system_key}", "POST", body)
     assert answer.status == 400
     assert answer.json()["ExceptionMessage"].startswith(message)
+    incorrect = "One or more of the arguments submitted is incorrect"
+    assert answer.json()["Message"] == ("Invalid JSON content" if body == b"{not json" else incorrect)
 
 
 def test_start_of_a_live_id(host: RunningHost, waiting: str) -> None:
@@ -254,7 +256,7 @@ def test_event_that_is_no_json(host: RunningHost, waiting: str) -> None:
     plain = send(url, "POST", b"text", {"content-type": "text/plain"})
     assert (plain.status, plain.json()["Message"]) == (400, "Only application/json request content is supported")
     broken = send(url, "POST", b"{", {"content-type": "application/json"})
-    assert (broken.status, broken.json()["Message"][:20]) == (400, "Invalid JSON content")
+    assert (broken.status, broken.json()["Message"]) == (400, "Invalid JSON content")
 
 
 def test_terminate(host: RunningHost, waiting: str) -> None:
@@ -273,6 +275,25 @@ def test_suspend_and_resume(host: RunningHost, waiting: str) -> None:
     assert host.status(waiting)["runtimeStatus"] == "Suspended"
     assert host.manage("POST", f"instances/{waiting}/resume", None, reason="go+on").status == 202
     assert host.finish(waiting)["output"] == "kept"
+
+
+def test_suspend_and_resume_in_the_wrong_state(host: RunningHost, waiting: str) -> None:
+    """A suspended instance cannot be suspended, nor a running one resumed or rewound: 500 with the platform's words."""
+    until(lambda: host.status(waiting)["runtimeStatus"] == "Running")
+    rewound = host.manage("POST", f"instances/{waiting}/rewind")
+    resumed = host.manage("POST", f"instances/{waiting}/resume")
+    host.manage("POST", f"instances/{waiting}/suspend")
+    until(lambda: host.status(waiting)["runtimeStatus"] == "Suspended")
+    suspended = host.manage("POST", f"instances/{waiting}/suspend")
+    assert [500, 500, 500] == [rewound.status, resumed.status, suspended.status]
+    assert (
+        "The rewind operation is only supported on failed orchestration instances."
+        == rewound.json()["ExceptionMessage"]
+    )
+    begin = f"orchestration instance {waiting} because instance is in the"
+    assert f"Cannot resume the {begin} Running state." == resumed.json()["ExceptionMessage"]
+    assert f"Cannot suspend the {begin} Suspended state." == suspended.json()["ExceptionMessage"]
+    assert "System.InvalidOperationException" == suspended.json()["ExceptionType"]
 
 
 def test_suspend_keeps_the_order_of_events(host: RunningHost) -> None:
@@ -356,6 +377,15 @@ def test_list_in_pages(host: RunningHost) -> None:
         if not token:
             break
     assert seen == [f"page-{number}" for number in range(5)]
+
+
+def test_list_without_a_size(host: RunningHost) -> None:
+    """A page has a hundred instances unless ``top`` says otherwise."""
+    for number in range(101):
+        host.begin("quick", number, f"many-{number}")
+    page = host.manage("GET", "instances/", instanceIdPrefix="many-")
+    assert (100, True) == (len(page.json()), bool(page.headers["x-ms-continuation-token"]))
+    assert 101 == len(host.manage("GET", "instances/", instanceIdPrefix="many-", top="500").json())
 
 
 def test_broken_continuation_token(host: RunningHost) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import socket
 import time
 from contextlib import closing
@@ -112,6 +113,21 @@ def test_host_json(new_host: HostFactory) -> None:
     assert host.get("/api/hello").status == 404
     assert host.get("/admin/host/status").json()["taskHub"] == "MyHub"
     assert (host.data_dir / "myhub.db").exists()
+
+
+def test_disabled_functions(new_host: HostFactory) -> None:
+    """A function whose setting AzureWebJobs.<name>.Disabled is true is loaded, but nothing triggers it."""
+    values = {
+        "AzureWebJobs.hello.Disabled": "true",
+        "AzureWebJobs.Endless.Disabled": "1",
+        "AzureWebJobs.items.Disabled": "0",
+    }
+    host = new_host(HELLO, files={"local.settings.json": json.dumps({"Values": values})})
+    assert "hello: disabled" in host.summary
+    assert [404, 200] == [host.get("/api/hello").status, host.get("/api/items").status]
+    assert "The function 'endless' doesn't exist, is disabled, or is not an activity function." in host.fail("plan")
+    shown = {function["name"]: function["isDisabled"] for function in host.get("/admin/functions").json()}
+    assert {"hello": True, "endless": True, "items": False, "plan": False, "work": False} == shown
 
 
 @pytest.mark.parametrize(
