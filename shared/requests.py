@@ -69,7 +69,10 @@ class DateRange(Body):
     to: Day | None = None
 
 
-Wait = Annotated[int, Field(ge=0, le=86_400)]
+WHOLE = BeforeValidator(lambda value: int(value) if isinstance(value, float) and value.is_integer() else value)
+"""For an integer, after its bounds: however it is written, for to JSON Schema 5.0 is one too."""
+
+Wait = Annotated[int, Field(ge=0, le=86_400), WHOLE]
 
 
 class NotifyBase(Body):
@@ -114,9 +117,6 @@ class ExportRequest(Body):
 
 Line = Annotated[str, Field(min_length=1, pattern=r"^[^\x00-\x1f\x7f]+$")]
 """A text for people, without line breaks and other control characters."""
-
-WHOLE = BeforeValidator(lambda value: int(value) if isinstance(value, float) and value.is_integer() else value)
-"""For an integer, after its bounds: however it is written, for to JSON Schema 5.0 is one too."""
 
 Wanted = TypeVar("Wanted", bound=Body)
 

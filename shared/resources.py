@@ -278,10 +278,6 @@ class Mails(Resource):
     items: list[Mail]
 
 
-class NotificationLinks(Resource):
-    """Where to go on from a notification."""
-
-
 class DeadLetterLinks(Resource):
     """Where to go on with a dead letter."""
 
@@ -359,8 +355,8 @@ class RunWindow(Resource):
     to: datetime | int
 
 
-class RunLinks(Resource):
-    """Where to go on with a run, or a hold."""
+class ExportLink(Resource):
+    """The export that a run, a hold or a notification is about."""
 
     export: str
 
@@ -371,7 +367,7 @@ class HeldExport(Hold):
     export_type: str
     created_by: str
     created_at: datetime
-    links: RunLinks
+    links: ExportLink
 
 
 class HoldPage(Resource):
@@ -391,7 +387,7 @@ class Notification(Resource):
     summary: str
     created_at: datetime
     read_at: datetime | None
-    links: NotificationLinks
+    links: ExportLink
 
 
 class NotificationPage(Resource):
@@ -498,7 +494,7 @@ class ScheduleRun(Resource):
     missed: Annotated[int, Field(ge=0)] = Field(description="Earlier times that it makes up for.")
     window: RunWindow | None = Field(description="When incremental.")
     note: str | None = Field(description="What is, or was, in its way.")
-    links: RunLinks
+    links: ExportLink
 
 
 class ScheduleRunPage(Resource):

@@ -173,6 +173,27 @@ def test_a_finished_export_is_as_described(tried: Stack, document: dict[str, Any
     validator(document, "Operation").validate(client.call("GET", f"/operations/{export['id']}").json())
 
 
+def test_a_notification_is_as_described(tried: Stack, document: dict[str, Any]) -> None:
+    """Somebody who has not looked at the export's end has one."""
+    bea = Client(tried.api, "bea")
+    export_id = bea.start(exportType="users", notify={"inApp": True})
+    bea.wait_for_log(export_id, "mail-waits", "mail-skipped", "mail-sent")  # which comes after it
+    page = bea.call("GET", "/notifications").json()
+    assert page["items"]
+    validator(document, "NotificationPage").validate(page)
+    read = bea.call("POST", f"/notifications/{page['items'][0]['id']}/read").json()
+    validator(document, "Notification").validate(read)
+
+
+@pytest.mark.parametrize("written", [349, 349.0])
+def test_a_whole_number_is_one_however_it_is_written(tried: Stack, document: dict[str, Any], written: float) -> None:
+    """To JSON Schema and to the service, which shows it as it is."""
+    assert validator(document, "Notify").is_valid({"graceSeconds": written})
+    answer = Client(tried.api, "bea").call("PUT", "/preferences", json={"graceSeconds": written})
+    assert answer.status_code == 200, answer.text
+    assert '"graceSeconds":349,' in answer.text
+
+
 def test_its_page_needs_nothing_from_outside(tried: Stack) -> None:
     """A strict policy, and files of our own with the right media types."""
     page = requests.get(f"{tried.api}/docs", timeout=30)
