@@ -37,6 +37,14 @@ class Table:
         columns = ", ".join(f"{name} {_sql_type(type_, dialect)}" for name, type_ in self.columns.items())
         return f"create table {self.name} ({columns}, primary key ({self.primary_key}))"
 
+    def numerics_as(self, type_: str) -> Iterator[str]:
+        """PostgreSQL's statements that make the numeric columns ``text``, or ``numeric`` again."""
+        for name, declared in self.columns.items():
+            plain = declared.split(" not null")[0]
+            if plain.startswith("numeric"):
+                wanted = plain if type_ == "numeric" else type_
+                yield f"alter table {self.name} alter {name} type {wanted} using {name}::{wanted}"
+
     def create_indexes(self) -> Iterator[str]:
         """The statements that create the further indexes; cheaper after the rows are in."""
         for columns in self.indexes:
