@@ -136,9 +136,9 @@ def _storable(rows: pa.Table, dialect: Dialect) -> pa.Table:
 
 
 def _stored(name: str, column: pa.ChunkedArray, dialect: Dialect) -> pa.ChunkedArray | pa.Array:
-    if dialect == "postgresql" and pa.types.is_decimal(column.type):
-        return column.cast(pa.string())
     if dialect == "postgresql":
+        if pa.types.is_decimal(column.type):
+            return column.cast(pa.string())
         return _uuid_bytes(column) if name == "token" else column
     if pa.types.is_boolean(column.type):
         return column.cast(pa.int8())

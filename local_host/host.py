@@ -174,8 +174,8 @@ class Host:
         )
         self._pool = WorkerPool(self.settings.worker_count, options, self._place_free)
         functions = await self._pool.start()
-        self.functions = FunctionTable([f for f in functions if not is_disabled(f.name, os.environ)])
         self.disabled = [f for f in functions if is_disabled(f.name, os.environ)]
+        self.functions = FunctionTable([f for f in functions if f not in self.disabled])
         self.http = http_functions(self.functions.http)
         timers = [TimerFunction(f, os.environ) for f in self.functions.timers]
         self._engine = Engine(self.hub, self.functions, self.settings, self._http_calls.send)

@@ -23,7 +23,7 @@ def export(context: df.DurableOrchestrationContext) -> Step:
     """One export. Instance id: the export's id. Input: ``ExportStart``. Output: ``Published``, in camelCase.
 
     1. Plan: the parts and their rows are frozen.
-    2. Fan out: parts become partial blobs, in in a window; many parts, in sub-orchestrations.
+    2. Fan out: parts become partial blobs, side by side; many parts, in sub-orchestrations.
     3. Merge: one file.
     4. Publish: the record is Completed.
     5. Let an export run that waits for its turn; start the notification, which waits by itself; announce what happened;

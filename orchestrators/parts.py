@@ -81,9 +81,9 @@ def run_parts(
         while waiting or running:
             hopeless = limit.passed(size) or any(not failure.transient for _, failure in failed)
             room = start.parts_in_flight - len(running)
-            if hopeless or room < _at_once(start.parts_in_flight):
-                room = 0
-            for index in [waiting.popleft() for _ in range(min(room, len(waiting)))]:
+            filling = not hopeless and room >= _at_once(start.parts_in_flight)
+            while waiting and filling and len(running) < start.parts_in_flight:
+                index = waiting.popleft()
                 job = PartJob(
                     start.tenant, start.export_id, index, attempt, halvings[index], start.request_id, start.trace_parent
                 )

@@ -28,7 +28,9 @@ _Jitter = Annotated[
 _CatchUp = Annotated[bool, Field(description="Whether one run makes up for those that were missed.")]
 _Period = Annotated[
     Period | None,
-    Field(description="The days that each run covers, as the time zone has them, in place of a dateRange."),
+    Field(
+        description="The days of each run, as the time zone has them; for types that take a dateRange, in its place."
+    ),
 ]
 _Most = Annotated[int, Field(ge=0, le=1000, description="0: never."), WHOLE]
 

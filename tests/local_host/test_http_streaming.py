@@ -295,6 +295,7 @@ def test_client_that_goes(host: RunningHost) -> None:
         client.request("GET", "/api/until_gone")
         until(lambda: (host.marks / "waiting").exists())
     until(lambda: (host.marks / "gone").exists())
+    assert {"done": True} == host.get("/api/blocking").json()
 
 
 def test_method_the_extension_does_not_know(host: RunningHost) -> None:
