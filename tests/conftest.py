@@ -1,4 +1,4 @@
-"""What every suite shares: the real storage emulator, started once, with an account for everybody."""
+"""What every suite shares: the real storage emulator and the databases, each server started once."""
 
 from collections.abc import Callable, Iterator
 from dataclasses import replace
@@ -9,6 +9,9 @@ from hypothesis import HealthCheck, settings
 
 from demo import azurite_server
 from demo.azurite_server import Azurite
+from tests.databases import database, postgresql, postgresql_server, sqlite
+
+__all__ = ["database", "postgresql", "postgresql_server", "sqlite"]
 
 # How long an example takes says more about the machine than about the code.
 settings.register_profile("any machine", deadline=None, suppress_health_check=[HealthCheck.too_slow])

@@ -13,7 +13,7 @@ from shared.columns import Column
 from shared.errors import PermanentError, SettingsError
 from shared.export_types import SqlExport
 from shared.query import Condition, Query
-from tests.sources.conftest import Database, read
+from tests.databases import Database, read
 
 ROWS = {
     "sessions": [

@@ -13,7 +13,7 @@ from shared.query import KeyRange, Query
 from shared.sources import interruption
 from shared.sources.base import Source
 from shared.sources.interruption import Check, Interrupt, read_beside, run_beside
-from tests.sources.conftest import Database
+from tests.databases import Database
 
 ID = Column("id", "Id", "integer")
 SLOW = {

@@ -11,7 +11,7 @@ from shared.columns import Column
 from shared.errors import QueryFailed, SchemaChanged, SettingsError, SourceUnavailable
 from shared.query import Condition, KeyRange, Query
 from shared.sources import open_source
-from tests.sources.conftest import Database, read
+from tests.databases import Database, read
 from tests.sources.test_source_contract import all_that_is_said
 
 ID = Column("id", "Id", "integer")

@@ -20,7 +20,7 @@ from shared.columns import Column, arrow_schema
 from shared.errors import QueryFailed, SchemaChanged, SourceUnavailable
 from shared.query import Condition, Key, KeyRange, Query
 from shared.sources import open_source
-from tests.sources.conftest import Database, read
+from tests.databases import Database, read
 
 ID = Column("id", "Id", "integer")
 NAME = Column("name", "Name")

@@ -15,7 +15,7 @@ from shared.query import Condition, KeyRange, Query
 from shared.sources import open_source
 from shared.sources import sqlite as sqlite_source
 from shared.sources.sqlite import SqliteSource
-from tests.sources.conftest import Database, read
+from tests.databases import Database, read
 
 ID = Column("id", "Id", "integer")
 ALL = KeyRange(None, (10**9,), 0)

@@ -1,4 +1,4 @@
-"""Real databases for the sources' tests: SQLite files, and one PostgreSQL server for the whole session."""
+"""Real databases for the tests: SQLite files, and one PostgreSQL server for the whole session."""
 
 import json
 from collections.abc import Iterator, Sequence
