@@ -30,7 +30,7 @@ bp = df.Blueprint()
 
 _STATUS: dict[Kind, Status] = {"completed": Status.COMPLETED, "failed": Status.FAILED}
 
-_NO_ADDRESS = Reason("no-address", "no address is known of who asked")
+_NO_ADDRESS = Reason("no-address", "no address is known of who asked, or none that mail can go to")
 
 
 @dataclass(frozen=True)
@@ -200,11 +200,12 @@ def send(start: NotificationStart, context: Services) -> Decision:
     failure: TransientError | None = None
     for name in start.channels:
         channel = context.delivery.channels[name]
-        if reason := stale or policy.against(kind, name):
+        told = _message(record, kind, name, channel, context)
+        if reason := stale or policy.against(kind, name) or (None if told.recipient else _NO_ADDRESS):
             decision = _skipped(record, channel, reason, context)
             continue
         try:
-            decision = _deliver(record, name, channel, _message(record, kind, name, channel, context), context)
+            decision = _deliver(record, name, channel, told, context)
         except TransientError as error:
             failure = error
     if failure:

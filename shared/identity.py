@@ -15,6 +15,7 @@ from typing import Any, Self
 
 import jwt
 
+from shared.addresses import mail_address
 from shared.app_service import PRINCIPAL_HEADER, principal_claims
 from shared.demo_users import DEMO_USERS
 from shared.errors import FieldError, NotAllowed, NotAuthenticated, ValidationFailed, unknown
@@ -129,7 +130,7 @@ def caller_of_claims(claims: Mapping[str, Any], settings: Settings) -> Caller:
     if not TENANT.fullmatch(tenant):
         raise NotAuthenticated(f"the claim '{settings.claim_tenant}' does not name a tenant")
     known = {str(role): role for role in Role}
-    email = next((e for e in (_first(claims, n) for n in ("email", "preferred_username", "upn")) if "@" in e), "")
+    email = _email(claims)
     return Caller(
         user=user,
         email=email,
@@ -140,6 +141,28 @@ def caller_of_claims(claims: Mapping[str, Any], settings: Settings) -> Caller:
         operational_scope_ids=_texts(claims, settings.claim_operational_scope_ids),
         locale=_first(claims, "locale")[:35] or "en",
     )
+
+
+def _email(claims: Mapping[str, Any]) -> str:
+    """Where mail to this person goes; empty when no address is known, or the issuer says that theirs is not checked.
+
+    Without a word of the issuer about it an address is taken as it is.
+    """
+    said = [claims[name] for name in _CHECKED if name in claims]
+    if not all(_says_yes(value) for value in said):
+        return ""
+    found = (mail_address(_first(claims, name)) for name in ("email", "preferred_username", "upn"))
+    return next(filter(None, found), "")
+
+
+_CHECKED = ("email_verified", "xms_edov")
+"""Claims by which an issuer says whether an address is the person's: OpenID Connect Core 5.1, and Entra ID's own."""
+
+
+def _says_yes(value: Any) -> bool:
+    """Whether a claim says yes; issuers and App Service write it as a boolean, a number, a text, or a list of one."""
+    values = value if isinstance(value, list) else [value]
+    return bool(values) and all(str(v).strip().lower() in ("true", "1") for v in values)
 
 
 def demo_caller(user: str) -> Caller:

@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
+from shared.addresses import mail_address
 from shared.app_log import logger
 from shared.errors import PermanentError, TransientError
 from shared.notices.mails import Facts, mail
@@ -42,8 +43,8 @@ def log_notice(news: News, context: Services) -> None:
 
 
 def mail_notice(news: News, context: Services) -> None:
-    """A mail in the owner's language, when an address is known."""
-    if to := str(news.owner["email"]):
+    """A mail in the owner's language, when an address is known that mail can go to."""
+    if to := mail_address(str(news.owner["email"])):
         facts = Facts(str(news.owner["name"]), news.title, error=news.reason)
         told = mail(news.kind, facts, str(news.owner["locale"]), to, notice=news.notice, about=news.id)
         context.delivery.send("email", told)

@@ -13,6 +13,7 @@ from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
 
+from shared.addresses import mail_address
 from shared.errors import SettingsError
 from shared.retention import parse_rules
 
@@ -50,6 +51,15 @@ def _checked_rules(text: str) -> str:
 
 
 Rules = Annotated[str, AfterValidator(_checked_rules)]
+
+
+def _checked_address(text: str) -> str:
+    if text and not (address := mail_address(text)):
+        raise ValueError(f"takes one address such as operators@example.com, got '{text[:80]}'")
+    return address if text else ""
+
+
+Mailbox = Annotated[str, AfterValidator(_checked_address)]
 
 
 class Settings(BaseModel):
@@ -149,7 +159,7 @@ class Settings(BaseModel):
         description="A schedule is stopped when its owner has not been seen with it for so long: "
         "what they may do is as old as that.",
     )
-    operator_email: str = Field(
+    operator_email: Mailbox = Field(
         default="", description="Who is told of exports that failed for good; nobody when empty."
     )
     max_running_per_tenant: Quota = Field(

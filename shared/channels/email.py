@@ -3,8 +3,10 @@
 from azure.data.tables import TableServiceClient
 
 from shared import mail
+from shared.addresses import mail_address
 from shared.channels.base import Message
 from shared.identity import Caller
+from shared.mail.base import MailRefused
 from shared.mail.pace import Pace
 from shared.settings import Settings
 
@@ -20,11 +22,13 @@ class EmailChannel:
         self._pace = Pace(tables, settings.acs_mails_per_minute, settings.acs_mails_per_hour)
 
     def address(self, person: Caller) -> str:
-        """See ``Channel.address``."""
-        return person.email
+        """See ``Channel.address``; a row of an older release may hold an address that mail cannot go to."""
+        return mail_address(person.email)
 
     def send(self, message: Message, *, tried_before: bool) -> None:
         """See ``Channel.send``."""
+        if mail_address(message.recipient) != message.recipient:
+            raise MailRefused("the recipient's address is none that mail can be sent to")
         if self._settings.mail_transport == "acs":
             self._pace.take()
         mail.transport_for(self._settings).send(message, tried_before=tried_before)

@@ -2,6 +2,7 @@
 
 from datetime import UTC, datetime
 from email import policy
+from email.errors import MessageError
 from email.headerregistry import Address, HeaderRegistry, UnstructuredHeader
 from email.message import EmailMessage
 from email.utils import format_datetime, parseaddr
@@ -30,7 +31,7 @@ def headers_of(message: Message) -> dict[str, str]:
 def mail_of(message: Message, sender: str) -> EmailMessage:
     """The mail. Its Message-ID is made of the operation id, so that a repetition can be told from a second mail.
 
-    Raises ``MailRefused`` for a line break in a header, and for what is not one address.
+    Raises ``MailRefused`` for a line break in a header, and for what is not one address in ASCII.
     """
     headers: Any = HeaderRegistry()
     headers.map_to_type("list-unsubscribe", _UrlHeader)
@@ -44,8 +45,9 @@ def mail_of(message: Message, sender: str) -> EmailMessage:
         mail["X-Operation-Id"] = message.operation_id
         for name, value in headers_of(message).items():
             mail[name] = value
-    except (ValueError, IndexError) as error:
-        raise MailRefused(f"a mail cannot be made: {error}") from error
-    mail.set_content(message.text)
-    mail.add_alternative(message.html, subtype="html")
+        mail.set_content(message.text)
+        mail.add_alternative(message.html, subtype="html")
+        bytes(mail)  # an address in another script fails only here
+    except (ValueError, IndexError, MessageError) as error:  # its text may hold the address
+        raise MailRefused(f"a mail cannot be made of this ({type(error).__name__})") from error
     return mail

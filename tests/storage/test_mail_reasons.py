@@ -64,7 +64,19 @@ CASES: tuple[tuple[ReasonCode, Act, dict[str, Any], str], ...] = (
     ("not-of-type", without_mail, {}, "exports of type 'sessions' do not use it"),
     ("no-address", plan, {"caller": {**CALLER, "email": ""}}, "no address is known of who asked"),
     ("not-completed", send_now, {"status": "Expired"}, "the export is Expired by now"),
-    ("not-sent", send_now, {"caller": {**CALLER, "email": "ada@acme.example, eve"}}, "it could not be sent: "),
+    (
+        "no-address",
+        send_now,
+        {"caller": {**CALLER, "email": "ada@acme.example, eve"}},
+        "no address is known of who asked",
+    ),
+    (
+        "no-address",
+        plan,
+        {"caller": {**CALLER, "email": "ädä@acme.example"}},
+        "no address is known of who asked, or none",
+    ),
+    ("not-sent", skipping("not-sent", "it could not be sent: gone"), {}, "it could not be sent: gone"),
     ("other", skipping("other", "as the last release says it"), {}, "as the last release says it"),
 )
 
