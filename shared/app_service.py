@@ -50,7 +50,9 @@ def principal_claims(header: str) -> Mapping[str, Any]:
     try:
         principal = _Principal.model_validate_json(base64.b64decode(header, validate=True))
     except (binascii.Error, ValueError, ValidationError):
-        raise NotAuthenticated("the header X-MS-CLIENT-PRINCIPAL is not one that App Service makes") from None
+        raise NotAuthenticated(
+            "the header X-MS-CLIENT-PRINCIPAL is not one that App Service makes", "wrong-principal"
+        ) from None
     names = dict(_SHORT_NAMES)
     if principal.role_typ:
         names[principal.role_typ] = "roles"

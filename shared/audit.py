@@ -30,8 +30,12 @@ ACTIONS = (
     "deleted",
     "changed",
     "token-given",
+    "sign-in",
 )
-"""What can be done, in stable words."""
+"""What can be done, in stable words; of signing in, only what failed is noted."""
+
+NOBODY = "-"
+"""In the place of a tenant, for what is about none: failed sign-ins. No tenant can be called so."""
 
 _LAST_MILLISECOND = 10**13 - 1
 _LONGEST = 200

@@ -83,11 +83,15 @@ class BodyTooLarge(RequestError):
 
 
 class NotAuthenticated(RequestError):
-    """No token, or one that is not good."""
+    """No token, or one that is not good. ``reason`` is for the audit log: one of ``shared.sign_ins.REASONS``."""
 
     status = 401
     title = "Not authenticated"
     code = "not-authenticated"
+
+    def __init__(self, detail: str, reason: str = "not-valid") -> None:
+        super().__init__(detail)
+        self.reason = reason
 
 
 class NotAllowed(RequestError):

@@ -22,6 +22,7 @@ from shared.errors import FieldError, NotAllowed, NotAuthenticated, ValidationFa
 from shared.export_types import ExportType, Role
 from shared.issuer import issuer_claims
 from shared.settings import Settings
+from shared.sign_ins import refused, refused_for
 
 _DEV = "sluice-dev"
 _SERVICE = "sluice-service"
@@ -115,7 +116,8 @@ def caller_from(headers: Mapping[str, str], settings: Settings) -> Caller:
         user = _own_claims(token, _DEV, settings)["sub"]
         if user in DEMO_USERS:
             return demo_caller(user)
-    raise NotAuthenticated("the token is not valid here")
+        raise refused("unknown-user")
+    raise refused("not-valid")
 
 
 def caller_of_claims(claims: Mapping[str, Any], settings: Settings) -> Caller:
@@ -126,9 +128,9 @@ def caller_of_claims(claims: Mapping[str, Any], settings: Settings) -> Caller:
     user = _first(claims, settings.claim_user)
     tenant = _first(claims, settings.claim_tenant)
     if not user or len(user) > _USER_LIMIT:
-        raise NotAuthenticated(f"the claim '{settings.claim_user}' does not name a user")
+        raise NotAuthenticated(f"the claim '{settings.claim_user}' does not name a user", "no-user")
     if not TENANT.fullmatch(tenant):
-        raise NotAuthenticated(f"the claim '{settings.claim_tenant}' does not name a tenant")
+        raise NotAuthenticated(f"the claim '{settings.claim_tenant}' does not name a tenant", "no-tenant")
     known = {str(role): role for role in Role}
     email = _email(claims)
     return Caller(
@@ -213,8 +215,8 @@ def _bearer(headers: Mapping[str, str], settings: Settings) -> str:
     scheme, _, token = headers.get("authorization", "").partition(" ")
     if scheme.lower() != "bearer" or not token.strip():
         if settings.auth_mode == "easyauth":
-            raise NotAuthenticated("sign in: App Service authentication has not named a caller")
-        raise NotAuthenticated("send the header 'Authorization: Bearer <token>'")
+            raise NotAuthenticated("sign in: App Service authentication has not named a caller", "no-token")
+        raise NotAuthenticated("send the header 'Authorization: Bearer <token>'", "no-token")
     return token.strip()
 
 
@@ -241,10 +243,8 @@ def _own_claims(token: str, kind: str, settings: Settings) -> Mapping[str, Any]:
             audience=kind,
             options={"require": ["exp", "iat", "aud", "iss", "sub"], "enforce_minimum_key_length": True},
         )
-    except jwt.ExpiredSignatureError:
-        raise NotAuthenticated("the token has expired; get a new one") from None
-    except jwt.InvalidTokenError:
-        raise NotAuthenticated("the token is not valid here") from None
+    except jwt.PyJWTError as error:
+        raise refused_for(error) from None
     return claims
 
 

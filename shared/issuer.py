@@ -18,8 +18,9 @@ from urllib.parse import urlsplit
 import jwt
 import requests
 
-from shared.errors import IssuerUnavailable, NotAuthenticated
+from shared.errors import IssuerUnavailable
 from shared.settings import DIRECTORY, Settings
+from shared.sign_ins import refused, refused_for
 
 _ALGORITHM = "RS256"
 """The one algorithm that every issuer has to offer (OpenID Connect Core 1.0, section 15.1)."""
@@ -64,10 +65,10 @@ def issuer_claims(token: str, settings: Settings) -> Mapping[str, Any]:
     """
     try:
         key_id = jwt.get_unverified_header(token).get("kid")
-    except jwt.InvalidTokenError:
-        raise NotAuthenticated("the token is not valid here") from None
+    except jwt.InvalidTokenError as error:
+        raise refused_for(error) from None
     if not key_id:
-        raise NotAuthenticated("the token is not valid here")
+        raise refused("unknown-key")
     directory = _directory(token, settings)
     issuer = settings.jwt_issuer.replace(DIRECTORY, directory)
     key = _signing_key(str(key_id), directory, settings)
@@ -81,10 +82,8 @@ def issuer_claims(token: str, settings: Settings) -> Mapping[str, Any]:
             leeway=settings.jwt_leeway_seconds,
             options={"require": ["exp", "iat", "aud", "iss", "sub"], "enforce_minimum_key_length": True},
         )
-    except jwt.ExpiredSignatureError:
-        raise NotAuthenticated("the token has expired; get a new one") from None
-    except jwt.PyJWTError:
-        raise NotAuthenticated("the token is not valid here") from None
+    except jwt.PyJWTError as error:
+        raise refused_for(error) from None
     return claims
 
 
@@ -97,7 +96,7 @@ def _directory(token: str, settings: Settings) -> str:
     except jwt.InvalidTokenError:
         directory = None
     if not isinstance(directory, str) or directory not in settings.directories:
-        raise NotAuthenticated("the token is not valid here")
+        raise refused("unknown-directory")
     return directory
 
 
@@ -111,12 +110,12 @@ def _signing_key(key_id: str, directory: str, settings: Settings) -> jwt.PyJWK:
         key = keys.get_signing_key(key_id)
         meant_for = keys.issuers.get(key_id, settings.jwt_issuer)
         if meant_for.replace(DIRECTORY, directory) != settings.jwt_issuer.replace(DIRECTORY, directory):
-            raise NotAuthenticated("the token is not valid here")
+            raise refused("key-of-another-issuer")
         return key
     except jwt.PyJWKClientConnectionError as error:
         raise IssuerUnavailable(f"the keys of {settings.jwt_issuer} cannot be read") from error
-    except (jwt.PyJWTError, ValueError):
-        raise NotAuthenticated("the token is not valid here") from None
+    except (jwt.PyJWTError, ValueError) as error:
+        raise refused_for(error) from None
 
 
 @cache

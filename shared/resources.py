@@ -550,7 +550,9 @@ class AuditLine(Resource):
     action: str = Field(description="Stable.")
     outcome: Literal["done", "refused"]
     status: int = Field(description="The HTTP status that answered it.")
-    user: str = Field(description="Their id; `link` for a mail's link, `function-key` for a service's key.")
+    user: str = Field(
+        description="Their id; `link` for a mail's link, `function-key` for a service's key; empty when nobody is."
+    )
     name: str
     export_id: str | None
     subject: str | None = Field(description="What else it was about.")

@@ -9,7 +9,7 @@ from typing import Any
 
 from exports import EXPORT_TYPES
 from shared import resources as r
-from shared.audit import ACTIONS
+from shared.audit import ACTIONS, NOBODY
 from shared.dead_letters import FailureClass
 from shared.formats import FORMATS
 from shared.identity import TENANT
@@ -69,7 +69,11 @@ _AUDIT = (
     Parameter("exportId", "Deeds about this export.", {"type": "string", "maxLength": 64}),
     Parameter("from", "Deeds of this time or later.", _MOMENT),
     Parameter("to", "Deeds of before this time.", _MOMENT),
-    Parameter("tenant", "For a SuperAdmin: another tenant's.", {"type": "string", "pattern": f"^{TENANT.pattern}$"}),
+    Parameter(
+        "tenant",
+        "For a SuperAdmin: another tenant's; `-` is what is about no tenant, such as failed sign-ins.",
+        {"type": "string", "pattern": f"^({NOBODY}|{TENANT.pattern})$"},
+    ),
     _limit(50),
     _CURSOR,
 )

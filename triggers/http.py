@@ -14,6 +14,7 @@ from shared.audit import AuditEntry
 from shared.errors import (
     IssuerUnavailable,
     MethodNotAllowed,
+    NotAuthenticated,
     QuotaReached,
     RequestError,
     SettingsError,
@@ -27,7 +28,8 @@ from shared.services import Services, services
 from shared.settings import settings
 from shared.telemetry import span
 from triggers.manners import finish, request_id
-from triggers.trail import begin, called_by, entry_of, write_down
+from triggers.sign_ins import note_failed
+from triggers.trail import begin, called_by, entry_of, not_signed_in, write_down
 
 _services_are_made = threading.Event()
 
@@ -47,7 +49,9 @@ def endpoint(function: Endpoint) -> Endpoint:
         ):
             trail = begin()
             answered = await answer(identity, lambda: function(req=req, **kwargs))
-            if entry := entry_of(function.__name__, req, answered.status_code, identity, trail):
+            if trail.refusal:
+                answered = await answer(identity, lambda: refused(answered, req, trail.refusal, identity))
+            elif entry := entry_of(function.__name__, req, answered.status_code, identity, trail):
                 answered = await answer(identity, lambda: audited(answered, entry))
             current.note(export_id=trail.export_id, tenant=trail.tenant, status=answered.status_code)
             return finish(req, answered, identity)
@@ -90,6 +94,12 @@ def _export_of(req: func.HttpRequest) -> dict[str, str]:
 async def audited(answered: func.HttpResponse, entry: AuditEntry) -> func.HttpResponse:
     """The answer, once it is in the audit log. Raises ``StorageUnavailable`` where it may not go out otherwise."""
     await in_thread(write_down, entry)
+    return answered
+
+
+async def refused(answered: func.HttpResponse, req: func.HttpRequest, reason: str, identity: str) -> func.HttpResponse:
+    """The answer to somebody who is not signed in, once that is noted."""
+    await note_failed(req, reason, identity)
     return answered
 
 
@@ -137,10 +147,14 @@ async def caller_of(request: func.HttpRequest) -> Caller:
     """Who calls. Raises ``NotAuthenticated`` and ``IssuerUnavailable``."""
     current = settings()
     headers = {name.lower(): value for name, value in request.headers.items()}
-    if current.auth_mode == "jwt":  # may have to fetch the issuer's keys
-        caller = await in_thread(caller_from, headers, current)
-    else:
-        caller = caller_from(headers, current)
+    try:
+        if current.auth_mode == "jwt":  # may have to fetch the issuer's keys
+            caller = await in_thread(caller_from, headers, current)
+        else:
+            caller = caller_from(headers, current)
+    except NotAuthenticated as error:
+        not_signed_in(error.reason)
+        raise
     note(tenant=caller.tenant)
     called_by(caller)
     return caller

@@ -104,13 +104,14 @@ _MALFORMED = frozenset({400, 405, 413})
 
 @dataclass
 class Trail:
-    """What is known of a call while it runs."""
+    """What is known of a call while it runs; ``refusal`` is why nobody is signed in, where somebody had to be."""
 
     user: str = ""
     name: str = ""
     tenant: str = ""
     export_id: str = ""
     subject: str = ""
+    refusal: str = ""
 
 
 _trail: ContextVar[Trail | None] = ContextVar("trail", default=None)
@@ -128,6 +129,12 @@ def called_by(caller: Caller) -> None:
     """Note who calls."""
     if trail := _trail.get():
         trail.user, trail.name, trail.tenant = caller.user, caller.name, caller.tenant
+
+
+def not_signed_in(reason: str) -> None:
+    """Note why nobody calls."""
+    if trail := _trail.get():
+        trail.refusal = reason
 
 
 def about(tenant: str, export_id: str = "", subject: str = "", *, by: str = "") -> None:

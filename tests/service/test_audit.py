@@ -70,6 +70,16 @@ def test_a_super_admin_reads_every_log(people: People, lived: str) -> None:
     assert [(e["subject"], e["outcome"]) for e in read] == [("audit", "done")]
 
 
+def test_failed_sign_ins_are_in_nobodys_log(people: People) -> None:
+    """For operators alone: why, and from where; nothing of what was sent."""
+    assert requests.get(f"{people.api}/exports", headers={"Authorization": "Bearer abc.def.ghi"}).status_code == 401
+    found = audit(people.sam, tenant="-")
+    assert {(e["action"], e["outcome"], e["status"], e["user"]) for e in found} == {("sign-in", "refused", 401, "")}
+    assert "127.0.0.1" in {e["address"] for e in found}
+    assert "abc.def" not in str(found)
+    assert_problem(people.ada.call("GET", "/ops/audit?tenant=-"), "not-allowed", detail="another organisation")
+
+
 def test_wrong_parameters_are_named(people: People) -> None:
     """All of them at once."""
     query = {"action": "sean", "from": "yesterday", "to": "2026-01-01", "limit": "0", "cursor": "'", "who": "me"}
