@@ -58,7 +58,7 @@ def begin_expiry(record: ExportRecord, now: datetime, context: Services) -> Expo
 
 
 def end_expiry(record: ExportRecord, context: Services) -> None:
-    """Delete the file and everything else in the export's folder, once.
+    """Delete the file, everything else in the export's folder, and the links to it, once.
 
     The record of a completed export says Expired; one that failed stays Failed, and only has no parts any more.
     """
@@ -68,6 +68,7 @@ def end_expiry(record: ExportRecord, context: Services) -> None:
             raise NotDue
 
     removed = context.blobs.delete_folder(folder(record.tenant, record.id))
+    context.links.forget(record.tenant, record.id)
     context.records.change(record.tenant, record.id, f"expired-{uuid4().hex}", guard=check, phase="")
     if record.status == Status.EXPIRED:
         context.log.add(record.tenant, record.id, "expired", "The file was removed: its time was up.")
@@ -91,10 +92,11 @@ def begin_forgetting(record: ExportRecord, context: Services) -> ExportRecord:
 
 
 def forget(record: ExportRecord, context: Services) -> None:
-    """Delete all that is left of an export: blobs, log lines, mail rows, dead letter, and the record last."""
+    """Delete all that is left of an export: blobs, log lines, mail rows, links, dead letter, and the record last."""
     context.blobs.delete_folder(folder(record.tenant, record.id))
     context.log.delete(record.id)
     context.delivery.forget(record.id)
+    context.links.forget(record.tenant, record.id)
     context.notifications.forget(record.tenant, record.created_by, record.id)
     context.letters.remove(record.tenant, record.id)
     if claim := record.request.get("claim"):

@@ -33,6 +33,7 @@ from shared.storage.accounts import Patience, blob_service, table_service
 from shared.storage.blobs import BlobStore
 from shared.storage.checkpoints import Checkpoints
 from shared.storage.counts import CountsTable
+from shared.storage.links import Links
 from shared.storage.names import plan_blob
 from shared.storage.sent_mail import SentMail
 from shared.transitions import Status
@@ -70,6 +71,7 @@ class Services:
     audit: AuditLog
     counts: CountsTable
     controls: Controls
+    links: Links
 
     @property
     def limits(self) -> Limits:
@@ -193,6 +195,7 @@ def services(patience: Patience) -> Services:
         AuditLog(tables),
         CountsTable(tables),
         Controls(tables),
+        Links(tables),
     )
     built.blobs.prepare()
     built.records.prepare()
@@ -209,6 +212,7 @@ def services(patience: Patience) -> Services:
     built.audit.prepare()
     built.counts.prepare()
     built.controls.prepare()
+    built.links.prepare()
     metrics.keep_in(built.counts)
     sent.prepare()
     return built

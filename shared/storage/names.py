@@ -21,6 +21,8 @@ SCHEDULE_RUNS_TABLE = "SluiceScheduleRuns"
 AUDIT_TABLE = "SluiceAudit"
 COUNTS_TABLE = "SluiceCounts"
 CONTROLS_TABLE = "SluiceControls"
+LINKS_TABLE = "SluiceLinks"
+LINK_TOKENS_TABLE = "SluiceLinkTokens"
 
 
 def folder(tenant: str, export_id: str) -> str:

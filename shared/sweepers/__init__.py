@@ -7,6 +7,7 @@ from shared.sweepers.base import Page, Sweep, Sweeper
 from shared.sweepers.dead_letters import SettledLetters
 from shared.sweepers.expired_files import ExpiredFiles
 from shared.sweepers.expiring_soon import ExpiringSoon
+from shared.sweepers.links import LinksWithoutFile
 from shared.sweepers.old_records import OldRecords
 from shared.sweepers.orphaned_blobs import OrphanedBlobs
 from shared.sweepers.schedule_runs import OldScheduleRuns
@@ -15,6 +16,7 @@ SWEEPERS: Sequence[Sweeper] = (
     ExpiringSoon(),
     ExpiredFiles(),
     OldRecords(),
+    LinksWithoutFile(),
     SettledLetters(),
     OldScheduleRuns(),
     AbandonedClaims(),

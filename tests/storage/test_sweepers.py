@@ -26,6 +26,7 @@ from shared.services import services
 from shared.settings import Settings, settings_from
 from shared.storage.accounts import table_service
 from shared.storage.blobs import BlobStore
+from shared.storage.links import Link, token_hash
 from shared.storage.names import folder
 from shared.storage.parts import PartUpload
 from shared.sweepers import Sweep
@@ -231,6 +232,23 @@ def test_what_belongs_to_no_export_goes(storage: Storage) -> None:
     kept = [name for name in storage.blobs() if name.split("/")[-1].startswith("00000") or "/" not in name]
     assert kept == [f"{folder(running.tenant, running.id)}parts/{n}" for n in ("000000", "000001")] + ["by-hand.txt"]
     assert sorted(row for _, row in storage.rows("SluiceClaims")) == ["b", "c"]
+
+
+def test_links_go_with_their_file(storage: Storage) -> None:
+    """Also one whose mail went out while the export was removed; those to a file that is there or held stay."""
+    due = record(650_001, expires_at=GONE)
+    stays, held = record(650_003), record(650_005, expires_at=GONE, hold="a case")
+    storage.write([due, stays, held])
+    store = services("activity").links
+    old = iso(NOW - timedelta(days=services("activity").longest_retention + 2))
+    exports = {due.id: due.tenant, stays.id: stays.tenant, held.id: held.tenant, "gone": "acme"}
+    for export_id, tenant in exports.items():
+        store.keep(Link(tenant, export_id, token_hash(export_id), "ada", "email", "completed", 1, old))
+
+    sweep()
+
+    assert sorted(e["export_id"] for _, e in storage.rows("SluiceLinks").values()) == [stays.id, held.id]
+    assert {key for key, _ in storage.rows("SluiceLinkTokens")} == {token_hash(stays.id), token_hash(held.id)}
 
 
 def test_who_did_not_fetch_a_file_is_told_once_before_it_goes(storage: Storage) -> None:
