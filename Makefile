@@ -5,9 +5,11 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 BENCH_VENV := .venv-bench
 BENCH_STAMP := $(BENCH_VENV)/.installed
+LOCK_VENV := .venv-lock
+UV := uv==0.13.8
 
 .PHONY: demo run test test-crash test-kills test-large test-delivery test-pages test-api test-operations messages check \
-	format bench clean
+	format lock bench clean
 
 demo: $(STAMP) ## one export from request to file, and a mail (SOURCE=postgresql for a real PostgreSQL)
 	@$(BIN)/python -m demo.run
@@ -55,21 +57,29 @@ format: $(STAMP)
 	@$(BIN)/ruff format .
 	@$(BIN)/ruff check --fix .
 
+lock: ## requirements*.txt from requirements*.in, with hashes; LOCK="--upgrade" for newer versions of what is not pinned there
+	@test -x $(LOCK_VENV)/bin/uv || $(PYTHON) -m venv $(LOCK_VENV)
+	@$(LOCK_VENV)/bin/python -m pip install --quiet --disable-pip-version-check $(UV)
+	@set -e; before=; for name in requirements requirements-azure-monitor requirements-dev requirements-bench; do \
+		$(LOCK_VENV)/bin/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --annotation-style line \
+			--custom-compile-command "make lock (edit $$name.in)" $(LOCK) $$before -o $$name.txt $$name.in; \
+		before="-c $$name.txt"; done
+
 bench: $(STAMP) $(BENCH_STAMP) ## the figures of the README; SUITE=service for one of them
 	@$(BENCH_VENV)/bin/python -m bench $(SUITE)
 
 clean: ## the environment, what was installed, and all state
-	rm -rf $(VENV) $(BENCH_VENV) .sluice demo/azurite/node_modules .pytest_cache .mypy_cache .ruff_cache .hypothesis .schemathesis
+	rm -rf $(VENV) $(BENCH_VENV) $(LOCK_VENV) .sluice demo/azurite/node_modules .pytest_cache .mypy_cache .ruff_cache .hypothesis .schemathesis
 
-$(STAMP): requirements.txt requirements-dev.txt constraints.txt
+$(STAMP): requirements-dev.txt
 	@$(PYTHON) -c 'import sys; sys.exit("Sluice needs Python 3.11 or newer; this is %d.%d (set PYTHON=...)" % sys.version_info[:2] if sys.version_info < (3, 11) else 0)'
 	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	@echo "installing the pinned requirements into $(VENV) ..."
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements-dev.txt
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements-dev.txt
 	@touch $@
 
-$(BENCH_STAMP): requirements.txt requirements-dev.txt requirements-bench.txt constraints.txt
+$(BENCH_STAMP): requirements-bench.txt
 	@test -x $(BENCH_VENV)/bin/python || $(PYTHON) -m venv $(BENCH_VENV)
 	@echo "installing the peers into $(BENCH_VENV) ..."
-	@$(BENCH_VENV)/bin/python -m pip install --quiet --disable-pip-version-check -r requirements-bench.txt
+	@$(BENCH_VENV)/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements-bench.txt
 	@touch $@

@@ -1,4 +1,4 @@
-"""The files of ``/docs``: Swagger UI's, from its Python package, and the page and script that start it."""
+"""The files of ``/docs``: Swagger UI's, which a Python package carries, and the page and script that start it."""
 
 from collections.abc import Mapping
 from functools import cache
@@ -40,5 +40,5 @@ def content(name: str) -> tuple[bytes, str]:
     if name == "start.js":
         found = _START
     else:
-        found = Path(str(distribution("swagger-ui-py").locate_file(f"swagger_ui/static/{name}"))).read_bytes()
+        found = Path(str(distribution("flask-swagger-ui").locate_file(f"flask_swagger_ui/dist/{name}"))).read_bytes()
     return found, f'"{sha256(found).hexdigest()[:32]}"'
