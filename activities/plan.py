@@ -22,7 +22,7 @@ from shared.models import ExportRef, PlanSummary
 from shared.plan import ExportPlan, FunctionCall
 from shared.queries import build_query, within
 from shared.records import ExportRecord, iso
-from shared.requests import ExportRequest, filter_values
+from shared.requests import ExportRequest
 from shared.services import Services, services
 from shared.settings import Settings
 from shared.sources import open_source
@@ -30,6 +30,7 @@ from shared.sources.interruption import Interrupt, run_beside
 from shared.storage.names import file_name, name_inside, plan_blob
 from shared.telemetry import query_span
 from shared.transitions import IllegalTransition, Status
+from shared.values import filter_values
 from shared.words import count
 
 bp = df.Blueprint()

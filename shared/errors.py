@@ -6,14 +6,19 @@
     │   ├── BodyTooLarge        413
     │   ├── NotAuthenticated    401
     │   ├── NotAllowed          403
+    │   ├── CrossSite           403, a page of another site sent a person's session along
     │   ├── NotFound            404, the same for a foreign and for a missing id
     │   ├── MethodNotAllowed    405, with the methods that there are
     │   ├── Conflict            409
     │   ├── Paused              409
     │   ├── Gone                410
+    │   ├── WrongMediaType      415
     │   ├── KeyReused           422
     │   ├── OverTheLimit        422
-    │   └── QuotaReached        429
+    │   ├── TookTooLong         422, the database cannot count so many rows while somebody waits
+    │   └── TryLater            429, with the seconds after which it is worth coming again
+    │       ├── QuotaReached
+    │       └── TooManyRequests
     ├── SettingsError           a setting is missing or wrong; says which, and what is valid
     ├── TransientError          trying again later may help
     │   ├── SourceUnavailable   the database cannot be reached, timed out, or dropped the connection
@@ -29,9 +34,10 @@
 ``code`` is stable and machine readable; ``str(error)`` is written for a person and holds no secret.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from difflib import get_close_matches
+from typing import Any
 
 
 class SluiceError(Exception):
@@ -48,6 +54,19 @@ class FieldError:
     message: str
 
 
+Wrong = FieldError | Callable[[], FieldError]
+"""A wrong field, or what makes its entry: only so many are made, however many fields are wrong."""
+
+MOST_ERRORS = 100
+"""Wrong fields that an answer names."""
+
+_MOST_BYTES = 32 * 1024
+"""Of all their entries together."""
+
+_LARGEST_SHOWN = 10**60
+_LONGEST_FIELD, _LONGEST_MESSAGE, _LONGEST_DETAIL, _LONGEST_VALUE = 200, 1_000, 2_000, 80
+
+
 class RequestError(SluiceError):
     """The caller can mend it. ``status`` is the HTTP status, ``title`` the problem document's title."""
 
@@ -57,14 +76,33 @@ class RequestError(SluiceError):
 
 
 class ValidationFailed(RequestError):
-    """One or more fields of the request are wrong; ``errors`` names each."""
+    """One or more fields of the request are wrong; ``errors`` names the first of them, and ``more`` are not named.
+
+    What is named is bounded in number and in bytes: a small request can have thousands of wrong fields.
+    """
 
     title = "The request is not valid"
     code = "validation-failed"
 
-    def __init__(self, errors: Sequence[FieldError]) -> None:
-        super().__init__("; ".join(f"{e.field}: {e.message}" for e in errors))
-        self.errors = tuple(errors)
+    def __init__(self, errors: Sequence[Wrong], more: int = 0) -> None:
+        named: list[FieldError] = []
+        size = 0
+        for wrong in errors[:MOST_ERRORS]:
+            made = wrong if isinstance(wrong, FieldError) else wrong()
+            cut = FieldError(shortened(made.field, _LONGEST_FIELD), shortened(made.message, _LONGEST_MESSAGE))
+            size += len(cut.field.encode(errors="replace")) + len(cut.message.encode(errors="replace"))
+            if named and size > _MOST_BYTES:
+                break
+            named.append(cut)
+        self.errors = tuple(named)
+        self.more = more + len(errors) - len(named)
+        detail = shortened("; ".join(f"{e.field}: {e.message}" for e in named), _LONGEST_DETAIL)
+        super().__init__(f"{detail}; {self.rest}" if self.more else detail)
+
+    @property
+    def rest(self) -> str:
+        """The sentence about those that are not named."""
+        return f"{self.more:,} more {'field is' if self.more == 1 else 'fields are'} wrong"
 
 
 class WrongCursor(ValidationFailed):
@@ -162,16 +200,52 @@ class OverTheLimit(RequestError):
     code = "limit-reached"
 
 
-class QuotaReached(RequestError):
-    """As many exports or bytes as the tenant or the user may have; ``retry_after`` is in seconds."""
+class TookTooLong(RequestError):
+    """The database was given up on, after the time that somebody may wait for an answer."""
+
+    status = 422
+    title = "It takes too long to count"
+    code = "took-too-long"
+
+
+class CrossSite(RequestError):
+    """A page of another site asks for a change with the session of the person who looks at it."""
+
+    status = 403
+    title = "Not from this page"
+    code = "cross-site"
+
+
+class WrongMediaType(RequestError):
+    """The body is of a type that a page of any site can send."""
+
+    status = 415
+    title = "The body's type is not taken"
+    code = "wrong-media-type"
+
+
+class TryLater(RequestError):
+    """Too much at present; ``retry_after`` is in seconds."""
 
     status = 429
-    title = "The quota is reached"
-    code = "quota-reached"
 
     def __init__(self, message: str, retry_after: int) -> None:
         super().__init__(message)
         self.retry_after = retry_after
+
+
+class QuotaReached(TryLater):
+    """As many exports or bytes as the tenant or the user may have."""
+
+    title = "The quota is reached"
+    code = "quota-reached"
+
+
+class TooManyRequests(TryLater):
+    """More requests, or estimates at the same time, than a tenant or a user may make."""
+
+    title = "Too many requests"
+    code = "too-many-requests"
 
 
 class SettingsError(SluiceError):
@@ -247,6 +321,21 @@ def unknown(kind: str, received: str, known: Sequence[str]) -> str:
     >>> unknown("format", "xslx", ["csv", "xlsx"])
     "unknown format 'xslx'; did you mean 'xlsx'? known: csv, xlsx"
     """
+    received = shortened(received, _LONGEST_VALUE)
     near = get_close_matches(received, known, n=1)
     hint = f"; did you mean '{near[0]}'?" if near else ";"
     return f"unknown {kind} '{received}'{hint} known: {', '.join(known)}"
+
+
+def shown(value: Any) -> str:
+    """What was received, as a message shows it: as Python writes it, and no longer than it helps."""
+    if isinstance(value, str | bytes):
+        value = value[: _LONGEST_VALUE + 1]  # nothing long is written out to be cut
+    elif isinstance(value, int) and not -_LARGEST_SHOWN < value < _LARGEST_SHOWN:
+        return f"a whole number of {value.bit_length():,} bits"
+    return shortened(repr(value), _LONGEST_VALUE)
+
+
+def shortened(text: str, most: int) -> str:
+    """The text, or its beginning."""
+    return text if len(text) <= most else text[: most - 3] + "..."

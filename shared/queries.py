@@ -9,7 +9,8 @@ from shared.export_types import Scope, SqlExport
 from shared.identity import Caller
 from shared.query import Condition, Query
 from shared.records import from_iso
-from shared.requests import ExportRequest, day_start, filter_values
+from shared.requests import ExportRequest, day_start
+from shared.values import filter_values
 
 
 def build_query(export_type: SqlExport, request: ExportRequest, caller: Caller) -> Query:

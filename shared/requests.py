@@ -2,12 +2,11 @@
 
 import hashlib
 import json
-import re
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import date, datetime, time
-from decimal import Decimal
+from functools import cache, partial
+from itertools import repeat
 from typing import TYPE_CHECKING, Annotated, Any, TypeVar, get_args
-from uuid import UUID
 from zoneinfo import ZoneInfo, available_timezones
 
 from pydantic import (
@@ -15,10 +14,6 @@ from pydantic import (
     BeforeValidator,
     ConfigDict,
     Field,
-    StrictBool,
-    StrictInt,
-    StrictStr,
-    TypeAdapter,
     ValidationError,
     WithJsonSchema,
     create_model,
@@ -27,32 +22,33 @@ from pydantic.alias_generators import to_camel
 from pydantic.fields import FieldInfo
 
 from shared.channels import CHANNELS
-from shared.errors import BodyTooLarge, FieldError, NotAllowed, RequestError, ValidationFailed, unknown
-from shared.export_types import ExportType, Filter, SqlExport
+from shared.days import day_of
+from shared.errors import (
+    BodyTooLarge,
+    FieldError,
+    NotAllowed,
+    RequestError,
+    ValidationFailed,
+    Wrong,
+    shortened,
+    shown,
+    unknown,
+)
+from shared.export_types import ExportType, SqlExport
 from shared.formats import FORMATS, get_format
 from shared.formats.base import Compression
 from shared.identity import Caller
-from shared.query import Scalar
+from shared.values import MOST_VALUES, WrongValue, filter_values
 
 MAX_BODY_BYTES = 64 * 1024
 
 _FIRST_DAY, _LAST_DAY = date(1900, 1, 1), date(9000, 12, 31)
 
 
-_DAY = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
-
-
 class Body(BaseModel):
     """What a request's body has in common: camelCase, no unknown fields, no conversions between types."""
 
     model_config = ConfigDict(extra="forbid", strict=True, frozen=True, alias_generator=to_camel)
-
-
-def day_of(text: str) -> date:
-    """The date (RFC 3339, full-date) in a text. Raises ``ValueError``; pydantic alone takes seconds since 1970 too."""
-    if not _DAY.fullmatch(text):
-        raise ValueError("takes a day such as 2026-01-31")
-    return date.fromisoformat(text)
 
 
 Day = Annotated[
@@ -96,6 +92,10 @@ else:
     Notify = create_model("Notify", __base__=NotifyBase, __doc__=NotifyBase.__doc__, **_switches)
 
 
+Names = Annotated[tuple[str, ...], Field(max_length=MOST_VALUES, fail_fast=True)]
+"""A list of names, of which the first that is no text is told."""
+
+
 class ExportRequest(Body):
     """The body of ``POST /exports``."""
 
@@ -103,9 +103,9 @@ class ExportRequest(Body):
     format: str = "csv"
     filters: Mapping[str, Any] = Field(default_factory=dict)
     date_range: DateRange = DateRange()
-    columns: tuple[str, ...] | None = None
-    company_ids: tuple[str, ...] | None = None
-    operational_scope_ids: tuple[str, ...] | None = None
+    columns: Names | None = None
+    company_ids: Names | None = None
+    operational_scope_ids: Names | None = None
     compression: Compression = "none"
     format_options: Mapping[str, Any] = Field(default_factory=dict)
     locale: str = Field(default="", max_length=35)
@@ -142,7 +142,7 @@ def parse_body(model: type[Wanted], body: bytes, example: str) -> Wanted:
             raise RequestError(f"the body is not JSON: {problems[0]['ctx']['error']}") from None
         if not problems[0]["loc"]:
             raise RequestError(f"the body must be a JSON object such as {example}") from None
-        raise ValidationFailed([_field_error(problem, model) for problem in problems]) from None
+        raise ValidationFailed([partial(_field_error, problem, model) for problem in problems]) from None
 
 
 def check_request(request: ExportRequest, caller: Caller, export_types: Sequence[ExportType]) -> ExportType:
@@ -158,7 +158,7 @@ def check_request(request: ExportRequest, caller: Caller, export_types: Sequence
     if not caller.may_use(export_type):
         roles = ", ".join(export_type.roles)
         raise NotAllowed(f"export type '{export_type.name}' is open to: {roles}; you are: {', '.join(caller.roles)}")
-    errors = [
+    errors: list[Wrong] = [
         *_check_format(request, export_type),
         *_check_filters(request, export_type),
         *_check_dates(request, export_type),
@@ -182,7 +182,7 @@ def _field_error(problem: Any, model: type[Body]) -> FieldError:
         return FieldError(path, unknown("field", str(problem["loc"][-1]), list(_by_alias(inside))))
     if problem["type"] == "missing":
         return FieldError(path, "is required")
-    return FieldError(path, f"{problem['msg'].removeprefix('Value error, ')}, got {_shown(problem['input'])}")
+    return FieldError(path, f"{problem['msg'].removeprefix('Value error, ')}, got {shown(problem['input'])}")
 
 
 def _body_in(annotation: Any) -> type[Body]:
@@ -194,12 +194,7 @@ def _by_alias(model: type[Body]) -> dict[str, FieldInfo]:
     return {f.alias or name: f for name, f in model.model_fields.items()}
 
 
-def _shown(value: Any) -> str:
-    text = repr(value)
-    return text if len(text) <= 80 else text[:77] + "..."
-
-
-def _check_format(request: ExportRequest, export_type: ExportType) -> Iterator[FieldError]:
+def _check_format(request: ExportRequest, export_type: ExportType) -> Iterator[Wrong]:
     if request.format not in FORMATS or request.format not in export_type.formats:
         yield FieldError("format", unknown("format", request.format, list(export_type.formats)))
         return
@@ -211,19 +206,23 @@ def _check_format(request: ExportRequest, export_type: ExportType) -> Iterator[F
     except ValidationFailed as failed:
         for error in failed.errors:
             yield FieldError(f"formatOptions.{error.field.removeprefix('options.')}", error.message)
+        yield from repeat(FieldError("formatOptions", failed.rest), failed.more)
 
 
-def _check_filters(request: ExportRequest, export_type: ExportType) -> Iterator[FieldError]:
+def _check_filters(request: ExportRequest, export_type: ExportType) -> Iterator[Wrong]:
     by_name = {f.name: f for f in export_type.filters}
     for name, value in request.filters.items():
-        field = f"filters.{name}"
         if name not in by_name:
-            yield FieldError(field, unknown("filter", name, list(by_name)) if by_name else "this type has no filters")
+            yield partial(_unknown_filter, name, list(by_name))
             continue
         try:
             filter_values(by_name[name], value)
-        except ValueError as error:
-            yield FieldError(field, str(error))
+        except WrongValue as error:
+            yield FieldError(f"filters.{name}", str(error))
+
+
+def _unknown_filter(name: str, known: Sequence[str]) -> FieldError:
+    return FieldError(f"filters.{name}", unknown("filter", name, known) if known else "this type has no filters")
 
 
 def _check_dates(request: ExportRequest, export_type: ExportType) -> Iterator[FieldError]:
@@ -240,11 +239,17 @@ def _check_dates(request: ExportRequest, export_type: ExportType) -> Iterator[Fi
 
 def check_time_zone(name: str) -> Iterator[FieldError]:
     """What is wrong with the field ``timeZone``, if anything."""
-    if name not in available_timezones():
-        yield FieldError("timeZone", f"unknown time zone '{name}'; give an IANA name such as Europe/Paris")
+    if name not in _time_zones():
+        sentence = f"unknown time zone '{shortened(name, 80)}'; give an IANA name such as Europe/Paris"
+        yield FieldError("timeZone", sentence)
 
 
-def _check_columns(request: ExportRequest, export_type: ExportType) -> Iterator[FieldError]:
+@cache
+def _time_zones() -> frozenset[str]:
+    return frozenset(available_timezones())
+
+
+def _check_columns(request: ExportRequest, export_type: ExportType) -> Iterator[Wrong]:
     if request.columns is None:
         return
     if not isinstance(export_type, SqlExport):
@@ -253,64 +258,24 @@ def _check_columns(request: ExportRequest, export_type: ExportType) -> Iterator[
     known = [c.name for c in export_type.columns]
     if not request.columns:
         yield FieldError("columns", f"name at least one column; known: {', '.join(known)}")
+    before: set[str] = set()
     for position, name in enumerate(request.columns):
         if name not in known:
-            yield FieldError(f"columns.{position}", unknown("column", name, known))
-        elif name in request.columns[:position]:
+            yield partial(_unknown_at, f"columns.{position}", "column", name, known)
+        elif name in before:
             yield FieldError(f"columns.{position}", f"column '{name}' is named twice")
+        before.add(name)
 
 
-def _check_within(field: str, kind: str, wanted: Sequence[str] | None, own: Sequence[str]) -> Iterator[FieldError]:
+def _check_within(field: str, kind: str, wanted: Sequence[str] | None, own: Sequence[str]) -> Iterator[Wrong]:
+    allowed = frozenset(own)
     for position, value in enumerate(wanted or ()):
-        if value not in own:
-            yield FieldError(f"{field}.{position}", unknown(kind, value, own) if own else f"you have no {kind}")
+        if value not in allowed:
+            yield partial(_unknown_at, f"{field}.{position}", kind, value, own)
 
 
-def _moment_of(text: str) -> datetime:
-    day_of(text[:10])
-    return TypeAdapter(datetime).validate_strings(text)
-
-
-_Int64 = Annotated[StrictInt, Field(ge=-(2**63), lt=2**63)]
-_Decimal = Annotated[Decimal, Field(max_digits=38)]
-
-_PARSERS: Mapping[str, tuple[Callable[[Any], Scalar], str]] = {
-    "integer": (TypeAdapter(_Int64).validate_python, "a whole number of 64 bits"),
-    "float": (TypeAdapter(float).validate_python, "a number"),
-    "boolean": (TypeAdapter(StrictBool).validate_python, "true or false"),
-    "text": (TypeAdapter(StrictStr).validate_python, "a text"),
-    "decimal": (lambda v: format(TypeAdapter(_Decimal).validate_python(v), "f"), "a decimal number of up to 38 digits"),
-    "date": (lambda v: day_of(v).isoformat(), "a date such as 2026-01-31"),
-    "timestamp": (
-        lambda v: _moment_of(v).isoformat(),
-        "a time such as 2026-01-31T12:00:00Z",
-    ),
-    "uuid": (lambda v: str(UUID(v)), "a uuid"),
-}
-
-
-def filter_values(filter_: Filter, value: Any) -> tuple[Scalar, ...]:
-    """The values that a request gives for a filter, checked. Raises ``ValueError`` that says what is valid."""
-    if isinstance(value, list):
-        if not filter_.many:
-            raise ValueError(f"takes one value, got a list of {len(value)}")
-        if not value:
-            raise ValueError("takes at least one value, got an empty list")
-        return tuple(_filter_value(filter_, v) for v in value)
-    return (_filter_value(filter_, value),)
-
-
-def _filter_value(filter_: Filter, value: Any) -> Scalar:
-    parse, wanted = _PARSERS[filter_.type.partition("(")[0].replace("local timestamp", "timestamp")]
-    try:
-        parsed = parse(value)
-    except (ValidationError, ValueError, TypeError, AttributeError):
-        raise ValueError(f"takes {wanted}, got {_shown(value)}") from None
-    if filter_.choices and parsed not in filter_.choices:
-        raise ValueError(unknown("value", str(parsed), filter_.choices))
-    if isinstance(parsed, str) and "\x00" in parsed:
-        raise ValueError("takes text without the character U+0000")
-    return parsed
+def _unknown_at(field: str, kind: str, value: str, known: Sequence[str]) -> FieldError:
+    return FieldError(field, unknown(kind, value, known) if known else f"you have no {kind}")
 
 
 def day_start(day: date, time_zone: str) -> datetime:

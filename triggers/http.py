@@ -3,7 +3,7 @@
 import asyncio
 import json
 import threading
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from functools import wraps
 from typing import Any, TypeVar
 
@@ -12,15 +12,16 @@ import azure.functions as func
 from shared.app_log import about, logger, note
 from shared.audit import AuditEntry
 from shared.errors import (
+    FieldError,
     IssuerUnavailable,
     MethodNotAllowed,
     NotAuthenticated,
-    QuotaReached,
     RequestError,
     SettingsError,
     SluiceError,
     SourceUnavailable,
     StorageUnavailable,
+    TryLater,
     ValidationFailed,
 )
 from shared.identity import Caller, caller_from
@@ -60,9 +61,7 @@ def endpoint(function: Endpoint) -> Endpoint:
         try:
             return await work()
         except RequestError as error:
-            errors = error.errors if isinstance(error, ValidationFailed) else ()
-            headers = _headers_of(error)
-            return problem(error.status, error.title, str(error), error.code, errors=errors, headers=headers)
+            return problem_of(error)
         except StorageUnavailable as error:
             logger.warning("storage unavailable: %s", error, extra={"action": error.code}, exc_info=error)
             detail = "the storage account cannot be reached; nothing was changed; try again soon"
@@ -103,8 +102,19 @@ async def refused(answered: func.HttpResponse, req: func.HttpRequest, reason: st
     return answered
 
 
+def problem_of(error: RequestError) -> func.HttpResponse:
+    """The problem document of what the caller can mend."""
+    errors = _entries(error) if isinstance(error, ValidationFailed) else ()
+    return problem(error.status, error.title, str(error), error.code, errors=errors, headers=_headers_of(error))
+
+
+def _entries(failed: ValidationFailed) -> Sequence[FieldError]:
+    """The wrong fields that an answer names; the last entry says how many there are beside them."""
+    return (*failed.errors, FieldError("", failed.rest)) if failed.more else failed.errors
+
+
 def _headers_of(error: RequestError) -> dict[str, str]:
-    if isinstance(error, QuotaReached):
+    if isinstance(error, TryLater):
         return {"Retry-After": str(error.retry_after)}
     if isinstance(error, MethodNotAllowed):
         return {"Allow": ", ".join(error.allowed)}

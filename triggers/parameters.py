@@ -2,19 +2,22 @@
 
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
+from functools import partial
 from typing import Any
 
-from shared.errors import FieldError, ValidationFailed, WrongCursor, unknown
+from shared.errors import FieldError, ValidationFailed, Wrong, WrongCursor, unknown
 from shared.identity import TENANT
 from shared.records import from_iso, iso
 
 _MOST_ITEMS = 200
+_MOST_DIGITS = len(str(_MOST_ITEMS))
 _CURSOR_LIMIT = 1_000
+_MOMENT_LIMIT = 64
 
 
 def checked(params: Mapping[str, str], checks: Mapping[str, Callable[[str], Any]]) -> dict[str, Any]:
     """The values of a query, each as its check gives it. Raises ``ValidationFailed`` with all that is wrong."""
-    errors = [FieldError(name, unknown("parameter", name, tuple(checks))) for name in params if name not in checks]
+    errors: list[Wrong] = [partial(_unknown_parameter, name, tuple(checks)) for name in params if name not in checks]
     found: dict[str, Any] = {}
     for name, check in checks.items():
         if name in params:
@@ -27,13 +30,20 @@ def checked(params: Mapping[str, str], checks: Mapping[str, Callable[[str], Any]
     return found
 
 
+def _unknown_parameter(name: str, known: tuple[str, ...]) -> FieldError:
+    return FieldError(name, unknown("parameter", name, known))
+
+
 def limit_of(text: str | None, default: int) -> int:
     """How many items a page has: 1 to 200."""
     if text is None:
         return default
-    if not text.isdecimal() or not text.isascii() or not 1 <= int(text) <= _MOST_ITEMS:
+    digits = text.lstrip("0")
+    if not (
+        text.isdecimal() and text.isascii() and len(digits) <= _MOST_DIGITS and 1 <= int(digits or "0") <= _MOST_ITEMS
+    ):
         raise _wrong("limit", f"takes a whole number from 1 to {_MOST_ITEMS}, got '{text[:20]}'")
-    return int(text)
+    return int(digits)
 
 
 def cursor_of(text: str | None) -> str:
@@ -46,6 +56,8 @@ def cursor_of(text: str | None) -> str:
 def moment_of(name: str, text: str) -> datetime:
     """A time with its zone, in UTC."""
     try:
+        if len(text) > _MOMENT_LIMIT:
+            raise ValueError(text[:_MOMENT_LIMIT])
         moment = from_iso(text)
         if moment.tzinfo is None:
             raise ValueError(text)

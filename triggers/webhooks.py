@@ -30,7 +30,11 @@ _MISSING = "there is no webhook of this id that you may see"
 Url = Annotated[str, Field(max_length=2000, json_schema_extra={"format": "uri", "pattern": "^https?://[^ #@]+$"})]
 Events = Annotated[
     tuple[str, ...],
-    Field(min_length=1, json_schema_extra={"items": {"type": "string", "enum": [str(e) for e in SUBSCRIBED]}}),
+    Field(
+        min_length=1,
+        max_length=100,
+        json_schema_extra={"items": {"type": "string", "enum": [str(e) for e in SUBSCRIBED]}},
+    ),
 ]
 Description = Annotated[str, Field(max_length=200)]
 

@@ -2,9 +2,10 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
-from shared.errors import FieldError, ValidationFailed, unknown
+from shared.errors import FieldError, ValidationFailed, Wrong, shown, unknown
 
 
 @dataclass(frozen=True)
@@ -24,11 +25,7 @@ class Option:
 def validate(options: Sequence[Option], given: Mapping[str, Any]) -> dict[str, Any]:
     """The given values with the defaults filled in. Raises ``ValidationFailed`` with one entry for each wrong value."""
     known = {option.name: option for option in options}
-    errors = [
-        FieldError(f"options.{name}", unknown("option", name, list(known)) if known else f"unknown option '{name}'")
-        for name in given
-        if name not in known
-    ]
+    errors: list[Wrong] = [partial(_unknown_option, name, list(known)) for name in given if name not in known]
     for name, option in known.items():
         if name in given and (problem := _problem(option, given[name])):
             errors.append(FieldError(f"options.{name}", problem))
@@ -37,11 +34,15 @@ def validate(options: Sequence[Option], given: Mapping[str, Any]) -> dict[str, A
     return {name: given.get(name, option.default) for name, option in known.items()}
 
 
+def _unknown_option(name: str, known: Sequence[str]) -> FieldError:
+    return FieldError(f"options.{name}", unknown("option", name, known) if known else f"unknown option '{name}'")
+
+
 def _problem(option: Option, value: Any) -> str | None:
     wanted = type(option.default)
     if type(value) is not wanted:
         kind = {bool: "true or false", int: "a whole number", str: "a text"}[wanted]
-        return f"expected {kind}, not {value!r}"
+        return f"expected {kind}, not {shown(value)}"
     if not isinstance(value, str):
         return None
     if option.choices and value not in option.choices:

@@ -86,7 +86,8 @@ def check_export(request: ExportRequest, incremental: bool, period: Period | Non
     try:
         export_type = check_request(request, caller, EXPORT_TYPES)
     except ValidationFailed as failed:
-        raise ValidationFailed([FieldError(f"request.{e.field}", e.message) for e in failed.errors]) from None
+        inside = [FieldError(f"request.{e.field}", e.message) for e in failed.errors]
+        raise ValidationFailed(inside, failed.more) from None
     if incremental and not (isinstance(export_type, SqlExport) and export_type.watermark_sql):
         known = ", ".join(t.name for t in EXPORT_TYPES if isinstance(t, SqlExport) and t.watermark_sql)
         sentence = f"export type '{export_type.name}' has no watermark; those that have one: {known}"
