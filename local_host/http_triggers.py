@@ -268,7 +268,7 @@ class HttpTriggers:
             return web.Response(status=500)
         headers: CIMultiDict[str] = CIMultiDict()
         for name, value in done["headers"]:
-            if name.lower() not in _OWN_HEADERS:
+            if name.lower() not in _OWN_HEADERS or (call.request.method == "HEAD" and name.lower() == "content-length"):
                 headers.add(name, value)
         call.served(done["status"])
         return web.Response(status=done["status"], headers=headers, body=result)

@@ -40,6 +40,11 @@ _CURSOR = Parameter(
 )
 _POLL = {"Retry-After": "Seconds until it is worth asking again, 2 to 10: a fifth of the time that is left."}
 _PLACE = {"Location": "Where to go on."}
+_OF_FILE = {
+    "Content-Length": "The file's size in bytes.",
+    "Content-Disposition": "The file's name.",
+    "Repr-Digest": "The sha-256 of the file's bytes (RFC 9530).",
+}
 _BEGUN = {**_PLACE, "Operation-Location": "The export as an operation.", **_POLL}
 
 
@@ -201,14 +206,25 @@ _WRITTEN: tuple[Call, ...] = (
             "exports/{id}/download",
             summary,
             Access.OWNER,
-            {
-                200: Answer("With redirect=false: the URL.", r.DownloadUrl),
-                302: Answer("To a URL that reads the file for ten minutes.", headers=_PLACE),
-            },
+            answers,
             (_ID, Parameter("redirect", "false: answer with the URL instead.", _one_of(("true", "false")))),
             refuses=(409, 410),
         )
-        for method, summary in (("GET", "Get the file"), ("HEAD", "Is there a file? Changes nothing."))
+        for method, summary, answers in (
+            (
+                "GET",
+                "Get the file",
+                {
+                    200: Answer("With redirect=false: the URL.", r.DownloadUrl),
+                    302: Answer("To a URL that reads the file for ten minutes.", headers=_PLACE),
+                },
+            ),
+            (
+                "HEAD",
+                "What the file is. Gives no URL and changes nothing.",
+                {200: Answer("Size, type, name and checksum.", headers=_OF_FILE)},
+            ),
+        )
     ),
     Call(
         "export_types",

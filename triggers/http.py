@@ -48,11 +48,11 @@ def endpoint(function: Endpoint) -> Endpoint:
             about(request_id=identity, **_export_of(req)),
             span(function.__name__, req.headers.get("traceparent", ""), "SERVER") as current,
         ):
-            trail = begin()
+            trail = begin(function.__name__, req, identity)
             answered = await answer(identity, lambda: function(req=req, **kwargs))
             if trail.refusal:
                 answered = await answer(identity, lambda: refused(answered, req, trail.refusal, identity))
-            elif entry := entry_of(function.__name__, req, answered.status_code, identity, trail):
+            elif entry := entry_of(trail, answered.status_code):
                 answered = await answer(identity, lambda: audited(answered, entry))
             current.note(export_id=trail.export_id, tenant=trail.tenant, status=answered.status_code)
             return finish(req, answered, identity)
@@ -91,7 +91,7 @@ def _export_of(req: func.HttpRequest) -> dict[str, str]:
 
 
 async def audited(answered: func.HttpResponse, entry: AuditEntry) -> func.HttpResponse:
-    """The answer, once it is in the audit log. Raises ``StorageUnavailable`` where it may not go out otherwise."""
+    """The answer, once what was done is in the audit log."""
     await in_thread(write_down, entry)
     return answered
 

@@ -7,7 +7,6 @@ import azure.durable_functions as df
 import azure.functions as func
 
 from shared.catalogue import export_type_named
-from shared.clock import utc_now
 from shared.errors import NotFound, StorageUnavailable
 from shared.links import landing_ref
 from shared.notices.messages import locale_of, time_zone_of, title_in
@@ -15,8 +14,7 @@ from shared.notices.pages import page, preferred_locale
 from shared.records import ExportRecord, from_iso
 from shared.services import Services
 from shared.settings import settings
-from shared.transitions import Status
-from triggers.downloads import file_url, note_download
+from triggers.file_access import file_url, why_no_file
 from triggers.http import endpoint, in_thread, request_services
 from triggers.trail import about
 
@@ -61,8 +59,7 @@ async def landing_download(req: func.HttpRequest, client: df.DurableOrchestratio
         return _no_file(found, req)
     try:
         context = await request_services()
-        url, _ = await in_thread(file_url, found.record, context)
-        await note_download(found.record, context, client, "Somebody with the link from the mail")
+        url, _ = await file_url(found.record, context, client, status=303, who="Somebody with the link from the mail")
     except StorageUnavailable:
         return _no_file(Found("busy"), req)
     return func.HttpResponse(status_code=303, headers={"Location": url, "Cache-Control": "no-store"})
@@ -86,18 +83,7 @@ def _look(tenant: str, export_id: str, generation: int, context: Services) -> Fo
     about(record.tenant, record.id, by="link")
     if record.links != generation:
         return Found("revoked", record)
-    if record.status == Status.COMPLETED:
-        return Found("expired" if from_iso(record.expires_at) <= utc_now() else "", record)
-    return Found(_REASONS[Status(record.status)], record)
-
-
-_REASONS = {
-    Status.PENDING: "running",
-    Status.PROCESSING: "running",
-    Status.FAILED: "failed",
-    Status.CANCELLED: "cancelled",
-    Status.EXPIRED: "expired",
-}
+    return Found(why_no_file(record) or "", record)
 
 
 def _about(record: ExportRecord) -> dict[str, Any]:

@@ -19,7 +19,10 @@ _PLAIN = re.compile(r"[A-Za-z0-9._~-]{1,128}")
 _TRACE_PARENT = re.compile(r"[0-9a-f]{2}-([0-9a-f]{32})-[0-9a-f]{16}-[0-9a-f]{2}")
 _NO_TRACE = "0" * 32
 _SENT_BY_SCRIPTS = "Authorization, Content-Type, Idempotency-Key, If-None-Match, X-Request-Id, traceparent"
-_READ_BY_SCRIPTS = "Allow, ETag, Location, Operation-Location, Retry-After, X-Request-Id"
+_READ_BY_SCRIPTS = (
+    "Allow, Content-Disposition, Content-Length, ETag, Location, Operation-Location, Repr-Digest, Retry-After, "
+    "X-Request-Id"
+)
 _PREFLIGHT_SECONDS = "600"
 
 

@@ -104,23 +104,30 @@ _MALFORMED = frozenset({400, 405, 413})
 
 @dataclass
 class Trail:
-    """What is known of a call while it runs; ``refusal`` is why nobody is signed in, where somebody had to be."""
+    """What is known of a call while it runs; ``refusal`` is why nobody is signed in, where somebody had to be.
 
+    ``handed_out``: the call hands a file out, and is in the log already.
+    """
+
+    function: str
+    request: func.HttpRequest
+    request_id: str
     user: str = ""
     name: str = ""
     tenant: str = ""
     export_id: str = ""
     subject: str = ""
     refusal: str = ""
+    handed_out: bool = False
 
 
 _trail: ContextVar[Trail | None] = ContextVar("trail", default=None)
 _looks: OrderedDict[tuple[str, ...], float] = OrderedDict()
 
 
-def begin() -> Trail:
+def begin(function: str, request: func.HttpRequest, request_id: str) -> Trail:
     """Follow a call from here on."""
-    trail = Trail()
+    trail = Trail(function, request, request_id)
     _trail.set(trail)
     return trail
 
@@ -145,25 +152,41 @@ def about(tenant: str, export_id: str = "", subject: str = "", *, by: str = "") 
             trail.user = trail.name = by
 
 
-def entry_of(function: str, req: func.HttpRequest, status: int, request_id: str, trail: Trail) -> AuditEntry | None:
-    """The entry of a call that was answered with this status; None when there is nothing to tell.
+def hand_out(status: int) -> None:
+    """Write down that the call hands a file out, before it does; ``status`` is what it will be answered with.
+
+    Raises ``StorageUnavailable``: then there is no entry, and the file stays where it is.
+    """
+    trail = _trail.get()
+    entry = entry_of(trail, status) if trail else None
+    if trail is None or entry is None:
+        raise RuntimeError("a file is handed out only by a call that is audited, to somebody who is known")
+    services("request").audit.add(entry)
+    trail.handed_out = True
+
+
+def entry_of(trail: Trail, status: int) -> AuditEntry | None:
+    """The entry of a call that was answered with this status; None when there is nothing to tell, or it was told.
 
     Somebody who polls is noted once an hour, by each worker. Nobody is noted who is not known, nor a request that makes
     no sense, nor one that we failed to answer: with storage away, there is nowhere to note it.
     """
-    if function in NOT_AUDITED or not trail.user or status in _MALFORMED or status >= 500:
+    if trail.function in NOT_AUDITED or not trail.user or status in _MALFORMED or status >= 500:
         return None
+    if trail.handed_out:
+        return None
+    req = trail.request
     now = utc_now()
     entry = AuditEntry(
         tenant=trail.tenant,
         time=iso(now),
-        action="seen" if req.method == "HEAD" else ACTIONS[function],
+        action="seen" if req.method == "HEAD" else ACTIONS[trail.function],
         status=status,
         user=trail.user,
         name=trail.name,
         address=address_of(req.headers, settings().trusted_proxies),
         agent=req.headers.get("user-agent", ""),
-        request_id=request_id,
+        request_id=trail.request_id,
         export_id=trail.export_id,
         subject=trail.subject,
     )
@@ -171,16 +194,10 @@ def entry_of(function: str, req: func.HttpRequest, status: int, request_id: str,
 
 
 def write_down(entry: AuditEntry) -> None:
-    """Add the entry to the log.
-
-    Raises ``StorageUnavailable`` before a file is handed out; otherwise what was done is done, and an entry that cannot
-    be written goes to the application's log.
-    """
+    """Add the entry of what was done to the log; one that cannot be written goes to the application's log."""
     try:
         services("request").audit.add(entry)
     except StorageUnavailable:
-        if entry.action == "downloaded" and entry.outcome == "done":
-            raise
         logger.exception("not in the audit log: %s", entry, extra={"action": "audit-lost"})
 
 

@@ -4,15 +4,17 @@ import logging
 from collections.abc import Iterator
 
 import pytest
+from azure.functions import HttpRequest
 
 from demo import processes
 from shared.audit import ACTIONS as KNOWN
 from shared.audit import AuditEntry
 from shared.errors import StorageUnavailable
+from shared.identity import demo_caller
 from shared.settings import settings
 from tests.app.test_settings import RIGHT
 from triggers.calls import CALLS
-from triggers.trail import ACTIONS, NOT_AUDITED, address_of, write_down
+from triggers.trail import ACTIONS, NOT_AUDITED, address_of, begin, called_by, hand_out, write_down
 
 
 def test_every_function_is_audited_or_is_not() -> None:
@@ -61,8 +63,14 @@ def entry(action: str, status: int) -> AuditEntry:
 @pytest.mark.usefixtures("storage_away")
 def test_no_file_is_handed_out_without_an_entry(caplog: pytest.LogCaptureFixture) -> None:
     """What has been done is done, and is told to the application's log; a download has not gone out yet."""
+    request = HttpRequest("GET", "/api/exports/e1/download", body=b"")
+    trail = begin("download_export", request, "r-1")
+    with pytest.raises(RuntimeError, match="somebody who is known"):
+        hand_out(302)
+    called_by(demo_caller("ada"))
     with pytest.raises(StorageUnavailable):
-        write_down(entry("downloaded", 302))
+        hand_out(302)
+    assert not trail.handed_out
     for action, status in (("downloaded", 404), ("cancelled", 202)):
         caplog.clear()
         with caplog.at_level(logging.ERROR, "sluice"):

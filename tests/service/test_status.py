@@ -1,5 +1,6 @@
 """Following an export: status, progress, log, list, download."""
 
+import base64
 import hashlib
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
@@ -202,11 +203,18 @@ def test_a_file_url_reads_only_this_file_and_only_for_minutes(people: People, ex
 
 
 def test_a_look_with_head_is_no_download(people: People, export: Export) -> None:
-    """GET by the owner marks the export as downloaded; HEAD answers the same and does not."""
-    status = export(exportType="analytics")
+    """HEAD tells size, type, name and checksum of the file and gives no URL; GET marks the export as downloaded."""
+    status = export(exportType="analytics", fileName="été")
     path = f"/exports/{status['id']}"
     head = people.ada.call("HEAD", f"{path}/download")
-    assert (head.status_code, head.content) == (302, b"")
+    assert (head.status_code, head.content) == (200, b"")
+    assert "Location" not in head.headers
+    assert "sig=" not in str(head.headers)
+    assert int(head.headers["Content-Length"]) == status["file"]["bytes"]
+    assert head.headers["Content-Type"] == status["file"]["contentType"]
+    assert head.headers["Content-Disposition"].endswith("filename*=UTF-8''%C3%A9t%C3%A9.csv")
+    digest = base64.b64encode(bytes.fromhex(status["file"]["sha256"])).decode()
+    assert head.headers["Repr-Digest"] == f"sha-256=:{digest}:"
     assert people.ada.call("GET", path).json()["downloadedAt"] is None
     get = people.ada.call("GET", f"{path}/download")
     assert (get.status_code, get.headers["Cache-Control"]) == (302, "no-store")
