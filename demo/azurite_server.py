@@ -75,10 +75,12 @@ def _install() -> Path:
 
 
 @contextmanager
-def running(home: Path, port: int | None = None, accounts: Sequence[str] = (_ACCOUNT,)) -> Iterator[Azurite]:
+def running(
+    home: Path, port: int | None = None, accounts: Sequence[str] = (_ACCOUNT,), options: Sequence[str] = ()
+) -> Iterator[Azurite]:
     """Run Azurite with its files under ``home``; blobs on ``port``, tables on the port after the next, or on free ones.
 
-    ``accounts`` share the emulator's key; the first is the one that is given.
+    ``accounts`` share the emulator's key; the first is the one that is given. ``options`` are more of its own.
     Raises ``StartFailed`` when a port is taken or it does not start.
     """
     program = install()
@@ -88,7 +90,7 @@ def running(home: Path, port: int | None = None, accounts: Sequence[str] = (_ACC
             processes.require_free(wanted, "AZURITE_PORT")
     log = home / "logs" / "azurite.log"
     command = [str(_node()), str(program), "--location", str(home / "azurite"), "--silent", "--skipApiVersionCheck"]
-    command += ["--disableTelemetry", "--disableProductStyleUrl"]
+    command += ["--disableTelemetry", "--disableProductStyleUrl", *options]
     for service, number in zip(("blob", "queue", "table"), ports, strict=True):
         command += [f"--{service}Host", "127.0.0.1", f"--{service}Port", str(number)]
     known = ";".join(f"{account}:{_KEY}" for account in accounts)

@@ -13,6 +13,7 @@ from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
 
+from shared import machine_identity
 from shared.addresses import mail_address
 from shared.errors import SettingsError
 from shared.retention import parse_rules
@@ -68,13 +69,32 @@ class Settings(BaseModel):
     model_config = ConfigDict(frozen=True, extra="ignore")
 
     azurewebjobsstorage: str = Field(
-        default="", description="Connection string of the storage account; or leave it out and set the service URIs."
+        default="",
+        description="Connection string of the storage account; left out, the app's identity is used and the account "
+        "named by the next settings.",
+    )
+    azurewebjobsstorage__accountname: str = Field(
+        default="", description="The storage account, to which the app's identity has access instead of a key."
     )
     azurewebjobsstorage__blobserviceuri: str = Field(
-        default="", description="Blob endpoint, when the app's managed identity is used instead of a key."
+        default="", description="In place of the name: its blob endpoint; the host needs the queue endpoint too."
     )
     azurewebjobsstorage__tableserviceuri: str = Field(
-        default="", description="Table endpoint, when the app's managed identity is used instead of a key."
+        default="", description="In place of the name: its table endpoint."
+    )
+    azurewebjobsstorage__credential: str = Field(
+        default="",
+        description="`managedidentity`: the app's identity, on a developer's machine too, where it is else the "
+        "developer's.",
+    )
+    azurewebjobsstorage__clientid: str = Field(
+        default="", description="Client id of a user-assigned identity; left out, AZURE_CLIENT_ID, else the system's."
+    )
+    azurewebjobsstorage__managedidentityresourceid: str = Field(
+        default="", description="In place of the client id: resource id of a user-assigned identity."
+    )
+    azure_client_id: str = Field(
+        default="", description="Client id of a user-assigned identity where storage's settings name none."
     )
     source_url: str = Field(
         default="", description="The database that exports read: sqlite:///path or postgresql://user:password@host/db."
@@ -228,7 +248,15 @@ class Settings(BaseModel):
     )
     mail_from: str = Field(default="exports@example.com", description="The sender of every mail.")
     mail_outbox_dir: str = Field(default=".sluice/outbox", description="Folder of the local outbox.")
-    acs_connection_string: str = Field(default="", description="Connection string of Azure Communication Services.")
+    acs_endpoint: str = Field(
+        default="",
+        description="Endpoint of Azure Communication Services, such as https://<name>.communication.azure.com, to "
+        "which the app's identity has access.",
+    )
+    acs_connection_string: str = Field(
+        default="",
+        description="In place of the endpoint: connection string of Azure Communication Services, with a key.",
+    )
     acs_mails_per_minute: Annotated[int, Field(ge=1)] = Field(
         default=30, description="How many mails a minute Azure Communication Services takes; others wait."
     )
@@ -272,13 +300,15 @@ class Settings(BaseModel):
 
     @model_validator(mode="after")
     def _consistent(self) -> Self:
-        if not self.azurewebjobsstorage and not (
+        named = self.azurewebjobsstorage__accountname or (
             self.azurewebjobsstorage__blobserviceuri and self.azurewebjobsstorage__tableserviceuri
-        ):
+        )
+        if not self.azurewebjobsstorage and not named:
             raise ValueError(
-                "AzureWebJobsStorage is not set; give a connection string, or AzureWebJobsStorage__blobServiceUri "
-                "and AzureWebJobsStorage__tableServiceUri for a managed identity"
+                "AzureWebJobsStorage is not set; give a connection string, or for a managed identity "
+                "AzureWebJobsStorage__accountName, or AzureWebJobsStorage__blobServiceUri and __tableServiceUri"
             )
+        machine_identity.check(self)
         if self.azurewebjobsstorage and not _names(self.azurewebjobsstorage, _OF_STORAGE):
             raise ValueError(
                 "AzureWebJobsStorage is no connection string of a storage account; one looks like "
@@ -313,11 +343,17 @@ class Settings(BaseModel):
             raise ValueError(
                 "APPLICATIONINSIGHTS_CONNECTION_STRING is not set, and TELEMETRY_EXPORTER=azure-monitor needs it"
             )
-        if self.mail_transport == "acs" and not self.acs_connection_string:
-            raise ValueError("ACS_CONNECTION_STRING is not set, and MAIL_TRANSPORT=acs needs it")
+        if self.mail_transport == "acs" and bool(self.acs_connection_string) == bool(self.acs_endpoint):
+            raise ValueError(
+                "MAIL_TRANSPORT=acs needs ACS_ENDPOINT, for the app's identity, or ACS_CONNECTION_STRING, not both"
+            )
         if self.mail_transport == "smtp":
             self._check_mail_server()
-        if self.mail_transport == "acs" and not _names(self.acs_connection_string, _OF_ACS):
+        if (
+            self.mail_transport == "acs"
+            and self.acs_connection_string
+            and not _names(self.acs_connection_string, _OF_ACS)
+        ):
             raise ValueError(
                 "ACS_CONNECTION_STRING is no connection string; one looks like "
                 "endpoint=https://<name>.communication.azure.com/;accesskey=..."

@@ -2,14 +2,18 @@
 
 from collections.abc import Callable, Mapping
 
-from shared.mail.acs import AzureCommunicationServices
+from shared.mail import acs
 from shared.mail.base import Transport
 from shared.mail.outbox import Outbox
 from shared.mail.smtp import MailServer
 from shared.settings import Settings
 
 TRANSPORTS: Mapping[str, Callable[[Settings], Transport]] = {
-    "acs": lambda settings: AzureCommunicationServices(settings.acs_connection_string, settings.mail_from),
+    "acs": lambda settings: (
+        acs.with_key(settings.acs_connection_string, settings.mail_from)
+        if settings.acs_connection_string
+        else acs.by_identity(settings)
+    ),
     "smtp": lambda settings: MailServer(settings.smtp_url, settings.mail_from),
     "outbox": lambda settings: Outbox(settings.mail_outbox_dir, settings.mail_from),
 }

@@ -5,18 +5,22 @@ Operation-Id as given; GET /emails/operations/{id} tells whether an operation is
 """
 
 from collections.abc import Mapping
+from typing import Any
 
 from azure.communication.email import EmailClient
 from azure.core.exceptions import (
     AzureError,
+    ClientAuthenticationError,
     HttpResponseError,
     ResourceNotFoundError,
 )
 from azure.core.rest import HttpRequest
 
 from shared.channels.base import Message
+from shared.machine_identity import credential, got_no_token
 from shared.mail.base import MailNotAccepted, MailRefused
 from shared.mail.mime import headers_of
+from shared.settings import Settings
 
 _READ_TIMEOUT = 30
 _CONNECT_TIMEOUT = 10
@@ -25,13 +29,12 @@ _API_VERSION = "2025-09-01"
 
 
 class AzureCommunicationServices:
-    """One account. The SDK's own retries are off: it would repeat a POST, and we ask before we do."""
+    """One account. With an identity, 403 may pass too: a role takes minutes until it counts."""
 
-    def __init__(self, connection_string: str, sender: str) -> None:
-        self._client = EmailClient.from_connection_string(
-            connection_string, retry_total=0, connection_timeout=_CONNECT_TIMEOUT, read_timeout=_READ_TIMEOUT
-        )
+    def __init__(self, client: EmailClient, sender: str, *, by_identity: bool) -> None:
+        self._client = client
         self._sender = sender
+        self._may_pass = _MAY_PASS | ({403} if by_identity else set())
 
     def send(self, message: Message, *, tried_before: bool) -> None:
         """See ``Transport.send``."""
@@ -39,13 +42,20 @@ class AzureCommunicationServices:
             if tried_before and self._known(message.operation_id):
                 return
             self._client.begin_send(_payload(message, self._sender), operation_id=message.operation_id, polling=False)
+        except ClientAuthenticationError as error:
+            if got_no_token(error):
+                raise MailNotAccepted("the app's identity got no token for the mail service") from error
+            raise self._refusal(error) from error
         except HttpResponseError as error:
-            if error.status_code in _MAY_PASS:
-                wait = _retry_after(getattr(error.response, "headers", {}))
-                raise MailNotAccepted(f"the mail service answers {error.status_code}", wait) from error
-            raise MailRefused(f"the mail service refuses the message with {error.status_code}") from error
+            raise self._refusal(error) from error
         except AzureError as error:
             raise MailNotAccepted("the mail service cannot be reached or does not answer") from error
+
+    def _refusal(self, error: HttpResponseError) -> MailNotAccepted | MailRefused:
+        if error.status_code in self._may_pass:
+            wait = _retry_after(getattr(error.response, "headers", {}))
+            return MailNotAccepted(f"the mail service answers {error.status_code}", wait)
+        return MailRefused(f"the mail service refuses the message with {error.status_code}")
 
     def _known(self, operation_id: str) -> bool:
         request = HttpRequest("GET", f"/emails/operations/{operation_id}", params={"api-version": _API_VERSION})
@@ -57,6 +67,24 @@ class AzureCommunicationServices:
         except ResourceNotFoundError:
             return False
         return True
+
+
+def with_key(connection_string: str, sender: str) -> AzureCommunicationServices:
+    """The account of a connection string, by its access key."""
+    return AzureCommunicationServices(
+        EmailClient.from_connection_string(connection_string, **_options()), sender, by_identity=False
+    )
+
+
+def by_identity(settings: Settings) -> AzureCommunicationServices:
+    """The account of ``ACS_ENDPOINT``, by the app's identity."""
+    client = EmailClient(settings.acs_endpoint, credential(settings), **_options())
+    return AzureCommunicationServices(client, settings.mail_from, by_identity=True)
+
+
+def _options() -> dict[str, Any]:
+    """The SDK's own retries are off: it would repeat a POST, and we ask before we do."""
+    return {"retry_total": 0, "connection_timeout": _CONNECT_TIMEOUT, "read_timeout": _READ_TIMEOUT}
 
 
 def _retry_after(headers: Mapping[str, str]) -> float:

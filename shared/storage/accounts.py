@@ -10,9 +10,9 @@ from contextlib import contextmanager
 from typing import Any, Literal
 
 from azure.core import MatchConditions
-from azure.core.credentials import TokenCredential
 from azure.core.exceptions import (
     AzureError,
+    ClientAuthenticationError,
     HttpResponseError,
     ResourceExistsError,
     ResourceNotFoundError,
@@ -24,6 +24,7 @@ from azure.storage.blob import BlobServiceClient, ExponentialRetry
 from requests.utils import get_environ_proxies
 
 from shared.errors import StorageUnavailable
+from shared.machine_identity import credential, endpoint, got_no_token
 from shared.metrics import STORAGE_ERRORS, count
 from shared.settings import Settings
 
@@ -68,8 +69,8 @@ def blob_service(settings: Settings, patience: Patience) -> BlobServiceClient:
     if settings.azurewebjobsstorage:
         account = BlobServiceClient.from_connection_string(settings.azurewebjobsstorage).url
         return BlobServiceClient.from_connection_string(settings.azurewebjobsstorage, **options, **_way_to(account))
-    account = settings.azurewebjobsstorage__blobserviceuri
-    return BlobServiceClient(account, managed_identity(), **options, **_way_to(account))
+    account = endpoint(settings, "blob")
+    return BlobServiceClient(account, credential(settings), **options, **_way_to(account))
 
 
 def table_service(settings: Settings, patience: Patience) -> TableServiceClient:
@@ -78,8 +79,8 @@ def table_service(settings: Settings, patience: Patience) -> TableServiceClient:
     if settings.azurewebjobsstorage:
         account = TableServiceClient.from_connection_string(settings.azurewebjobsstorage).url
         return TableServiceClient.from_connection_string(settings.azurewebjobsstorage, **options, **_way_to(account))
-    account = settings.azurewebjobsstorage__tableserviceuri
-    return TableServiceClient(endpoint=account, credential=managed_identity(), **options, **_way_to(account))
+    account = endpoint(settings, "table")
+    return TableServiceClient(endpoint=account, credential=credential(settings), **options, **_way_to(account))
 
 
 def _way_to(account: str) -> dict[str, Any]:
@@ -89,13 +90,6 @@ def _way_to(account: str) -> dict[str, Any]:
         "proxies": get_environ_proxies(account),
         "connection_verify": os.environ.get("REQUESTS_CA_BUNDLE") or os.environ.get("CURL_CA_BUNDLE") or True,
     }
-
-
-def managed_identity() -> TokenCredential:
-    """The app's own identity on Azure."""
-    from azure.identity import DefaultAzureCredential
-
-    return DefaultAzureCredential()
 
 
 @contextmanager
@@ -108,6 +102,11 @@ def storage_errors() -> Iterator[None]:
     except (ServiceRequestError, ServiceResponseError) as error:
         count(STORAGE_ERRORS, kind="unreachable")
         raise StorageUnavailable("the storage account cannot be reached") from error
+    except ClientAuthenticationError as error:
+        if not got_no_token(error):
+            raise
+        count(STORAGE_ERRORS, kind="identity")
+        raise StorageUnavailable("the app's identity got no token for the storage account") from error
     except HttpResponseError as error:
         if error.status_code in _THROTTLED:
             count(STORAGE_ERRORS, kind=str(error.status_code))

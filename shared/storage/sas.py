@@ -5,13 +5,19 @@ development should have, from the account's key.
 """
 
 from datetime import UTC, datetime, timedelta
+from threading import Lock
 from urllib.parse import quote
 
-from azure.storage.blob import BlobClient, BlobSasPermissions, BlobServiceClient, generate_blob_sas
+from azure.storage.blob import BlobClient, BlobSasPermissions, BlobServiceClient, UserDelegationKey, generate_blob_sas
 
 from shared.storage.accounts import storage_errors
 
 _CLOCK_SKEW = timedelta(minutes=5)
+_KEY_LIFETIME = timedelta(hours=1)
+
+_fetching = Lock()
+_keys: dict[str, tuple[datetime, UserDelegationKey]] = {}
+"""The last key of each account, and when it ends."""
 
 
 def read_url(
@@ -27,8 +33,7 @@ def read_url(
     account_key = getattr(service.credential, "account_key", None)
     delegation_key = None
     if account_key is None:
-        with storage_errors():
-            delegation_key = service.get_user_delegation_key(now - _CLOCK_SKEW, expires)
+        delegation_key = _delegation_key(service, now, expires)
     signature = generate_blob_sas(
         account_name=str(service.account_name),
         container_name=blob.container_name,
@@ -43,6 +48,22 @@ def read_url(
         content_type=content_type or None,
     )
     return f"{blob.url}?{signature}", expires
+
+
+def _delegation_key(service: BlobServiceClient, now: datetime, expires: datetime) -> UserDelegationKey:
+    """A key of this account that is good until ``expires`` at least: the last one, unless it ends before.
+
+    A key is asked for once an hour, not once for each URL. Whoever revokes the account's keys ("az storage account
+    revoke-delegation-keys") ends the URLs that are out, and for at most an hour those that are made after it.
+    """
+    with _fetching:
+        until, key = _keys.get(service.url, (now, None))
+        if key is None or until < expires:
+            until = max(expires, now + _KEY_LIFETIME)
+            with storage_errors():
+                key = service.get_user_delegation_key(now - _CLOCK_SKEW, until)
+            _keys[service.url] = (until, key)
+        return key
 
 
 def content_disposition(name: str) -> str:

@@ -71,7 +71,7 @@ def test_a_managed_identity_needs_no_connection_string() -> None:
         ({"SOURCE_URL": ""}, "SOURCE_URL is not set; give sqlite:///path or postgresql://"),
         ({"LINK_SIGNING_KEY": "short"}, "LINK_SIGNING_KEY has 5 characters and needs at least 32"),
         ({"LINK_SIGNING_KEY": ""}, "LINK_SIGNING_KEY has 0 characters and needs at least 32"),
-        ({"MAIL_TRANSPORT": "acs"}, "ACS_CONNECTION_STRING is not set, and MAIL_TRANSPORT=acs needs it"),
+        ({"MAIL_TRANSPORT": "acs"}, "MAIL_TRANSPORT=acs needs ACS_ENDPOINT, for the app's identity, or ACS_CONNECTION"),
         ({"MAIL_TRANSPORT": "pigeon"}, "MAIL_TRANSPORT: Input should be 'acs', 'smtp' or 'outbox'"),
         ({"MAIL_TRANSPORT": "smtp"}, "SMTP_URL is not set or not the address of a mail server; give smtps://"),
         ({"MAIL_TRANSPORT": "smtp", "SMTP_URL": "mail.example.com"}, "SMTP_URL is not set or not the address"),

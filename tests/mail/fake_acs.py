@@ -28,6 +28,8 @@ class FakeAcs:
     """For the next POSTs, in turn; then it accepts."""
     posts: list[tuple[str, dict[str, Any]]] = field(default_factory=list)
     """Operation-Id and body of each POST."""
+    authorizations: list[str] = field(default_factory=list)
+    """The header of each POST."""
     asked: list[str] = field(default_factory=list)
     """Operation ids that were looked up."""
     accepted: set[str] = field(default_factory=set)
@@ -55,6 +57,7 @@ def fake_acs(authority_file: Path) -> Iterator[FakeAcs]:
             body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
             operation = self.headers["Operation-Id"]
             state.posts.append((operation, body))
+            state.authorizations.append(self.headers["Authorization"])
             answer = state.answers.pop(0) if state.answers else 202
             if answer == "hang":
                 state.stopped.wait()

@@ -41,7 +41,7 @@ def server(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[FakeAcs]
 @pytest.fixture
 def service(server: FakeAcs) -> AzureCommunicationServices:
     """Our transport, talking to it."""
-    return AzureCommunicationServices(server.connection_string, "exports@acme.example")
+    return acs.with_key(server.connection_string, "exports@acme.example")
 
 
 def test_the_id_of_a_message_is_for_ever() -> None:
@@ -113,7 +113,7 @@ def test_a_service_that_never_answers(server: FakeAcs, monkeypatch: pytest.Monke
     """The wait ends after the read time-out: 30 s, a tenth of the SDK's own."""
     assert acs._READ_TIMEOUT == 30
     monkeypatch.setattr(acs, "_READ_TIMEOUT", 0.3)
-    service = AzureCommunicationServices(server.connection_string, "exports@acme.example")
+    service = acs.with_key(server.connection_string, "exports@acme.example")
     server.answers = ["hang"]
     with pytest.raises(MailNotAccepted, match="does not answer"):
         service.send(MESSAGE, tried_before=False)
@@ -125,7 +125,7 @@ def test_a_service_that_never_answers(server: FakeAcs, monkeypatch: pytest.Monke
 
 def test_a_service_that_is_away() -> None:
     """Also when it is the question that fails: not asked is not sent."""
-    away = AzureCommunicationServices("endpoint=https://127.0.0.1:9/;accesskey=YWJj", "exports@acme.example")
+    away = acs.with_key("endpoint=https://127.0.0.1:9/;accesskey=YWJj", "exports@acme.example")
     for tried_before in (False, True):
         with pytest.raises(MailNotAccepted, match="cannot be reached"):
             away.send(MESSAGE, tried_before=tried_before)
