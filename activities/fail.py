@@ -42,6 +42,9 @@ def fail(failed: FailedExport, context: Services) -> Recorded:
         return Recorded(record.status)  # this activity ran before, and somebody retried the export since
     if record.status not in FINAL:
         now = utc_now()
+        message = failure.message
+        if failure.detail:
+            message = context.log.sentence_of(failed.export_id, failure.detail, message)
         try:
             record = context.records.change(
                 failed.tenant,
@@ -52,11 +55,11 @@ def fail(failed: FailedExport, context: Services) -> Recorded:
                 completed_at=iso(now),
                 expires_at=iso(now + context.retention(record.tenant, record.export_type)),
                 error_code=failure.code,
-                error_message=failure.message,
+                error_message=message,
             )
         except IllegalTransition as ended:
             return Recorded(ended.current)
-        context.log.add(failed.tenant, failed.export_id, "failed", f"Failed: {failure.message}", level="error")
+        context.log.add(failed.tenant, failed.export_id, "failed", f"Failed: {message}", level="error")
     if record.status == Status.FAILED:
         context.letters.add(DeadLetter.of(record))
     context.usage.leave(failed.tenant, failed.export_id)

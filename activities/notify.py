@@ -8,12 +8,12 @@ from typing import Any
 
 import azure.durable_functions as df
 
-from activities.outcome import Payload, failure_of, outcome
+from activities.outcome import Payload, awaited, outcome
 from activities.tracing import traced
-from shared.app_log import about, logger
+from shared.app_log import logger
 from shared.channels.base import Channel, Message
 from shared.clock import utc_now
-from shared.errors import PermanentError, SluiceError, TransientError
+from shared.errors import PermanentError, TransientError
 from shared.identity import Caller
 from shared.metrics import MAILS, count
 from shared.models import NO_NEWS, ExportRef, NotificationStart, ReasonCode, SkippedMail
@@ -48,14 +48,11 @@ class Decision:
 @bp.durable_client_input(client_name="client")
 @traced
 async def start_notification(ref: Payload, client: df.DurableOrchestrationClient) -> dict[str, Any]:
-    try:
+    async def decide() -> Decision:
         context = await asyncio.to_thread(services, "activity")
-        export = ExportRef.from_json(ref)
-        with about(tenant=export.tenant, export_id=export.export_id, request_id=export.request_id):
-            decision = await announce(export, context, client)
-    except SluiceError as error:
-        return failure_of(error)
-    return {"value": decision.to_json()}
+        return await announce(ExportRef.from_json(ref), context, client)
+
+    return await awaited(decide(), ref)
 
 
 @bp.activity_trigger(input_name="start")
@@ -244,7 +241,8 @@ def _deliver(record: ExportRecord, name: str, channel: Channel, told: Message, c
     try:
         receipt = context.delivery.send(name, told)
     except PermanentError as error:
-        return _skipped(record, channel, Reason("not-sent", f"it could not be sent: {error}"), context)
+        _skipped(record, channel, Reason("not-sent", f"it could not be sent: {error}"), context)
+        return Decision("skipped", f"it could not be sent: {error.outline}")
     if receipt == "sent":
         if name == "email":
             count(MAILS, outcome="sent", reason="")

@@ -3,16 +3,22 @@
 An exception would cross the workflow as text; as data, the orchestrator knows whether trying again may help.
 """
 
+import asyncio
 from collections.abc import Awaitable, Callable
 from typing import Any, Protocol, TypeAlias
 from uuid import uuid4
 
 from shared.app_log import FIELDS, about, logger
-from shared.errors import SluiceError
+from shared.errors import SluiceError, StorageUnavailable
 from shared.models import OUT_OF_MEMORY, Failure
+from shared.services import services
 
 Payload: TypeAlias = dict
 """An activity's input: the worker refuses to load a function whose bound parameter has a generic annotation."""
+
+
+_SENTENCE_LIMIT = 1_000
+"""Characters of what an error says; a driver's message can be a whole statement long."""
 
 
 class _Result(Protocol):
@@ -25,14 +31,15 @@ def outcome(work: Callable[[], _Result], given: Payload) -> dict[str, Any]:
     ``given`` is what the activity was given: which export it is for, and at whose request, goes into the log.
     """
     with about(**{name: given[name] for name in FIELDS if given.get(name)}):
-        return _outcome(work)
+        return _outcome(work, given)
 
 
-def _outcome(work: Callable[[], _Result]) -> dict[str, Any]:
+def _outcome(work: Callable[[], _Result], given: Payload) -> dict[str, Any]:
     try:
         return {"value": work().to_json()}
     except SluiceError as error:
-        return failure_of(error)
+        logger.warning("%s: %s", error.code, error, extra={"action": error.code}, exc_info=error)
+        return {"failure": Failure.of(error, _kept(error, str(given.get("export_id", "")))).to_json()}
     except MemoryError:
         return {"failure": Failure(OUT_OF_MEMORY, "the worker ran out of memory", transient=True).to_json()}
     except Exception:  # the last line: what nobody foresaw must not become an endless retry
@@ -53,11 +60,16 @@ async def awaited(work: Awaitable[_Result], given: Payload) -> dict[str, Any]:
             def again() -> _Result:
                 raise caught
 
-            return _outcome(again)
-        return _outcome(lambda: result)
+            return await asyncio.to_thread(_outcome, again, given)
+        return _outcome(lambda: result, given)
 
 
-def failure_of(error: SluiceError) -> dict[str, Any]:
-    """The answer of an activity that failed with this error."""
-    logger.warning("%s: %s", error.code, error, extra={"action": error.code}, exc_info=error)
-    return {"failure": Failure.of(error).to_json()}
+def _kept(error: SluiceError, export_id: str) -> str:
+    """Where what the error says in full is kept; empty when it is nowhere: then its outline has to do."""
+    sentence = str(error)[:_SENTENCE_LIMIT]
+    if not export_id or sentence == error.outline or isinstance(error, StorageUnavailable):
+        return ""
+    try:
+        return services("activity").log.keep_sentence(export_id, error.outline, sentence)
+    except SluiceError:
+        return ""

@@ -145,7 +145,8 @@ def file_spec(export_type: ExportType, request: ExportRequest, locale: str, crea
     )
 
 
-def output_name(export_type: ExportType, request: ExportRequest, created: str) -> str:
-    """The name under which a browser saves the file."""
+def output_name(export_type: ExportType, request: ExportRequest, created: str, *, named: bool = True) -> str:
+    """The name under which a browser saves the file; not ``named``: whatever name the request gives it."""
     extension = file_extension(get_format(request.format), request.compression)
-    return file_name(request.file_name or f"{export_type.name}-{created[:10]}", extension)
+    plain = f"{export_type.name}-{created[:10]}"
+    return file_name((request.file_name if named else None) or plain, extension)

@@ -62,5 +62,6 @@ def publish(ref: ExportRef, file: FinalFile, context: Services) -> Published:
         message = f"Published {name}: {count(file.rows, 'row')}, {count(file.bytes, 'byte')}."
         context.log.add(ref.tenant, ref.export_id, "published", message)
     context.usage.leave(ref.tenant, ref.export_id, file.bytes)
-    url, expires = context.blobs.read_url(file.blob, OUTPUT_URL_LIFETIME, download_as=name)
+    plain = output_name(export_type_named(record.export_type), request, record.created_at, named=False)
+    url, expires = context.blobs.read_url(file.blob, OUTPUT_URL_LIFETIME, download_as=plain)
     return Published(ref.export_id, file.blob, file.rows, file.bytes, file.sha256, url, iso(expires))

@@ -1,13 +1,13 @@
 """Start: let exports run whose turn has come. A tenant has few that run at a time, so that all tenants get on."""
 
 import asyncio
+from dataclasses import asdict, dataclass
 from typing import Any
 
 import azure.durable_functions as df
 
-from activities.outcome import Payload, failure_of
+from activities.outcome import Payload, awaited
 from shared.app_log import logger
-from shared.errors import SluiceError
 from shared.models import ExportRef, ExportStart
 from shared.records import ExportRecord
 from shared.services import Services, services
@@ -20,15 +20,26 @@ from shared.usage import Turns
 bp = df.Blueprint()
 
 
+@dataclass(frozen=True)
+class Given:
+    """How many exports got their turn, and how many wait for theirs."""
+
+    started: int
+    waiting: int
+
+    def to_json(self) -> dict[str, Any]:
+        return asdict(self)
+
+
 @bp.activity_trigger(input_name="ref")
 @bp.durable_client_input(client_name="client")
 async def next_turns(ref: Payload, client: df.DurableOrchestrationClient) -> dict[str, Any]:
-    try:
+    async def let_run() -> Given:
         context = await asyncio.to_thread(services, "activity")
         turns = await start_waiting(ExportRef.from_json(ref).tenant, context, client)
-    except SluiceError as error:
-        return failure_of(error)
-    return {"value": {"started": len(turns.chosen), "waiting": len(turns.waiting)}}
+        return Given(len(turns.chosen), len(turns.waiting))
+
+    return await awaited(let_run(), ref)
 
 
 async def start_waiting(tenant: str, context: Services, client: df.DurableOrchestrationClient) -> Turns:

@@ -125,4 +125,5 @@ def _at_once(in_flight: int) -> int:
 
 def _told(failure: Failure, index: int, total: int, attempts: int) -> Failure:
     tries = f" {attempts} times" if attempts > 1 else ""
-    return Failure(failure.code, f"part {index + 1:,} of {total:,} failed{tries}: {failure.message}")
+    message = f"part {index + 1:,} of {total:,} failed{tries}: {failure.message}"
+    return Failure(failure.code, message, detail=failure.detail)

@@ -31,7 +31,8 @@
         ├── FileOverQuota       the file is larger than what is left of a day's quota
         └── ExportCancelled     somebody cancelled the export while it ran
 
-``code`` is stable and machine readable; ``str(error)`` is written for a person and holds no secret.
+``code`` is stable and machine readable; ``str(error)`` is written for a person and holds no secret. It may quote a
+value of a row or of a request, so the state of the durable engine has ``outline`` in its place (``Failure``).
 """
 
 from collections.abc import Callable, Sequence
@@ -41,9 +42,10 @@ from typing import Any
 
 
 class SluiceError(Exception):
-    """The root. ``code`` names the kind of failure in records, problem documents and logs."""
+    """The root. ``code`` names the kind of failure in records, problem documents and logs; ``outline`` says it."""
 
     code = "internal-error"
+    outline = "a step failed"
 
 
 @dataclass(frozen=True)
@@ -258,6 +260,7 @@ class TransientError(SluiceError):
     """Trying again later may help; before ``retry_after`` seconds it cannot."""
 
     code = "transient-error"
+    outline = "a step did not succeed this time"
     retry_after = 0.0
 
 
@@ -265,12 +268,14 @@ class SourceUnavailable(TransientError):
     """The database cannot be reached, timed out, or dropped the connection."""
 
     code = "source-unavailable"
+    outline = "the database is not available"
 
 
 class StorageUnavailable(TransientError):
     """Blob or table storage cannot be reached or throttles."""
 
     code = "storage-unavailable"
+    outline = "the storage account cannot be reached"
 
 
 class IssuerUnavailable(TransientError):
@@ -289,30 +294,35 @@ class QueryFailed(PermanentError):
     """The database refused the query."""
 
     code = "query-failed"
+    outline = "the database refused the query"
 
 
 class SchemaChanged(PermanentError):
     """The rows no longer fit the columns that the plan promised."""
 
     code = "schema-changed"
+    outline = "the rows do not fit the columns"
 
 
 class LimitReached(PermanentError):
     """A stated limit of a format, an export type or the storage."""
 
     code = "limit-reached"
+    outline = "a limit is reached"
 
 
 class FileOverQuota(PermanentError):
     """The file is larger than what is left of a day's quota of bytes."""
 
     code = "quota-reached"
+    outline = "the file is larger than what is left of the quota"
 
 
 class ExportCancelled(PermanentError):
     """Somebody cancelled the export while it ran."""
 
     code = "cancelled"
+    outline = "the export was cancelled"
 
 
 def unknown(kind: str, received: str, known: Sequence[str]) -> str:

@@ -1,5 +1,6 @@
 """What happened to an export, in the words of its users: one table, and the same lines in the application's log."""
 
+import hashlib
 import logging
 import secrets
 from collections.abc import Mapping
@@ -7,6 +8,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, Literal
 
+from azure.core.exceptions import ResourceNotFoundError
 from azure.data.tables import TableServiceClient
 
 from shared.app_log import logger
@@ -15,6 +17,9 @@ from shared.storage.accounts import storage_errors
 from shared.storage.listings import listing_page
 from shared.storage.names import LOGS_TABLE
 from shared.storage.tables import ensure_table
+
+_SENTENCE = "~"
+"""Begins the row keys of sentences that are no lines: it sorts after all digits."""
 
 Level = Literal["info", "warning", "error"]
 
@@ -68,9 +73,28 @@ class ExportLog:
         with storage_errors():
             self._table.upsert_entity(entity)
 
+    def keep_sentence(self, export_id: str, outline: str, sentence: str) -> str:
+        """Keep what an error says in full; give the name under which ``sentence_of`` finds it. Twice is once."""
+        name = hashlib.sha256(f"{outline}\n{sentence}".encode(errors="replace")).hexdigest()[:32]
+        row = {"PartitionKey": export_id, "RowKey": f"{_SENTENCE}{name}", "outline": outline, "message": sentence}
+        with storage_errors():
+            self._table.upsert_entity(row)
+        return name
+
+    def sentence_of(self, export_id: str, name: str, message: str) -> str:
+        """A message that ends with the outline of an error, with what the error says in full in its place."""
+        with storage_errors():
+            try:
+                row = self._table.get_entity(export_id, f"{_SENTENCE}{name}")
+            except ResourceNotFoundError:
+                return message
+        outline, sentence = str(row["outline"]), str(row["message"])
+        return message.removesuffix(outline) + sentence if message.endswith(outline) else message
+
     def page(self, export_id: str, limit: int, after: str) -> tuple[list[LogLine], str]:
         """Up to ``limit`` lines, oldest first, from a cursor on; see ``listing_page``."""
-        found, cursor = listing_page(self._table, f"PartitionKey eq '{export_id}'", after, limit)
+        where = f"PartitionKey eq '{export_id}' and RowKey lt '{_SENTENCE}'"
+        found, cursor = listing_page(self._table, where, after, limit)
         return [_line(entity) for entity in found], cursor
 
     def delete(self, export_id: str) -> None:

@@ -52,11 +52,6 @@ class Caller:
     service: bool = False
 
     @property
-    def trusted(self) -> bool:
-        """May have the URLs of the durable engine, whose key opens every instance."""
-        return self.all_tenants or self.service
-
-    @property
     def all_tenants(self) -> bool:
         return Role.SUPER_ADMIN in self.roles
 

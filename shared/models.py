@@ -1,7 +1,9 @@
 """Records that cross durable boundaries: what orchestrators and activities hand to each other.
 
-All are frozen, small and JSON-shaped; rows and bytes never travel here, only references to them. A new field needs a
-default, because an orchestration may have been started by the release before.
+All are frozen, small and JSON-shaped; rows and bytes never travel here, only references to them. The engine keeps all
+of it in its history, which its management API shows: nothing here names a person but by id, quotes a request or a row,
+or reads a file for longer than ten minutes. A new field needs a default, because an orchestration may have been started
+by the release before.
 """
 
 from collections.abc import Mapping, Sequence
@@ -10,8 +12,8 @@ from typing import Any, Literal, Self
 
 from shared.errors import SluiceError, TransientError
 
-_MESSAGE_LIMIT = 1_000
-"""Characters of an error message that cross the workflow; a driver's message can be a whole statement long."""
+_LEFT_OUT = ("trace_parent", "detail")
+"""Fields that are left out where they are empty: a release that does not know them reads the rest."""
 
 
 @dataclass(frozen=True)
@@ -19,11 +21,8 @@ class _Record:
     """Turns into a JSON object and back."""
 
     def to_json(self) -> dict[str, Any]:
-        """``trace_parent`` is left out where there is none: a release that does not know it reads the rest."""
-        values = asdict(self)
-        if not values.get("trace_parent", True):
-            del values["trace_parent"]
-        return values
+        """The object; see ``_LEFT_OUT``."""
+        return {name: value for name, value in asdict(self).items() if value or name not in _LEFT_OUT}
 
     @classmethod
     def from_json(cls, value: Mapping[str, Any]) -> Self:
@@ -165,20 +164,24 @@ OUT_OF_MEMORY = "out-of-memory"
 
 @dataclass(frozen=True)
 class Failure(_Record):
-    """Why a step failed. ``transient``: trying again may help, though not before ``retry_after`` seconds."""
+    """Why a step failed. ``transient``: trying again may help, though not before ``retry_after`` seconds.
+
+    ``message`` ends with the error's outline; ``detail`` is where the export's log keeps the whole sentence, which may
+    quote what is nobody's business but the export's own users'.
+    """
 
     code: str
     message: str
     transient: bool = False
     retry_after: float = 0
+    detail: str = ""
 
     @classmethod
-    def of(cls, error: SluiceError) -> Self:
+    def of(cls, error: SluiceError, detail: str = "") -> Self:
         """The failure that this error means to an orchestration."""
-        message = str(error)[:_MESSAGE_LIMIT]
         if isinstance(error, TransientError):
-            return cls(error.code, message, transient=True, retry_after=error.retry_after)
-        return cls(error.code, message)
+            return cls(error.code, error.outline, transient=True, retry_after=error.retry_after, detail=detail)
+        return cls(error.code, error.outline, detail=detail)
 
 
 @dataclass(frozen=True)

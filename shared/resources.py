@@ -54,7 +54,7 @@ class Links(Resource):
 
 
 class Durable(Resource):
-    """Addresses of the durable engine for this export, for trusted callers only: their key opens every instance."""
+    """Addresses of the durable engine for this export, for SuperAdmin only: their key opens every instance."""
 
     id: str
     status_query_get_uri: str
@@ -167,6 +167,43 @@ class LogPage(Resource):
     """A page of an export's log, oldest first."""
 
     items: list[LogLine]
+    next_cursor: str | None = Field(description="The cursor of the next page; null at the end.")
+
+
+class WorkflowProgress(Resource):
+    """The custom status of an orchestration."""
+
+    phase: str
+    parts: Annotated[int, Field(ge=0)]
+    total_parts: Annotated[int, Field(ge=0)]
+    rows: Annotated[int, Field(ge=0)]
+    total_rows: Annotated[int, Field(ge=0)]
+
+
+class WorkflowEvent(Resource):
+    """Something in the history of an orchestration. It shows no input and no result."""
+
+    time: datetime
+    event: str = Field(description="As the durable engine calls it, such as TaskCompleted.")
+    name: str | None = Field(description="The activity, orchestrator or external event.")
+    scheduled_at: datetime | None = Field(description="When it was asked for, of what has ended.")
+    part: Annotated[int, Field(ge=1)] | None
+    attempt: Annotated[int, Field(ge=1)] | None = Field(description="Of the activity; of the part, where there is one.")
+    failure: str | None = Field(description="The code of the failure that the activity answered.")
+    instance: str | None = Field(description="The orchestration of a group of parts.")
+
+
+class Workflow(Resource):
+    """An orchestration of an export, with a page of its history, oldest first."""
+
+    id: str = Field(description="The export's.")
+    attempt: Annotated[int, Field(ge=1)]
+    instance: str
+    runtime_status: str | None = Field(description="null: the durable engine does not know it, or not any more.")
+    created_at: datetime | None
+    last_updated_at: datetime | None
+    progress: WorkflowProgress | None
+    items: list[WorkflowEvent]
     next_cursor: str | None = Field(description="The cursor of the next page; null at the end.")
 
 

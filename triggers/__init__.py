@@ -30,10 +30,12 @@ from triggers import (
     watchdog,
     webhook_deliveries,
     webhooks,
+    workflow,
 )
 
 BLUEPRINTS = (
     exports.bp,
+    workflow.bp,
     estimates.bp,
     control.bp,
     operations.bp,

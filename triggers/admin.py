@@ -1,9 +1,8 @@
 """``/ops``: what the service does now, and what operators switch: pauses and quotas."""
 
 import json
-import re
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from datetime import datetime
 from typing import Annotated, Any
 
@@ -16,6 +15,7 @@ from shared import metrics
 from shared.clock import utc_now
 from shared.controls import Control, Kind
 from shared.errors import NotFound, unknown
+from shared.histories import Event, events_of, function_of, number_in
 from shared.identity import TENANT, Caller
 from shared.metrics import Sums
 from shared.records import ExportRecord, from_iso, iso
@@ -31,7 +31,6 @@ from triggers.trail import about
 bp = df.Blueprint()
 
 _SLOWEST = 5
-_INDEX = re.compile(r"index\W+(\d+)")
 
 
 class Pause(Body):
@@ -239,10 +238,10 @@ async def running_export(record: ExportRecord, client: df.DurableOrchestrationCl
     instance = export_instance(record.id, record.attempt)
     status = await client.get_status(instance, show_history=True, show_input=True)
     progress = status.custom_status if status and isinstance(status.custom_status, dict) else {}
-    history = _history(status)
+    history = events_of(status)
     if child := progress.get("runningGroup"):
         group = await client.get_status(child, show_history=True, show_input=True)
-        history = _history(group)
+        history = events_of(group)
     now = utc_now()
     slowest = sorted(parts_in(history, now), key=lambda part: -part["seconds"])[:_SLOWEST]
     return {
@@ -261,22 +260,17 @@ async def running_export(record: ExportRecord, client: df.DurableOrchestrationCl
     }
 
 
-def parts_in(history: list[dict[str, Any]], now: datetime) -> Iterator[dict[str, Any]]:
+def parts_in(history: Sequence[Event], now: datetime) -> Iterator[dict[str, Any]]:
     """The parts in an orchestration's history as the status API shows it: its number from 1, how long it takes."""
     for event in history:
-        if "encode_part" not in (event.get("Name"), event.get("FunctionName")):
+        if function_of(event) != "encode_part":
             continue
         done = event["EventType"] != "TaskScheduled"
         start = from_iso(str(event.get("ScheduledTime") or event["Timestamp"]))
         end = from_iso(str(event["Timestamp"])) if done else now
-        index = _INDEX.search(json.dumps(event.get("Input", "")))
-        part = int(index[1]) + 1 if index else None
+        index = number_in(event, "index")
+        part = None if index is None else index + 1
         yield {"part": part, "seconds": round(max(0.0, (end - start).total_seconds()), 1), "done": done}
-
-
-def _history(status: Any) -> list[dict[str, Any]]:
-    """The history in a status; the SDK keeps it under the name that it has on the wire, and not as ``history``."""
-    return list(getattr(status, "historyEvents", None) or ())
 
 
 def _seconds(export: LiveExport, now: datetime) -> int:

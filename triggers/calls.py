@@ -38,6 +38,8 @@ _CURSOR = Parameter(
     "Where a page ended.",
     {"type": "string", "maxLength": 1000, "pattern": "^([A-Za-z0-9-]*[A-Za-z0-9][A-Za-z0-9-]*)?$"},
 )
+_POSITION = Parameter("cursor", "Where a page ended.", {"type": "string", "pattern": "^[0-9]{0,9}$"})
+_INSTANCE = {"type": "string", "maxLength": 100}
 _POLL = {"Retry-After": "Seconds until it is worth asking again, 2 to 10: a fifth of the time that is left."}
 _PLACE = {"Location": "Where to go on."}
 _OF_FILE = {
@@ -89,6 +91,7 @@ _NEXT = {
     "download": "download_export",
     "cancel": "cancel_export",
     "logs": "export_logs",
+    "workflow": "export_workflow",
 }
 
 _NEXT_OF_WEBHOOK = {
@@ -198,6 +201,20 @@ _WRITTEN: tuple[Call, ...] = (
         Access.OWNER,
         {200: Answer("A page.", r.LogPage)},
         (_ID, _limit(100), _CURSOR),
+    ),
+    Call(
+        "export_workflow",
+        "GET",
+        "exports/{id}/workflow",
+        "What the orchestration of an export has done: names, times and numbers",
+        Access.OWNER,
+        {200: Answer("It, with a page of its history.", r.Workflow)},
+        (
+            _ID,
+            Parameter("instance", "Another orchestration of the same export: an item's `instance`.", _INSTANCE),
+            _limit(100),
+            _POSITION,
+        ),
     ),
     *(
         Call(

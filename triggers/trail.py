@@ -28,6 +28,7 @@ ACTIONS: Mapping[str, str] = {
     "export_status": "seen",
     "export_logs": "seen",
     "operation": "seen",
+    "export_workflow": "seen",
     "download_export": "downloaded",
     "landing_page": "seen",
     "landing_download": "downloaded",

@@ -13,6 +13,7 @@ class MailNotAccepted(TransientError):
     """The mail service did not accept the message this time, and wants none before ``retry_after`` seconds."""
 
     code = "mail-not-accepted"
+    outline = "the mail service did not take the message this time"
 
     def __init__(self, message: str, retry_after: float = 0) -> None:
         super().__init__(message)
@@ -23,6 +24,7 @@ class MailRefused(PermanentError):
     """The mail service refused the message, and will again."""
 
     code = "mail-refused"
+    outline = "the mail service refused the message"
 
 
 class Transport(Protocol):

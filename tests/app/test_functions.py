@@ -30,6 +30,7 @@ HTTP = [
     ("retry_export", ["POST"], "exports/{id}/retry", True),
     ("delete_export", ["DELETE"], "exports/{id}", True),
     ("revoke_links", ["POST"], "exports/{id}/revoke-links", False),
+    ("export_workflow", ["GET", "HEAD"], "exports/{id}/workflow", True),
     ("operation", ["GET", "HEAD"], "operations/{id}", True),
     ("download_export", ["GET", "HEAD"], "exports/{id}/download", True),
     ("create_schedule", ["POST"], "schedules", False),

@@ -2,6 +2,7 @@
 
 import base64
 import json
+import re
 import time
 from collections.abc import Callable
 from typing import Any
@@ -402,13 +403,17 @@ def service_token(app_service: Service, key: str | None = None, **body: Any) -> 
 
 
 def test_a_function_key_gives_a_service_its_token(app_service: Service) -> None:
-    """It exports in the tenant it named, with the durable engine's addresses, and sees the tenant's exports."""
+    """It exports in the tenant it named, without the durable engine's key, and sees the tenant's exports."""
     answer = service_token(app_service, companyIds=["201"])
     assert (answer.status_code, set(answer.json())) == (200, {"token", "expiresAt"})
     token = answer.json()["token"]
     started = app_service.export(token, exportType="users")
-    assert started.json()["durable"]["statusQueryGetUri"]
+    assert "durable" not in started.json()
+    assert "code=" not in started.text
     export = app_service.status(token, started.json()["id"])
+    workflow = app_service.with_token(token, f"/exports/{export['id']}/workflow")
+    assert (workflow.status_code, workflow.json()["instance"]) == (200, export["id"])
+    assert not re.search(r"code=|sig=|http", workflow.text)
     assert (export["createdBy"], export["file"]["rows"]) == ("service:billing", 20)
     acme = app_service.get(f"/exports/{export['id']}", X_MS_CLIENT_PRINCIPAL=principal())
     globex = app_service.get(f"/exports/{export['id']}", X_MS_CLIENT_PRINCIPAL=principal(tid="globex"))
