@@ -14,7 +14,7 @@ from shared.columns import arrow_schema
 from shared.errors import LimitReached
 from shared.export_types import FunctionExport
 from shared.formats import get_format
-from shared.formats.base import Facts, Write
+from shared.formats.base import Facts, PartPosition, Write
 from shared.formats.compression import TextWriter
 from shared.limits import too_many_bytes
 from shared.metrics import PARTS, PARTS_RETRIED, count
@@ -68,25 +68,34 @@ def encode(job: PartJob, context: Services) -> PartDone:
     if plan.call is not None:
         rows, facts = _call(plan, plan.call, job.tenant, write, check)
     else:
-        rows, facts = _encode_range(plan, job, context.settings.source_url, write, check)
+        position = plan.position(job.index)
+        rows, facts = encode_range(plan, position, context.settings.source_url, write, check, halvings=job.halvings)
     check()
     part = upload.commit(job.index, rows, facts, plan_hash)
     return PartDone(part.index, part.rows, part.bytes)
 
 
-def _encode_range(
-    plan: ExportPlan, job: PartJob, source_url: str, write: Write, check: Callable[[], None]
+def encode_range(
+    plan: ExportPlan,
+    position: PartPosition,
+    source_url: str,
+    write: Write,
+    check: Callable[[], None],
+    *,
+    halvings: int = 0,
 ) -> tuple[int, Facts]:
+    """Read the key range of a part and encode it for this position; give its rows and facts. Raises as ``encode``."""
     if plan.query is None:
         raise TypeError("a plan without a call has a query")
     interrupt = Interrupt()
-    part = open_source(source_url).read(plan.query, plan.ranges[job.index], halvings=job.halvings, interrupt=interrupt)
+    key_range = plan.ranges[position.index]
+    part = open_source(source_url).read(plan.query, key_range, halvings=halvings, interrupt=interrupt)
     with (
         query_span("read_sql", source_url) as reading,
         read_beside(part, arrow_schema(plan.query.columns), check, interrupt) as batches,
     ):
-        rows, facts = get_format(plan.format).encode_part(batches, write, plan.spec, plan.position(job.index))
-        reading.note(part=job.index + 1, rows=rows)
+        rows, facts = get_format(plan.format).encode_part(batches, write, plan.spec, position)
+        reading.note(part=position.index + 1, rows=rows)
         return rows, facts
 
 

@@ -1,10 +1,16 @@
-"""Merge: make the final file out of the parts, without decoding a row."""
+"""Merge: make the final file out of the parts, without decoding a row.
 
-from collections.abc import Iterator
+A format that numbers its rows (XLSX) has the planned numbers in its parts. Where rows were added or deleted after the
+plan, the parts that follow in the same sheet are encoded once more, in order, with the numbers that they have now.
+"""
+
+from collections.abc import Callable, Iterator
+from dataclasses import replace
 from typing import Any
 
 import azure.durable_functions as df
 
+from activities.encode_part import encode_range
 from activities.outcome import Payload, outcome
 from activities.tracing import traced
 from shared.cancellation import still_wanted
@@ -19,7 +25,7 @@ from shared.plan import ExportPlan
 from shared.services import Services, plan_of, services
 from shared.storage.merge import finished_file, merge_parts
 from shared.storage.names import final_blob, parts_folder
-from shared.storage.parts import StoredPart, stored_parts
+from shared.storage.parts import PartUpload, StoredPart, stored_parts
 from shared.words import count
 
 bp = df.Blueprint()
@@ -34,7 +40,8 @@ def merge_export(ref: Payload) -> dict[str, Any]:
 def merge(ref: ExportRef, context: Services) -> FinalFile:
     """Make the final blob unless it is there already.
 
-    Raises ``StorageUnavailable`` (try again), ``LimitReached`` and ``ExportCancelled``.
+    Raises ``StorageUnavailable`` (try again), ``LimitReached`` and ``ExportCancelled``; as ``encode`` does where parts
+    are encoded again.
     """
     check = still_wanted(ref, context)
     plan, plan_hash = plan_of(ref.tenant, ref.export_id)
@@ -47,6 +54,7 @@ def merge(ref: ExportRef, context: Services) -> FinalFile:
     ]
     if [p.encoded.index for p in parts] != list(range(len(plan.part_rows))):
         raise StorageUnavailable(f"{len(parts)} of {len(plan.part_rows)} parts are in storage")
+    parts = list(_renumbered(plan, plan_hash, parts, name, context, check))
     media_type = content_type(file_format, plan.spec.compression)
     if plan.call and plan.spec.compression == "none":
         media_type = parts[0].encoded.facts["mimetype"]
@@ -66,6 +74,37 @@ def merge(ref: ExportRef, context: Services) -> FinalFile:
         message = f"The data changed during the export: {planned:,} rows were planned, {merged.rows:,} are in the file."
         context.log.add(ref.tenant, ref.export_id, "rows-changed", message, level="warning")
     return merged
+
+
+def _renumbered(
+    plan: ExportPlan,
+    plan_hash: str,
+    parts: list[StoredPart],
+    final: str,
+    context: Services,
+    check: Callable[[], None],
+) -> Iterator[StoredPart]:
+    """The parts with the numbers that their rows have in the file, for a format that numbers them."""
+    file_format = get_format(plan.format)
+    of_group = file_format.rows_per_group
+    if plan.call or not file_format.numbers_rows or of_group is None:
+        yield from parts
+        return
+    group, rows_of_group = 0, 0
+    for part in parts:
+        position = plan.position(part.encoded.index)
+        if position.rows_before // of_group != group:
+            group, rows_of_group = position.rows_before // of_group, 0
+        shift = rows_of_group - position.rows_before % of_group
+        if shift and part.encoded.rows:
+            upload = PartUpload(context.blobs, part.name, place_in=final)
+            moved = replace(position, shift=shift)
+            rows, facts = encode_range(plan, moved, context.settings.source_url, upload.write, check)
+            found = upload.placed(position.index, rows, facts, plan_hash)
+        else:
+            found = part
+        rows_of_group += found.encoded.rows
+        yield found
 
 
 def _within_limit(

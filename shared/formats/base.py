@@ -48,11 +48,15 @@ class FileSpec:
 
 @dataclass(frozen=True)
 class PartPosition:
-    """Where a part stands: its index, how many parts there are, and the number of rows planned before it."""
+    """Where a part stands: its index, how many parts there are, and the number of rows planned before it.
+
+    ``shift`` is how many more rows than planned the parts before it in its group have; negative: how many fewer.
+    """
 
     index: int
     total: int
     rows_before: int
+    shift: int = 0
 
 
 @dataclass(frozen=True)
@@ -96,6 +100,8 @@ class Format(Protocol):
     """The format's own options, as ``options`` validates them."""
     rows_per_group: int | None
     """Parts never straddle a multiple of this many rows (XLSX: the data rows of a sheet); None: no such bound."""
+    numbers_rows: bool
+    """Whether a part holds the numbers of its rows, which are others when a part before it is not as planned."""
     part_rows: int | None
     """How many rows a part should have (PDF: those of a whole file, to measure its columns together); None: any."""
     max_rows: int | None

@@ -81,6 +81,7 @@ class Csv:
     compressions: Sequence[str] = ("none", "gzip", "zip")
     option_list: Sequence[Option] = _OPTIONS
     rows_per_group: int | None = None
+    numbers_rows = False
     part_rows: int | None = None
     max_rows: int | None = None
 

@@ -24,6 +24,7 @@ class NdJson:
     compressions: Sequence[str] = ("none", "gzip", "zip")
     option_list: Sequence[Option] = JSON_OPTIONS
     rows_per_group: int | None = None
+    numbers_rows = False
     part_rows: int | None = None
     max_rows: int | None = None
 

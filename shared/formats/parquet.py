@@ -50,6 +50,7 @@ class Parquet:
     compressions: Sequence[str] = ("none",)
     option_list: Sequence[Option] = ()
     rows_per_group: int | None = None
+    numbers_rows = False
     part_rows: int | None = None
     max_rows: int | None = None
 

@@ -63,6 +63,7 @@ class Pdf:
     compressions: Sequence[str] = ("none",)
     option_list: Sequence[Option] = ()
     rows_per_group: int | None = None
+    numbers_rows = False
     part_rows: int | None = _MAX_ROWS
     max_rows: int | None = _MAX_ROWS
 

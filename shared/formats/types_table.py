@@ -40,6 +40,7 @@ class Example:
 
 EXAMPLES: Sequence[Example] = (
     Example("integer", 42),
+    Example("integer", 4_111_111_111_111_111, "over 15 digits"),
     Example("integer", 2**53 + 1, "beyond 2^53"),
     Example("float", 1234.5),
     Example("float", -0.0, "negative zero"),
@@ -60,6 +61,7 @@ EXAMPLES: Sequence[Example] = (
     Example("binary", b"\x00\xffdata"),
     Example("date", datetime.date(2024, 12, 31)),
     Example("date", datetime.date(1900, 2, 28), "before 1900-03-01"),
+    Example("date", datetime.date(9999, 12, 31), "the end of time"),
     Example("time", datetime.time(23, 59, 59)),
     Example("time", datetime.time(23, 59, 59, 123456), "with a fraction"),
     Example("timestamp", datetime.datetime(2024, 7, 1, 10, tzinfo=datetime.UTC), f"10:00 UTC, shown in {TIME_ZONE}"),
@@ -125,10 +127,11 @@ def in_xlsx(example: Example) -> str:
     data = encode("xlsx", example)
     with zipfile.ZipFile(io.BytesIO(data)) as archive:
         sheet = archive.read("xl/worksheets/sheet1.xml").decode()
-    cell = re.findall(r"<c/>|<c[ >].*?</c>", sheet.partition("<row>")[2])[1]
-    value = "".join(re.findall(r"<[vt](?: [^>]*)?>(.*?)</[vt]>", cell))
-    if cell == "<c/>":
+    _, found, cell = sheet.partition('<c r="B2"')
+    if not found:
         return "empty cell"
+    cell = cell.partition("</c>")[0]
+    value = "".join(re.findall(r"<[vt](?: [^>]*)?>(.*?)</[vt]>", cell))
     if 't="inlineStr"' in cell:
         return f"text {_code(value)}" if value else "empty text"
     if 't="b"' in cell:

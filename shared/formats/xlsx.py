@@ -1,17 +1,21 @@
 """XLSX: a workbook for people (ECMA-376 Part 1, SpreadsheetML).
 
 A part is the rows' XML as a raw deflate fragment that ends with a full flush, so that fragments join to one stream; the
-merge puts the ZIP headers, the sheet's start and end, and the rest of the workbook around them. A sheet holds 1,048,576
-rows, one of them the header, and no part straddles two sheets. Rows and cells leave out their position, which the
-schema allows (18.3.1.73, 18.3.1.4): that is smaller, quicker, and lets a part stand anywhere.
+merge puts the ZIP headers, the sheet's start and end, and the rest of the workbook around them. No part straddles two
+sheets. A sheet is planned for a million rows; it can hold 1,048,576, so rows that are added meanwhile have room.
+
+Every row and cell has its position: the schema does not ask for it (18.3.1.73, 18.3.1.4), but readers do. So a part
+holds the numbers that its rows have by the plan.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
+from functools import lru_cache
 from typing import Any
 
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from shared.errors import LimitReached
 from shared.formats import xlsx_shell
 from shared.formats.base import (
     EncodedPart,
@@ -23,14 +27,16 @@ from shared.formats.base import (
     Verbatim,
     Write,
 )
-from shared.formats.escape import column_bytes, text
+from shared.formats.escape import column_bytes, join, text
 from shared.formats.options import Option, validate
 from shared.formats.scalars import base_type
 from shared.formats.slices import slices
 from shared.formats.xlsx_cells import CellEncoder, Cells
 from shared.formats.zip_container import Deflated, Deflater, Entry, central_directory, fragment, local_header
 
-_ROWS_OF_A_SHEET = 1_048_575
+_ROWS_OF_A_SHEET = 1_000_000
+_FIRST_ROW, _LAST_ROW = 2, 1_048_576
+"""Below the header, and at the end of a sheet (Excel specifications and limits)."""
 _MIN_WIDTH, _MAX_WIDTH = 8, 60
 _FIXED_WIDTHS = {"date": 11, "time": 10, "timestamp": 19, "local timestamp": 19, "boolean": 8}
 _WIDTH_CODE = ord("0")
@@ -56,6 +62,7 @@ class Xlsx:
     compressions: Sequence[str] = ("none",)
     option_list: Sequence[Option] = _OPTIONS
     rows_per_group: int | None = _ROWS_OF_A_SHEET
+    numbers_rows = True
     part_rows: int | None = None
     max_rows: int | None = None
 
@@ -70,18 +77,23 @@ class Xlsx:
 
         Facts: the index of its ``sheet``; ``crc`` and ``textBytes`` of the fragment; ``truncated``, the number of
         texts that were cut off at 32,767 characters; from the first part, ``widths``. Raises ``LimitReached`` for a row
-        of over 256 MiB.
+        of over 256 MiB, and for rows beyond the last one of a sheet.
         """
         encoder = CellEncoder(spec.time_zone)
         deflater = Deflater()
+        first = position.rows_before % _ROWS_OF_A_SHEET + position.shift + _FIRST_ROW
         rows, widths = 0, ""
         for batch in slices(batches, spec.columns):
+            if first + rows + batch.num_rows - 1 > _LAST_ROW:
+                raise LimitReached(
+                    f"rows were added while the export ran, more than the {_LAST_ROW:,} of a sheet; ask for it again"
+                )
             cells = [
                 encoder.encode(values, column.type) for values, column in zip(batch.columns, spec.columns, strict=True)
             ]
             if not rows and not position.index:
                 widths = "".join(chr(_WIDTH_CODE + width) for width in map(_width, cells, batch.columns, spec.columns))
-            if compressed := deflater.compress(column_bytes(_rows(cells))):
+            if compressed := deflater.compress(column_bytes(_rows(cells, first + rows))):
                 write(compressed)
             rows += batch.num_rows
         write(deflater.end(last=False))
@@ -121,20 +133,38 @@ class Xlsx:
         yield Verbatim(rest + central_directory(entries, offset + len(rest)))
 
 
-def _rows(columns: Sequence[Cells]) -> pa.StringArray:
-    """One cell for each row: its XML."""
-    pieces: list[pa.StringArray] = []
-    pending = "<row>"
-    for cells in columns:
-        if cells.values.null_count and cells.before:
-            whole = pc.binary_join_element_wise(text(cells.before), cells.values, text(cells.after), text(""))
-            pieces += [text(pending), whole]
+def _rows(columns: Sequence[Cells], first: int) -> pa.StringArray:
+    """One cell for each row: its XML, with the positions of the row, of which the first is ``first``, and its cells.
+
+    A missing value has no cell.
+    """
+    count = len(columns[0].values)
+    numbers = pc.cast(pc.add(pc.cumulative_sum(pa.repeat(pa.scalar(1, pa.int32()), count)), first - 1), pa.string())
+    pieces: list[pa.StringArray | str] = ['<row r="', numbers]
+    pending = '">'
+    for letters, cells in zip(_letters(len(columns)), columns, strict=True):
+        start, before = f'<c r="{letters}', '"' + cells.before
+        if cells.values.null_count:
+            pieces += [pending, join(start, numbers, before, cells.values, cells.after)]
             pending = ""
         else:
-            pieces += [text(pending + cells.before), cells.values]
+            pieces += [pending + start, numbers, before, cells.values]
             pending = cells.after
-    pieces.append(text(pending + "</row>"))
-    return pc.binary_join_element_wise(*pieces, text(""), null_handling="replace", null_replacement="<c/>")
+    pieces.append(pending + "</row>")
+    return pc.binary_join_element_wise(
+        *(text(piece) if isinstance(piece, str) else piece for piece in pieces),
+        text(""),
+        null_handling="replace",
+        null_replacement="",
+    )
+
+
+@lru_cache(maxsize=4)
+def _letters(count: int) -> tuple[str, ...]:
+    """The names of the first columns: A, B, and so on."""
+    from openpyxl.utils import get_column_letter
+
+    return tuple(map(get_column_letter, range(1, count + 1)))
 
 
 def _sheets(parts: Sequence[EncodedPart]) -> list[int]:

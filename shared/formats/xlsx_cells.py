@@ -1,10 +1,10 @@
 """Columns as the XML cells of a sheet (ECMA-376 Part 1, sections 18.3.1.4 and 18.18.11).
 
-What a spreadsheet cannot hold as a number stays exact as text: integers beyond 2^53, decimals of more than 15
-significant digits, NaN and infinities, and dates before 1900-03-01, where the spreadsheet's calendar is wrong.
+What a spreadsheet cannot hold as a number stays exact as text: integers and decimals of more than 15 significant
+digits, NaN and infinities, dates before 1900-03-01, where the spreadsheet's calendar is wrong, and after 9999-12-31,
+where it ends.
 """
 
-import datetime
 from collections.abc import Callable
 from dataclasses import dataclass
 from enum import IntEnum
@@ -20,11 +20,13 @@ from shared.formats.xml_text import escape_column
 MAX_TEXT = 32_767
 """The most UTF-16 code units that a cell can hold (Excel specifications and limits)."""
 
-_EXACT_INTEGER = 2**53
 _EXACT_DIGITS = 15
+"""What a spreadsheet keeps and shows of a number (Excel specifications and limits)."""
+_EXACT_INTEGER = 10**_EXACT_DIGITS - 1
 _UNIX_EPOCH_SERIAL = 25_569
 """1970-01-01 as a serial number of the 1900 date system (18.17.4.1)."""
-_FIRST_DATE = datetime.date(1900, 3, 1)
+_FIRST_SERIAL, _LAST_SERIAL = 61, 2_958_465
+"""1900-03-01 and 9999-12-31."""
 _DAY = 86_400_000_000
 """Microseconds."""
 
@@ -79,7 +81,7 @@ class CellEncoder:
         return self._texts(as_text(column, type_name, self._style), base)
 
     def _boolean(self, column: pa.BooleanArray, _: str) -> Cells:
-        return Cells(pc.if_else(column, "1", "0"), '<c t="b"><v>', "</v></c>")
+        return Cells(pc.if_else(column, "1", "0"), ' t="b"><v>', "</v></c>")
 
     def _integer(self, column: pa.Int64Array, type_name: str) -> Cells:
         exact = pc.and_(pc.less_equal(column, _EXACT_INTEGER), pc.greater_equal(column, -_EXACT_INTEGER))
@@ -99,7 +101,7 @@ class CellEncoder:
 
     def _date(self, column: pa.Date32Array, type_name: str) -> Cells:
         serial = pc.add(pc.cast(column, pa.int32()), pa.scalar(_UNIX_EPOCH_SERIAL, pa.int32()))
-        known = pc.greater_equal(column, pa.scalar(_FIRST_DATE))
+        known = pc.and_(pc.greater_equal(serial, _FIRST_SERIAL), pc.less_equal(serial, _LAST_SERIAL))
         return self._numbers(pc.cast(serial, pa.string()), Style.DATE, known, column, type_name)
 
     def _time(self, column: pa.Time64Array, type_name: str) -> Cells:
@@ -108,16 +110,16 @@ class CellEncoder:
 
     def _timestamp(self, column: pa.TimestampArray, type_name: str) -> Cells:
         wall = to_wall_time(column, self._style.time_zone) if column.type.tz else column
-        days = pc.divide(pc.cast(pc.cast(wall, pa.int64()), pa.float64()), float(_DAY))
-        serial = pc.cast(pc.add(days, float(_UNIX_EPOCH_SERIAL)), pa.string())
-        known = pc.greater_equal(wall, pa.scalar(_FIRST_DATE).cast(pa.timestamp("us")))
-        return self._numbers(serial, Style.TIMESTAMP, known, column, type_name)
+        days = pc.divide(pc.cast(pc.cast(wall, pa.int64()), pa.float64(), safe=False), float(_DAY))
+        serial = pc.add(days, float(_UNIX_EPOCH_SERIAL))
+        known = pc.and_(pc.greater_equal(serial, float(_FIRST_SERIAL)), pc.less(serial, float(_LAST_SERIAL + 1)))
+        return self._numbers(pc.cast(serial, pa.string()), Style.TIMESTAMP, known, column, type_name)
 
     def _numbers(
         self, numbers: pa.StringArray, style: int, exact: pa.BooleanArray | None, column: pa.Array, type_name: str
     ) -> Cells:
         """Number cells, with text cells where a number would not be exact."""
-        before, after = f'<c s="{style}"><v>' if style else "<c><v>", "</v></c>"
+        before, after = f' s="{style}"><v>' if style else "><v>", "</v></c>"
         if exact is None or pc.all(exact, min_count=0).as_py():
             return Cells(numbers, before, after)
         words = self._texts(as_text(column, type_name, self._style), base_type(type_name))
@@ -130,7 +132,7 @@ class CellEncoder:
             words = escape_column(words)
         spaced = base in _FREE_TEXT and _has_outer_space(words)
         space = ' xml:space="preserve"' if spaced else ""
-        return Cells(words, f'<c t="inlineStr"><is><t{space}>', "</t></is></c>")
+        return Cells(words, f' t="inlineStr"><is><t{space}>', "</t></is></c>")
 
     def _truncate(self, words: pa.StringArray) -> pa.StringArray:
         # A character has at least as many bytes as UTF-16 code units, so few texts need to be looked at.

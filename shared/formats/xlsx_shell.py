@@ -1,4 +1,4 @@
-"""Everything of a workbook but its rows, by openpyxl: styles, properties, sheets with header, filter and widths."""
+"""Everything of a workbook but its rows, by openpyxl: styles, properties, sheets with their header and print set-up."""
 
 import datetime
 import io
@@ -11,9 +11,11 @@ from openpyxl import Workbook
 from openpyxl.cell import WriteOnlyCell
 from openpyxl.styles import Alignment, Font
 from openpyxl.utils import get_column_letter
+from openpyxl.worksheet.properties import PageSetupProperties
 from openpyxl.worksheet.worksheet import Worksheet
 
 from shared.formats.base import FileSpec
+from shared.formats.scalars import base_type
 from shared.formats.xlsx_cells import MAX_PLACES, MAX_TEXT, Style
 from shared.formats.xml_text import escape_unreadable
 
@@ -24,6 +26,7 @@ _NUMBER_FORMATS = {
     Style.TIMESTAMP: "yyyy-mm-dd hh:mm:ss",
 }
 _HEADER_FONT = Font(name="Calibri", size=11, bold=True, family=2, scheme="minor")
+_RIGHT = Alignment(horizontal="right")
 _FORBIDDEN_IN_SHEET_NAMES = re.compile(r"[\[\]:*?/\\\x00-\x1f\ufffe\uffff]")
 _MAX_SHEET_NAME = 31
 _RESERVED_SHEET_NAME = "history"
@@ -33,6 +36,10 @@ _TITLE_FONT = Font(name="Calibri", size=16, bold=True, family=2, scheme="minor")
 _FONT = re.compile(rb"(?<=<font>).*?(?=</font>)")
 _FONT_ORDER = (b"b", b"sz", b"color", b"name", b"family", b"scheme")
 """The order of a font's elements in the schema (18.8.22), which openpyxl does not keep."""
+_RIGHT_ALIGNED = {"integer", "float", "decimal", "date", "time", "timestamp", "local timestamp"}
+"""The types whose cells are numbers, which stand on the right; so does their header."""
+_UPRIGHT_WIDTH = 85
+"""Characters that fit on A4 upright at full size."""
 _ROWS_GO_HERE = b"</sheetData>"
 
 
@@ -80,9 +87,13 @@ def _register_styles(sheet: Worksheet) -> None:
         cell = WriteOnlyCell(sheet)
         cell.number_format = "#,##0." + "0" * places
         assert cell.style_id == Style.DECIMAL + places
+    cell = WriteOnlyCell(sheet)
+    cell.font, cell.alignment = _HEADER_FONT, _RIGHT
+    assert cell.style_id == Style.DECIMAL + MAX_PLACES + 1
 
 
 def _fill(sheet: Worksheet, spec: FileSpec, rows: int, widths: Sequence[int]) -> None:
+    _set_up_printing(sheet, sum(widths))
     sheet.freeze_panes = "A2"
     sheet.auto_filter.ref = f"A1:{get_column_letter(len(spec.columns))}{rows + 1}"
     for index, (column, width) in enumerate(zip(spec.columns, widths, strict=True), 1):
@@ -90,7 +101,18 @@ def _fill(sheet: Worksheet, spec: FileSpec, rows: int, widths: Sequence[int]) ->
         cell.value = escape_unreadable(column.title_in(spec.locale))[:MAX_TEXT]
         cell.data_type = "s"  # openpyxl takes a text that starts with = for a formula
         cell.font = _HEADER_FONT
+        if base_type(column.type) in _RIGHT_ALIGNED:
+            cell.alignment = _RIGHT
         sheet.column_dimensions[get_column_letter(index)].width = width
+
+
+def _set_up_printing(sheet: Worksheet, characters: int) -> None:
+    """As many sheets of A4 as the rows need, each as wide as the table and with the header, across when it is wide."""
+    sheet.page_setup.paperSize = sheet.PAPERSIZE_A4
+    sheet.page_setup.orientation = "landscape" if characters > _UPRIGHT_WIDTH else "portrait"
+    sheet.sheet_properties.pageSetUpPr = PageSetupProperties(fitToPage=True)
+    sheet.page_setup.fitToWidth, sheet.page_setup.fitToHeight = 1, 0
+    sheet.print_title_rows = "1:1"
 
 
 def _add_title_sheet(workbook: Workbook, spec: FileSpec, rows: int, created: datetime.datetime) -> None:

@@ -101,6 +101,12 @@ class PartUpload:
                 return found.encoded
         return EncodedPart(index, rows, size, facts)
 
+    def placed(self, index: int, rows: int, facts: Mapping[str, Any], plan_hash: str) -> StoredPart:
+        """The part as blocks of the final file, for a merge that commits them itself; nobody else knows of them."""
+        if self._buffer:
+            self._stage(bytes(self._buffer))
+        return StoredPart(self._name, EncodedPart(index, rows, self.bytes, facts), plan_hash, b"", tuple(self._blocks))
+
     def _finish(self, metadata: dict[str, str], manifest: bytes) -> None:
         settings = ContentSettings(content_type=_CONTENT_TYPE)
         blob = self._store.client(self._name)

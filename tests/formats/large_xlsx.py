@@ -18,7 +18,7 @@ from shared.plan import part_sizes
 from tests.formats.tables import columns
 
 ROWS = 5_000_000
-SHEETS = [1_048_575] * 4 + [ROWS - 4 * 1_048_575]
+SHEETS = [1_000_000] * 5
 OF = columns(id="integer", amount="decimal(12,2)", seen="local timestamp", note="text")
 
 

@@ -138,7 +138,7 @@ def as_xlsx(kind: str, value: Any) -> Any:
     if value is None:
         return ""
     if kind == "integer":
-        return float(value) if abs(value) <= 2**53 else str(value)
+        return float(value) if abs(value) < 10**15 else str(value)
     if kind == "float":
         return value if math.isfinite(value) else {math.inf: "Infinity", -math.inf: "-Infinity"}.get(value, "NaN")
     if kind.startswith("decimal"):

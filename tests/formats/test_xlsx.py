@@ -2,21 +2,26 @@
 
 import datetime
 import io
+import re
 import zipfile
 from decimal import Decimal
 from typing import Any
 
 import openpyxl
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from openpyxl.utils import get_column_letter
 from openpyxl.utils.escape import unescape
 
 from shared.columns import Column
+from shared.errors import LimitReached
 from shared.formats import FORMATS
 from shared.formats.base import EncodedPart, FileSpec, PartBytes, PartPosition
 from shared.formats.zip_container import Deflated, Entry, central_directory, local_header
 from tests.formats.naughty import FORMULAS, NAUGHTY
 from tests.formats.readers import Behind, unescaped
-from tests.formats.tables import columns, encode, table
+from tests.formats.tables import EVERY_TYPE, columns, encode, table
 
 TWO = columns(id="integer", value="text")
 
@@ -142,7 +147,7 @@ def test_a_title_sheet_when_asked(monkeypatch: pytest.MonkeyPatch) -> None:
     assert (
         "About1"
         in openpyxl.load_workbook(
-            io.BytesIO(encode("xlsx", TWO, data, options={"titleSheet": True}, title="about"))
+            io.BytesIO(encode("xlsx", TWO, data, options={"titleSheet": True}, title="about", splits=(100,)))
         ).sheetnames
     )
     assert [sheet.max_row for sheet in book.worksheets[1:]] == [101, 51]
@@ -193,3 +198,85 @@ def test_zip64_only_where_a_number_is_too_large() -> None:
         ("large.xml", 20 * 2**30, 5 * 2**30, 100),
         ("behind.xml", 10, 5, 5 * 2**30 + 200),
     ]
+
+
+def positions(xml: str) -> list[tuple[int, list[str]]]:
+    """Each row's number, and the positions of its cells."""
+    rows = re.findall(r'<row r="(\d+)"[^>]*>(.*?)</row>', xml)
+    assert len(rows) == xml.count("<row")
+    found = [(int(number), re.findall(r'<c r="([A-Z]+\d+)"', cells)) for number, cells in rows]
+    assert sum(len(cells) for _, cells in found) == len(re.findall(r"<c\b", xml))
+    return found
+
+
+def test_every_row_and_cell_has_its_position(monkeypatch: pytest.MonkeyPatch) -> None:
+    """In every part and on every sheet, beyond column Z too; a missing value has no cell."""
+    monkeypatch.setattr("shared.formats.xlsx._ROWS_OF_A_SHEET", 50)
+    of = tuple(Column(f"c{n}", f"C{n}", ("integer", "text", "decimal(20,2)")[n % 3]) for n in range(30))
+    values = (10**15, "t", Decimal(1))
+    rows = [[None if n and (n + row) % 7 == 0 else values[n % 3] for n in range(30)] for row in range(75)]
+    data = encode("xlsx", of, table(of, rows), splits=(20, 50, 50), batch_rows=8)
+    letters = [get_column_letter(n + 1) for n in range(30)]
+    for sheet, numbers in ((1, range(50)), (2, range(50, 75))):
+        expected = [(1, [f"{letter}1" for letter in letters])]
+        for place, number in enumerate(numbers, 2):
+            expected.append(
+                (place, [f"{x}{place}" for x, v in zip(letters, rows[number], strict=True) if v is not None])
+            )
+        assert positions(sheet_xml(data, sheet)) == expected
+
+
+def test_rows_beyond_the_end_of_a_sheet_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Rows that were added after the plan may not fit; a workbook that Excel would cut off is not made."""
+    monkeypatch.setattr("shared.formats.xlsx._ROWS_OF_A_SHEET", 10)
+    monkeypatch.setattr("shared.formats.xlsx._LAST_ROW", 11)
+    xlsx = FORMATS["xlsx"]
+    spec = FileSpec(TWO, options=xlsx.options({}))
+    data = table(TWO, [[number, "x"] for number in range(4)])
+    rows, _ = xlsx.encode_part(data.to_reader(), lambda _: None, spec, PartPosition(1, 2, 6))
+    assert rows == 4
+    for position in (PartPosition(1, 2, 7), PartPosition(1, 2, 6, shift=1)):
+        with pytest.raises(LimitReached, match="rows were added while the export ran"):
+            xlsx.encode_part(data.to_reader(), lambda _: None, spec, position)
+
+
+LAST_MOMENT = datetime.datetime(9999, 12, 31, 23, 59, 59)  # noqa: DTZ001
+
+
+@given(st.lists(st.datetimes() | st.just(LAST_MOMENT), min_size=1, max_size=20))
+def test_any_date_is_a_serial_number_or_its_text(moments: list[datetime.datetime]) -> None:
+    """From 1900-03-01 to 9999-12-31 the spreadsheet's own; before, the text that other formats have."""
+    of = columns(id="integer", moment="local timestamp", day="date")
+    rows = [[1, moment, moment.date()] for moment in moments]
+    found = [row[1:] for row in sheet_of(encode("xlsx", of, table(of, rows))).iter_rows(min_row=2, values_only=True)]
+    for (moment, day), value in zip(found, moments, strict=True):
+        if value.date() < datetime.date(1900, 3, 1):
+            assert (moment, day) == (str(value), str(value.date()))
+        elif isinstance(moment, str):
+            assert value > LAST_MOMENT  # so near to midnight that it would be rounded to the year 10000
+            assert moment == str(value)
+        else:
+            assert abs(moment - value) <= datetime.timedelta(milliseconds=1)
+            assert day.date() == value.date()
+
+
+@pytest.mark.parametrize(
+    ("of", "orientation"),
+    [(columns(id="integer", name="text"), "portrait"), (columns(**{f"c{n}": "text" for n in range(12)}), "landscape")],
+)
+def test_it_is_ready_to_print(of: tuple[Column, ...], orientation: str) -> None:
+    """On A4, across when it is wide, one sheet of paper wide, with the header on each; on every sheet."""
+    sheet = sheet_of(encode("xlsx", of, table(of, [])))
+    assert sheet.page_setup.orientation == orientation
+    assert sheet.page_setup.paperSize == int(sheet.PAPERSIZE_A4)
+    assert sheet.sheet_properties.pageSetUpPr.fitToPage
+    assert (sheet.page_setup.fitToWidth, sheet.page_setup.fitToHeight) == (1, 0)
+    assert sheet.print_title_rows == "$1:$1"
+
+
+def test_headers_stand_over_their_values() -> None:
+    """On the right where the cells are numbers, dates or times, which spreadsheets put there."""
+    sheet = sheet_of(encode("xlsx", EVERY_TYPE, table(EVERY_TYPE, [])))
+    right = [cell.value for cell in sheet[1] if cell.alignment.horizontal == "right"]
+    assert right == ["id", "ratio", "amount", "precise", "born", "at", "seen", "local"]
+    assert all(cell.font.b for cell in sheet[1])

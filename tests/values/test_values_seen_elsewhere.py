@@ -32,7 +32,6 @@ def sheet_xml(workbook: bytes) -> str:
         return archive.read("xl/worksheets/sheet1.xml").decode()
 
 
-@wrong("XLSX fails with an unexpected error for a time stamp after June 2255 or before 1684")
 def test_a_time_stamp_at_the_end_of_time_in_a_workbook(sqlite: Database) -> None:
     """9999-12-31 23:59:59 is the serial number 2958465.99998842, in the last day that Excel knows.
 
@@ -56,7 +55,6 @@ def test_the_end_of_time_in_a_zone_east_of_utc(sqlite: Database) -> None:
     assert all(files.values())
 
 
-@wrong("rows and cells have no position, with which common readers see no rows")
 def test_rows_and_cells_of_a_workbook_have_positions(sqlite: Database) -> None:
     """Every row and every cell has its ``r``, as Excel itself writes.
 
@@ -183,7 +181,6 @@ def test_a_csv_whose_first_title_is_id(sqlite: Database) -> None:
     assert encoded(tables, columns, "csv") == b'"ID",V\r\n1,a\r\n'
 
 
-@wrong("a number cell, of which Excel keeps 15 digits")
 def test_integers_of_sixteen_digits_in_a_workbook(sqlite: Database) -> None:
     """Text, as decimals of more than 15 digits are.
 
