@@ -5,7 +5,7 @@ import threading
 import time
 from collections.abc import Callable
 from dataclasses import replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 import azure.durable_functions as df
@@ -16,6 +16,7 @@ from shared.clock import utc_now
 from shared.metrics import WEBHOOKS, count
 from shared.models import Attempted, DeliveryJob
 from shared.records import iso
+from shared.sealing import Sealer, Unreadable
 from shared.services import Services, services
 from shared.webhooks.addresses import AddressRefused
 from shared.webhooks.deliveries import Attempt, Delivery, DeliveryStatus
@@ -65,7 +66,7 @@ async def attempt(job: DeliveryJob, context: Services, sender: Sender) -> Attemp
     if not endpoint.enabled:
         await asyncio.to_thread(context.deliveries.change, job.endpoint, job.delivery, _given_up)
         return Attempted(ended=True)
-    made, retry_after = await _post(job, delivery, endpoint, sender)
+    made, retry_after = await _post(job, delivery, endpoint, context, sender)
     await asyncio.to_thread(_note_health, endpoint, made, context)
     changed = await asyncio.to_thread(
         context.deliveries.change, job.endpoint, job.delivery, lambda d: _with(d, made, last=job.last)
@@ -76,17 +77,33 @@ async def attempt(job: DeliveryJob, context: Services, sender: Sender) -> Attemp
     return Attempted(changed is None or changed.status != DeliveryStatus.PENDING, retry_after=retry_after)
 
 
-async def _post(job: DeliveryJob, delivery: Delivery, endpoint: Endpoint, sender: Sender) -> tuple[Attempt, int]:
+async def _post(
+    job: DeliveryJob, delivery: Delivery, endpoint: Endpoint, context: Services, sender: Sender
+) -> tuple[Attempt, int]:
     now, began = utc_now(), time.monotonic()
-    headers = signed_headers(delivery.event, delivery.body, now, endpoint.signing(now))
     status, error, retry_after = 0, "", 0
     try:
+        headers = signed_headers(delivery.event, delivery.body, now, _secrets(endpoint, context.sealer, now))
         answer = await sender.post(endpoint.url, headers, delivery.body)
         status, retry_after = answer.status, min(answer.retry_after, _LONGEST_ASKED)
-    except (AddressRefused, NoAnswer) as failed:
+    except (AddressRefused, NoAnswer, Unreadable) as failed:
         error = str(failed)
     took = round((time.monotonic() - began) * 1000)
     return Attempt(job.round, job.number, iso(now), took, status, error), retry_after
+
+
+def _secrets(endpoint: Endpoint, sealer: Sealer, now: datetime) -> list[str]:
+    """The secrets that are good, as receivers know them. Raises ``Unreadable`` when not even one can be decrypted."""
+    found = []
+    for stored in endpoint.signing(now):
+        try:
+            found.append(sealer.open(stored, endpoint.place))
+        except Unreadable as failed:
+            extra = {"action": "secret-unreadable", "tenant": endpoint.tenant, "endpoint": endpoint.id}
+            logger.error("%s: %s", endpoint.id, failed, extra=extra)
+    if not found:
+        raise Unreadable("its signing secret cannot be read any more; rotate it")
+    return found
 
 
 def _with(delivery: Delivery, made: Attempt, *, last: bool) -> Delivery:

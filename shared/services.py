@@ -28,7 +28,8 @@ from shared.records import ExportRecord, ExportRecords
 from shared.requests import ExportRequest
 from shared.retention import kept_for, parse_rules
 from shared.schedules.records import Schedules
-from shared.settings import Settings, settings
+from shared.sealing import Sealer
+from shared.settings import Settings, sealing_keys, settings
 from shared.storage.accounts import Patience, blob_service, table_service
 from shared.storage.blobs import BlobStore
 from shared.storage.checkpoints import Checkpoints
@@ -116,6 +117,11 @@ class Services:
         chosen = self.preferences.get(record.tenant, record.created_by)
         request = ExportRequest.model_validate_json(record.request["body"])
         return Policy(export_type_named(record.export_type), chosen, request.notify, self.settings)
+
+    @property
+    def sealer(self) -> Sealer:
+        """What encrypts the secrets of webhooks."""
+        return Sealer(sealing_keys(self.settings))
 
     def retention(self, tenant: str, export_type: str) -> timedelta:
         """How long the files of a tenant's export of this type are kept, from its end on."""

@@ -33,6 +33,7 @@ DIRECTORY = "{tenantid}"
 _LOCAL_ORIGIN = re.compile(r"https?://(127\.0\.0\.1|localhost|\[::1\]):[0-9]{1,5}")
 _RETRIES_LIMIT = 20
 _LONGEST_PAUSE = 86_400
+_SHORTEST_KEY = 32
 _WEB = ("http", "https")
 _OF_STORAGE = (
     frozenset({"usedevelopmentstorage"}),
@@ -281,6 +282,11 @@ class Settings(BaseModel):
     webhook_secret_overlap_seconds: Seconds = Field(
         default=86_400, description="How long a webhook's secret stays good beside the one that replaces it."
     )
+    webhook_secret_keys: str = Field(
+        default="",
+        description="Secrets of at least 32 characters that encrypt the signing secrets of webhooks where they are "
+        "stored, with commas: the first encrypts, all decrypt; left out, LINK_SIGNING_KEY does.",
+    )
     webhook_local_origins: str = Field(
         default="",
         description="Origins on this machine to which webhooks may go, for local development, with commas, such as "
@@ -332,6 +338,11 @@ class Settings(BaseModel):
                     f"WEBHOOK_LOCAL_ORIGINS names '{origin[:80]}'; a local origin looks like http://127.0.0.1:9000"
                 )
         self._check_webhook_pauses()
+        if any(len(key) < _SHORTEST_KEY for key in _listed(self.webhook_secret_keys)):
+            raise ValueError(
+                f"WEBHOOK_SECRET_KEYS has a key of less than {_SHORTEST_KEY} characters; "
+                'make one with: python -c "import secrets; print(secrets.token_urlsafe(32))"'
+            )
         if self.auth_mode == "jwt":
             self._check_issuer()
         if self.telemetry_exporter == "otlp" and urlsplit(self.otel_exporter_otlp_endpoint).scheme not in _WEB:
@@ -411,6 +422,18 @@ class Settings(BaseModel):
             local = parts.scheme == "http" and parts.hostname in ("127.0.0.1", "localhost", "::1")
             if value and not (local or (parts.scheme == "https" and parts.hostname)):
                 raise ValueError(f"{name} must be an https address, got '{value[:80]}'")
+
+
+def sealing_keys(settings: Settings) -> tuple[str, ...]:
+    """What encrypts secrets that are stored, first the one that encrypts new ones.
+
+    The key that signs links is the last, so that it can be replaced by keys of their own.
+    """
+    return (*_listed(settings.webhook_secret_keys), settings.link_signing_key)
+
+
+def _listed(text: str) -> list[str]:
+    return [item.strip() for item in text.split(",") if item.strip()]
 
 
 def _names(connection_string: str, wanted: Sequence[frozenset[str]]) -> bool:

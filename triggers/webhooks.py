@@ -18,7 +18,7 @@ from shared.requests import Body, parse_body
 from shared.services import Services
 from shared.settings import Settings
 from shared.webhooks.addresses import AddressRefused, Rules, system_resolve
-from shared.webhooks.endpoints import SECRETS_AT_ONCE, Endpoint, Secret, new_endpoint_id
+from shared.webhooks.endpoints import SECRETS_AT_ONCE, Endpoint, new_endpoint_id
 from shared.webhooks.events import SUBSCRIBED
 from shared.webhooks.signing import new_secret
 from triggers.http import caller_of, endpoint, in_thread, json_response, request_services
@@ -68,7 +68,7 @@ async def create_webhook(req: func.HttpRequest) -> func.HttpResponse:
     limit = context.settings.max_webhooks_per_tenant
     if len(await in_thread(context.endpoints.of_tenant, caller.tenant)) >= limit:
         raise OverTheLimit(f"your organisation has {limit:,} webhooks, which is the limit; remove one first")
-    now = utc_now()
+    now, secret = utc_now(), new_secret()
     made = Endpoint(
         tenant=caller.tenant,
         id=new_endpoint_id(),
@@ -76,14 +76,15 @@ async def create_webhook(req: func.HttpRequest) -> func.HttpResponse:
         events=_sorted(wanted.events),
         created_by=caller.user,
         created_at=iso(now),
-        secrets=(Secret(new_secret()),),
+        secrets=(),
         owner=caller.to_json(),
         description=wanted.description,
     )
+    made = made.rotated(context.sealer.seal(secret, made.place), now, timedelta(0))
     if not wanted.enabled:
         made = _switched_off(made, caller, now)
     await in_thread(context.endpoints.create, made)
-    return json_response(with_secret(made, now), 201, {"Location": _place(made, context.settings)})
+    return json_response(with_secret(made, secret, now), 201, {"Location": _place(made, context.settings)})
 
 
 @bp.route(route="webhooks", methods=["GET", "HEAD"])
@@ -139,16 +140,17 @@ async def delete_webhook(req: func.HttpRequest) -> func.HttpResponse:
 @endpoint
 async def rotate_webhook_secret(req: func.HttpRequest) -> func.HttpResponse:
     found, _, context = await visible_endpoint(req)
-    now = utc_now()
+    now, secret = utc_now(), new_secret()
+    sealed = context.sealer.seal(secret, found.place)
     overlap = timedelta(seconds=context.settings.webhook_secret_overlap_seconds)
 
     def how(present: Endpoint) -> Endpoint:
         if len(present.signing(now)) >= SECRETS_AT_ONCE:
             next_end = min(s.expires_at for s in present.secrets if s.expires_at and now < from_iso(s.expires_at))
             raise Conflict(f"{SECRETS_AT_ONCE} secrets are good at present, which is the limit; wait until {next_end}")
-        return present.rotated(now, overlap)
+        return present.rotated(sealed, now, overlap)
 
-    return json_response(with_secret(await _changed(found, how, context), now))
+    return json_response(with_secret(await _changed(found, how, context), secret, now))
 
 
 async def visible_endpoint(req: func.HttpRequest) -> tuple[Endpoint, Caller, Services]:
@@ -189,9 +191,9 @@ def resource(endpoint: Endpoint, now: datetime) -> dict[str, Any]:
     }
 
 
-def with_secret(endpoint: Endpoint, now: datetime) -> dict[str, Any]:
-    """The same, with the secret that is new."""
-    return {**resource(endpoint, now), "secret": endpoint.secrets[0].secret}
+def with_secret(endpoint: Endpoint, secret: str, now: datetime) -> dict[str, Any]:
+    """The same, with the secret that is new: the only time that it leaves the service."""
+    return {**resource(endpoint, now), "secret": secret}
 
 
 _EXAMPLE = '{"url": "https://hooks.example.com/sluice"}'

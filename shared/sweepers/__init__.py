@@ -11,6 +11,7 @@ from shared.sweepers.links import LinksWithoutFile
 from shared.sweepers.old_records import OldRecords
 from shared.sweepers.orphaned_blobs import OrphanedBlobs
 from shared.sweepers.schedule_runs import OldScheduleRuns
+from shared.sweepers.stale_secrets import StaleSecrets
 
 SWEEPERS: Sequence[Sweeper] = (
     ExpiringSoon(),
@@ -19,6 +20,7 @@ SWEEPERS: Sequence[Sweeper] = (
     LinksWithoutFile(),
     SettledLetters(),
     OldScheduleRuns(),
+    StaleSecrets(),
     AbandonedClaims(),
     OrphanedBlobs(),
 )

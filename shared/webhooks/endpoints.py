@@ -17,7 +17,6 @@ from shared.records import from_iso, iso
 from shared.storage.accounts import storage_errors
 from shared.storage.names import WEBHOOKS_TABLE
 from shared.storage.tables import change_row, ensure_table
-from shared.webhooks.signing import new_secret
 
 SECRETS_AT_ONCE = 5
 """Secrets that may be good at the same time: each is a signature in a header of limited length."""
@@ -27,7 +26,8 @@ SECRETS_AT_ONCE = 5
 class Secret:
     """A signing secret. ``expires_at`` is empty for the present one, and ISO-8601 UTC for those before it."""
 
-    secret: str
+    secret: str = field(repr=False)
+    """As it is stored: encrypted for ``Endpoint.place`` (``shared/sealing.py``), by older releases not."""
     expires_at: str = ""
 
 
@@ -62,15 +62,20 @@ class Endpoint:
         """Whether this event is to be delivered here."""
         return self.enabled and event in self.events
 
+    @property
+    def place(self) -> str:
+        """What its secrets are encrypted for: they are good for nothing in another row."""
+        return f"{self.tenant}/{self.id}"
+
     def signing(self, now: datetime) -> list[str]:
-        """The secrets that are good at this time, newest first."""
+        """The secrets that are good at this time, as they are stored, newest first."""
         return [s.secret for s in self.secrets if not s.expires_at or now < from_iso(s.expires_at)]
 
-    def rotated(self, now: datetime, overlap: timedelta) -> Self:
-        """With a new secret; the one before it stays good for ``overlap``."""
+    def rotated(self, new: str, now: datetime, overlap: timedelta) -> Self:
+        """With a new secret, encrypted already; the one before it stays good for ``overlap``."""
         good = [s for s in self.secrets if s.secret in self.signing(now)]
         kept = [replace(s, expires_at=s.expires_at or iso(now + overlap)) for s in good]
-        return replace(self, secrets=(Secret(new_secret()), *kept))
+        return replace(self, secrets=(Secret(new), *kept))
 
     def succeeded(self) -> Self:
         """After a delivery."""

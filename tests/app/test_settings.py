@@ -102,6 +102,7 @@ def test_a_managed_identity_needs_no_connection_string() -> None:
         ({"WEBHOOK_RETRY_SECONDS": "0,nan"}, "with commas, got '0,nan'"),
         ({"WEBHOOK_RETRY_SECONDS": "86401"}, "with commas, got '86401'"),
         ({"WEBHOOK_RETRY_SECONDS": ",".join("0" * 21)}, "WEBHOOK_RETRY_SECONDS takes 1 to 20 numbers"),
+        ({"WEBHOOK_SECRET_KEYS": f"{'k' * 32},short"}, "WEBHOOK_SECRET_KEYS has a key of less than 32 characters"),
         ({"WEBHOOK_TIMEOUT_SECONDS": "31"}, "WEBHOOK_TIMEOUT_SECONDS: Input should be less than or equal to 30"),
         ({"WEBHOOK_DISABLE_AFTER_DAYS": "0"}, "WEBHOOK_DISABLE_AFTER_DAYS: "),
         ({"WEBHOOK_LOCAL_ORIGINS": "http://10.0.0.1:9000"}, "WEBHOOK_LOCAL_ORIGINS names 'http://10.0.0.1:9000'"),

@@ -409,6 +409,15 @@ def test_a_rotated_secret_is_good_beside_the_new_one(hook: NewHook, receiver: Re
     assert_problem(refused, "conflict", detail="5 secrets are good at present, which is the limit; wait until 2")
 
 
+def test_a_signing_secret_is_encrypted_where_it_is_stored(hook: NewHook, tables: TableServiceClient) -> None:
+    """The new one and the one before it: whoever reads the table can sign nothing."""
+    one = hook()
+    known = [one.made["secret"], one.client.call("POST", f"{one.place}/rotate").json()["secret"]]
+    (row,) = tables.get_table_client("SluiceWebhooks").query_entities(f"RowKey eq '{one.made['id']}'")
+    assert [stored["secret"].startswith("sealed.v1.") for stored in json.loads(row["secrets"])] == [True, True]
+    assert not any(secret.removeprefix("whsec_") in json.dumps(row, default=str) for secret in known)
+
+
 def test_a_redirect_is_not_followed(hook: NewHook, receiver: Receiver) -> None:
     """Neither on the same host nor anywhere else: it is an attempt that failed."""
     trap = f"/ok/{uuid4().hex[:8]}"

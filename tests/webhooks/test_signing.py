@@ -51,21 +51,21 @@ def test_a_secret_is_good_until_its_overlap_ends() -> None:
     """To the millisecond; the newest first; one that has ended is forgotten by the next rotation."""
     first = endpoint()
     (old,) = first.signing(NOW)
-    second = first.rotated(NOW, timedelta(hours=1))
+    second = first.rotated(new_secret(), NOW, timedelta(hours=1))
     new = second.secrets[0].secret
     assert second.signing(NOW) == [new, old]
     assert second.signing(NOW + timedelta(minutes=59, seconds=59)) == [new, old]
     assert second.signing(NOW + timedelta(hours=1)) == [new]
-    third = second.rotated(NOW + timedelta(minutes=30), timedelta(hours=1))
+    third = second.rotated(new_secret(), NOW + timedelta(minutes=30), timedelta(hours=1))
     assert len(third.signing(NOW + timedelta(minutes=59))) == 3
     assert third.signing(NOW + timedelta(minutes=61)) == [third.secrets[0].secret, new]
-    late = second.rotated(NOW + timedelta(hours=2), timedelta(hours=1))
+    late = second.rotated(new_secret(), NOW + timedelta(hours=2), timedelta(hours=1))
     assert [s.secret for s in late.secrets] == [late.secrets[0].secret, new]
 
 
 def test_an_overlap_of_nothing_ends_a_secret_at_once() -> None:
     """For one that somebody has stolen."""
-    rotated = endpoint().rotated(NOW, timedelta(0))
+    rotated = endpoint().rotated(new_secret(), NOW, timedelta(0))
     assert rotated.signing(NOW) == [rotated.secrets[0].secret]
 
 
@@ -94,7 +94,7 @@ def test_an_endpoint_survives_its_row() -> None:
         failing_since=iso(NOW),
         events=("export.completed", "export.failed"),
     )
-    whole = whole.rotated(NOW, timedelta(hours=1)).disabled(NOW, "why")
+    whole = whole.rotated(new_secret(), NOW, timedelta(hours=1)).disabled(NOW, "why")
     read = Endpoint.from_entity({**whole.to_entity(), "later": 1})
     assert replace(read, owner=whole.owner) == whole
     assert Caller.from_json(read.owner) == demo_caller("bea")
