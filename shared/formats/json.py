@@ -9,12 +9,11 @@ from typing import Any
 import pyarrow as pa
 
 from shared.formats.base import EncodedPart, Facts, FileSpec, PartBytes, PartPosition, Segment, Write
-from shared.formats.compression import TextWriter, assembled, numbers_in
+from shared.formats.compression import Piece, TextWriter, assembled, numbers_in
 from shared.formats.escape import column_bytes
 from shared.formats.json_rows import JSON_OPTIONS, JsonRows
 from shared.formats.options import Option, validate
 from shared.formats.slices import slices
-from shared.formats.zip_container import Deflated
 
 _SEPARATOR = b",\n"
 
@@ -56,7 +55,7 @@ class Json:
         return assembled(_pieces(parts), spec)
 
 
-def _pieces(parts: Sequence[EncodedPart]) -> Iterator[bytes | tuple[PartBytes, Deflated]]:
+def _pieces(parts: Sequence[EncodedPart]) -> Iterator[Piece]:
     yield b"[\n"
     filled = [part for part in parts if part.rows]
     for part in filled:

@@ -38,8 +38,8 @@ class Deflated:
 class Deflater:
     """Compresses text to a raw deflate fragment (RFC 1951) and keeps its numbers."""
 
-    def __init__(self) -> None:
-        self._deflate = isal_zlib.compressobj(_LEVEL, wbits=-15)
+    def __init__(self, level: int = _LEVEL) -> None:
+        self._deflate = isal_zlib.compressobj(level, wbits=-15)
         self._crc = self._text_bytes = self._compressed_bytes = 0
 
     def compress(self, text: bytes | memoryview) -> bytes:
@@ -62,9 +62,9 @@ class Deflater:
         return compressed
 
 
-def fragment(text: bytes, *, last: bool) -> tuple[bytes, Deflated]:
+def fragment(text: bytes, *, last: bool, level: int = _LEVEL) -> tuple[bytes, Deflated]:
     """A whole text as one fragment, with its numbers."""
-    deflater = Deflater()
+    deflater = Deflater(level)
     compressed = deflater.compress(text) + deflater.end(last=last)
     return compressed, deflater.numbers
 

@@ -157,7 +157,6 @@ def test_a_formula_behind_another_delimiter(sqlite: Database) -> None:
     assert lines[3].split(",")[1].startswith("'")
 
 
-@wrong("the header is a member of its own, and readers of one member see no rows")
 def test_gzip_is_one_member(sqlite: Database) -> None:
     """A reader of one member finds all rows.
 
