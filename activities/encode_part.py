@@ -16,6 +16,7 @@ from shared.export_types import FunctionExport
 from shared.formats import get_format
 from shared.formats.base import Facts, PartPosition, Write
 from shared.formats.compression import TextWriter
+from shared.formats.csv import GUARDED
 from shared.limits import too_many_bytes
 from shared.metrics import PARTS, PARTS_RETRIED, count
 from shared.models import ExportRef, PartDone, PartJob
@@ -117,4 +118,5 @@ def _call(
     generated = run_beside(generate, check, Interrupt())
     with TextWriter(write, plan.spec.compression) as out:
         out.write(generated.file_content)
-    return generated.items_count, {"mimetype": generated.mimetype, **out.facts}
+    guarded = {GUARDED: generated.guarded_cells} if generated.guarded_cells else {}
+    return generated.items_count, {"mimetype": generated.mimetype, **out.facts, **guarded}

@@ -19,7 +19,10 @@ from shared.errors import LimitReached, StorageUnavailable
 from shared.formats import content_type, get_format
 from shared.formats.base import PartBytes, Segment, Verbatim
 from shared.formats.compression import assembled, numbers_in
+from shared.formats.csv import GUARDED
 from shared.limits import too_many_bytes
+from shared.metrics import GUARDED_CELLS
+from shared.metrics import count as counted
 from shared.models import ExportRef, FinalFile
 from shared.plan import ExportPlan
 from shared.services import Services, plan_of, services
@@ -69,6 +72,9 @@ def merge(ref: ExportRef, context: Services) -> FinalFile:
     )
     planned = sum(plan.part_rows)
     message = f"Merged {count(len(parts), 'part')} into a file of {count(merged.bytes, 'byte')}."
+    if guarded := sum(part.encoded.facts.get(GUARDED, 0) for part in parts):
+        counted(GUARDED_CELLS, guarded, export_type=plan.export_type)
+        message += f" The formula guard put an apostrophe into {count(guarded, 'cell')}."
     context.log.add(ref.tenant, ref.export_id, "merged", message)
     if plan.query and merged.rows != planned:
         message = f"The data changed during the export: {planned:,} rows were planned, {merged.rows:,} are in the file."

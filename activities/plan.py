@@ -15,7 +15,8 @@ from shared.clock import utc_now
 from shared.errors import LimitReached
 from shared.export_types import ExportType, FunctionExport, SqlExport
 from shared.formats import file_extension, get_format
-from shared.formats.base import FileSpec
+from shared.formats.base import FileSpec, Format
+from shared.formats.csv import FORMULA_GUARD
 from shared.identity import Caller
 from shared.limits import over_the_limit, too_many_bytes
 from shared.models import ExportRef, PlanSummary
@@ -141,8 +142,14 @@ def file_spec(export_type: ExportType, request: ExportRequest, locale: str, crea
         time_zone=request.time_zone,
         compression=request.compression,
         file_name=name_inside(output_name(export_type, request, created), file_format.extension),
-        options=file_format.options(request.format_options),
+        options=file_format.options(_by_type(export_type, file_format) | dict(request.format_options)),
     )
+
+
+def _by_type(export_type: ExportType, file_format: Format) -> dict[str, Any]:
+    """The options of a format whose default the export type changes."""
+    guards = any(option.name == FORMULA_GUARD for option in file_format.option_list)
+    return {} if export_type.formula_guard or not guards else {FORMULA_GUARD: False}
 
 
 def output_name(export_type: ExportType, request: ExportRequest, created: str, *, named: bool = True) -> str:

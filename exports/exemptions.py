@@ -5,8 +5,6 @@ only reads. It reads its own settings when it is called. What it raises fails th
 it tried again; ``open_source`` raises the right ones.
 """
 
-import csv
-import io
 import os
 from collections.abc import Mapping, Sequence
 from datetime import timedelta
@@ -14,6 +12,7 @@ from itertools import repeat
 from typing import Any
 
 from shared.columns import Column
+from shared.csv_files import csv_file
 from shared.errors import PermanentError, unknown
 from shared.export_types import Filter, FunctionExport, GeneratedExportData, Role, Scope
 from shared.query import Condition, Query
@@ -55,25 +54,15 @@ def generate_export(
         where.append(Condition("approved", "boolean", "=", (filters["approved"],)))
     query = Query("exemptions", _COLUMNS, key=_COLUMNS[:1], where=tuple(where))
 
-    text = io.StringIO(newline="")
-    writer = csv.writer(text)
-    writer.writerow(column.title for column in _COLUMNS)
-    items = 0
+    cells: dict[str, list[Any]] = {column.title: [] for column in _COLUMNS}
     source = open_source(os.environ.get("SOURCE_URL", ""))
     for key_range in source.plan(query, repeat(10_000)):
         with source.read(query, key_range) as batches:
             for batch in batches:
-                writer.writerows(map(_cells, batch.to_pylist()))
-                items += batch.num_rows
-    return GeneratedExportData(text.getvalue().encode(), "text/csv", items)
-
-
-def _cells(row: Mapping[str, Any]) -> list[Any]:
-    """One row of the file. Text that a spreadsheet would take for a formula is defused with an apostrophe."""
-    reason = row["reason"]
-    if reason and reason[0] in "=+-@\t\r":
-        reason = f"'{reason}"
-    return list({**row, "reason": reason, "approved": "yes" if row["approved"] else "no"}.values())
+                for values, column in zip(cells.values(), batch.columns, strict=True):
+                    values.extend(column.to_pylist())
+    cells["Approved"] = ["yes" if approved else "no" for approved in cells["Approved"]]
+    return csv_file(cells)
 
 
 EXEMPTIONS = FunctionExport(

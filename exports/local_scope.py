@@ -5,8 +5,6 @@ An application that has exports of its own extends ``AsyncExportsDependency`` an
 type is then ``<application>-headcount``.
 """
 
-import csv
-import io
 import os
 from collections import Counter
 from collections.abc import Mapping, Sequence
@@ -15,6 +13,7 @@ from itertools import repeat
 from typing import Any
 
 from shared.columns import Column
+from shared.csv_files import csv_file
 from shared.errors import PermanentError, unknown
 from shared.export_types import AsyncExportsDependency, FunctionExport, GeneratedExportData, Role, Scope
 from shared.query import Condition, Query
@@ -53,11 +52,14 @@ class Headcount(AsyncExportsDependency):
                 for batch in batches:
                     people.update(zip(*(column.to_pylist() for column in batch.columns), strict=True))
 
-        text = io.StringIO(newline="")
-        writer = csv.writer(text)
-        writer.writerow(["Company", "Scope", "People"])
-        writer.writerows([*place, count] for place, count in sorted(people.items()))
-        return GeneratedExportData(text.getvalue().encode(), "text/csv", len(people))
+        places = sorted(people)
+        return csv_file(
+            {
+                "Company": [company for company, _ in places],
+                "Scope": [scope for _, scope in places],
+                "People": [people[place] for place in places],
+            }
+        )
 
 
 def local_scope_export(application: str, dependency: AsyncExportsDependency) -> FunctionExport:

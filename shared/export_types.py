@@ -50,7 +50,11 @@ class Filter:
 
 @dataclass(frozen=True, kw_only=True)
 class ExportType:
-    """What every export type has. ``None`` means: as the setting says (see README, settings)."""
+    """What every export type has. ``None`` means: as the setting says (see README, settings).
+
+    ``formula_guard``: whether texts in CSV that a spreadsheet would take for formulas get an apostrophe, unless a
+    request says otherwise (``formatOptions.formulaGuard``).
+    """
 
     name: str
     title: str
@@ -70,6 +74,7 @@ class ExportType:
     notify_before_expiry: bool = True
     max_rows: int | None = None
     max_bytes: int | None = None
+    formula_guard: bool = True
     titles: Mapping[str, str] = field(default_factory=dict)
 
 
@@ -102,11 +107,15 @@ class SqlExport(ExportType):
 
 @dataclass(frozen=True)
 class GeneratedExportData:
-    """A whole file that a team's own function made: its bytes, its media type, and how many items it holds."""
+    """A whole file that a team's own function made: its bytes, its media type, and how many items it holds.
+
+    ``guarded_cells``: in how many cells the formula guard put an apostrophe; ``csv_file`` counts them.
+    """
 
     file_content: bytes
     mimetype: str
     items_count: int
+    guarded_cells: int = 0
 
 
 GenerateExport = Callable[..., GeneratedExportData]

@@ -44,6 +44,9 @@ PARTS = Instrument(
     "sluice_parts", "Tries to make a part: done, failed (it may pass), refused (it cannot).", ("outcome",)
 )
 PARTS_RETRIED = Instrument("sluice_parts_retried", "Tries to make a part that were not its first.")
+GUARDED_CELLS = Instrument(
+    "sluice_guarded_cells", "Cells of CSV in which the formula guard put an apostrophe.", ("export_type",)
+)
 MAILS = Instrument(
     "sluice_mails", "Mails by what became of them: sent, or skipped with the reason.", ("outcome", "reason")
 )
@@ -60,6 +63,7 @@ INSTRUMENTS = (
     BYTES_PER_SECOND,
     PARTS,
     PARTS_RETRIED,
+    GUARDED_CELLS,
     MAILS,
     WEBHOOKS,
     STORAGE_ERRORS,

@@ -2,12 +2,12 @@
 
 Decided where the RFC leaves it open: UTF-8; CRLF ends every row, the last one too; a cell is quoted only when it holds
 the delimiter, a quotation mark or a line break, or when it would read as null (an empty text is ``""``, a null is the
-null text unquoted). A text cell, or a header, that starts with ``=``, ``+``, ``-``, ``@``, a tab or a carriage return
-gets an apostrophe in front, so that no spreadsheet takes it for a formula; numbers are never touched.
+null text unquoted). Texts, and titles, that a spreadsheet would take for formulas get an apostrophe where the formula
+would begin (``formula_guard.py``); numbers are never touched.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
-from functools import reduce
+from functools import cache, reduce
 from typing import Any
 
 import pyarrow as pa
@@ -24,17 +24,25 @@ from shared.formats.base import (
     Write,
 )
 from shared.formats.compression import TextWriter, assembled, numbers_in
-from shared.formats.escape import SpecialCharacters, append, column_bytes, enclosed, replace_where, text
+from shared.formats.escape import SpecialCharacters, append, column_bytes, enclosed, places, replace_where, text
+from shared.formats.formula_guard import CLASSES, formulas
 from shared.formats.options import Option, validate
 from shared.formats.scalars import TextStyle, base_type
 from shared.formats.slices import slices
 from shared.formats.text_columns import as_text
 from shared.locales import decimal_comma
 
+GUARDED = "guarded"
+"""The fact of a part that says how many of its cells were guarded, where there are any."""
+
+FORMULA_GUARD = "formulaGuard"
+
 _LINE_END = "\r\n"
-_FORMULA_STARTS = SpecialCharacters("=+-@\t\r")
-_FREE_TEXT = {"text", "json"}
-"""The types whose cells can hold anything, so that they are guarded."""
+_SPECIAL = 4
+"""The bit of a byte that makes its cell need quotes, beside those of the formula guard."""
+_PLAIN_TEXT = {"text", "uuid"}
+_FREE_TEXT = {*_PLAIN_TEXT, "json"}
+"""The types whose cells or elements can hold anything, so that they are guarded: a uuid, if a source is not strict."""
 _NEEDING_QUOTES = {"text", "json", "list", "uuid"}
 """The types whose cells can hold a delimiter, a quotation mark or a line break: a uuid, if a source is not strict."""
 _MAYBE_EMPTY = _NEEDING_QUOTES | {"binary"}
@@ -63,9 +71,9 @@ _OPTIONS = (
     Option(name="nullText", default="", max_length=20, summary="What stands for a missing value, unquoted."),
     Option(name="bom", default=False, summary="Start with a UTF-8 byte order mark, for older versions of Excel."),
     Option(
-        name="formulaGuard",
+        name=FORMULA_GUARD,
         default=True,
-        summary="An apostrophe before text that a spreadsheet would take for a formula.",
+        summary="An apostrophe wherever a spreadsheet would take text for a formula.",
     ),
 )
 
@@ -107,7 +115,7 @@ class Csv:
             for batch in slices(batches, spec.columns):
                 out.write(column_bytes(dialect.rows(batch)))
                 rows += batch.num_rows
-        return rows, out.facts
+        return rows, {**out.facts, **({GUARDED: dialect.guarded} if dialect.guarded else {})}
 
     def assemble(self, parts: Sequence[EncodedPart], spec: FileSpec) -> Iterator[Segment]:
         """The byte order mark and the header, then the parts as they are."""
@@ -129,15 +137,20 @@ class _Dialect:
             self.delimiter = ";" if self.decimal_comma else ","
         self.null = options["nullText"]
         self.columns = spec.columns
-        self._guarded = options["formulaGuard"]
+        self.guarded = 0
+        self._guards = options[FORMULA_GUARD]
         self._style = TextStyle(spec.time_zone)
-        self._special = SpecialCharacters('"\r\n' + self.delimiter)
+        special = '"\r\n' + self.delimiter
+        self._special = SpecialCharacters(special)
+        self._classes = bytes(CLASSES[code] | _SPECIAL * (chr(code) in special) for code in range(256))
 
     def rows(self, batch: pa.RecordBatch) -> pa.StringArray:
-        """One cell for each row: the whole row with its line end."""
+        """One cell for each row: the whole row with its line end. Counts the cells that were guarded."""
         cells = [self._cells(values, column.type) for values, column in zip(batch.columns, self.columns, strict=True)]
-        # A row that is an empty line would be passed over by readers, so a null that is alone in its row is quoted.
+        # A row that is an empty line would be passed over by readers, so what is alone in its row is quoted.
         null = self.null if self.null or len(cells) > 1 else '""'
+        if len(cells) == 1:
+            cells[0] = pc.if_else(pc.equal(cells[0], ""), '""', cells[0])
         cells[-1] = append(pc.fill_null(cells[-1], null), _LINE_END)
         return pc.binary_join_element_wise(*cells, text(self.delimiter), null_handling="replace", null_replacement=null)
 
@@ -156,34 +169,30 @@ class _Dialect:
         if self.decimal_comma and base in _FRACTIONAL:
             words = pc.replace_substring(words, ".", ",")
         if base in _NEEDING_QUOTES:
-            words = self._protect(words, guard=self._guarded and base in _FREE_TEXT)
+            words = self._protect(words, type_name)
         if base in _MAYBE_EMPTY or self.null:
             like_null = pc.equal(words, self.null)
             if pc.any(like_null).as_py():
                 words = pc.if_else(like_null, f'"{self.null}"', words)
         return words
 
-    def _protect(self, words: pa.StringArray, *, guard: bool) -> pa.StringArray:
+    def _protect(self, words: pa.StringArray, type_name: str) -> pa.StringArray:
         """The column with formulas guarded and special characters quoted. Cells that need neither are not touched."""
-        formula = _formulas(words) if guard else None
-        present = self._special.in_column(words)
-        special = self._special.in_cells(words) if present else None
-        masks = [mask for mask in (formula, special) if mask is not None]
+        held = bytes(column_bytes(words))
+        look = cache(lambda: places(words, held, self._classes))
+        guarded = self._guards and type_name.replace("list<", "").rstrip(">") in _FREE_TEXT
+        found = formulas(words, held, look, json=type_name not in _PLAIN_TEXT) if guarded else None
+        present = self._special.among(held)
+        special = look().cells(look().of(_SPECIAL)) if present else None
+        masks = [mask for mask in (found.cells if found else None, special) if mask is not None]
         if not masks:
             return words
         either = reduce(pc.or_, masks)
         chosen = words.filter(either)
-        if formula is not None:
-            chosen = pc.if_else(formula.filter(either), pc.binary_replace_slice(chosen, 0, 0, "'"), chosen)
+        if found is not None:
+            chosen = found.guarded(chosen, either)
+            self.guarded += found.cells.true_count
         if special is not None:
             doubled = pc.replace_substring(chosen, '"', '""') if '"' in present else chosen
             chosen = pc.if_else(special.filter(either), enclosed(doubled, '"'), chosen)
         return replace_where(words, either, chosen)
-
-
-def _formulas(words: pa.StringArray) -> pa.BooleanArray | None:
-    """Which cells a spreadsheet would take for a formula; None when there is none."""
-    if not _FORMULA_STARTS.in_column(words):
-        return None
-    formula = pc.fill_null(_FORMULA_STARTS.in_front(words), False)
-    return formula if pc.any(formula).as_py() else None

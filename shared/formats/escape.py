@@ -1,6 +1,7 @@
 """Finding and replacing special characters in whole text columns, and reaching the bytes of a column."""
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -56,20 +57,14 @@ class SpecialCharacters:
 
     def in_column(self, column: pa.StringArray) -> set[str]:
         """Which of the characters occur in any cell of the column."""
-        held = bytes(column_bytes(column))
+        return self.among(bytes(column_bytes(column)))
+
+    def among(self, held: bytes) -> set[str]:
+        """Which of the characters occur in a column of these bytes."""
         found = {character for character, code in self._each if code in held}
         if self._rare and held and smallest_byte(held) < ord(" "):
             found |= {chr(code) for code in set(held.translate(None, self._others))}
         return found
-
-    def in_cells(self, column: pa.StringArray) -> pa.BooleanArray:
-        """Which cells of the column hold any of the characters; a null cell does not."""
-        starts = _starts(column)
-        flags = bytes(column_bytes(column)).translate(self._flags)
-        places = pc.add(_nonzero(flags), starts[0])
-        cells = pc.subtract(pc.cast(pc.search_sorted(starts, places, side="right"), pa.int32()), _int(1))
-        marked = pc.scatter(pa.repeat(True, len(cells)), cells, max_index=len(column) - 1)
-        return marked.is_valid()
 
     def in_front(self, column: pa.StringArray) -> pa.BooleanArray:
         """Which cells of the column begin with one of the characters; null or false for an empty or null cell."""
@@ -89,6 +84,41 @@ def _starts(column: pa.StringArray) -> pa.Int32Array:
     return pa.Array.from_buffers(pa.int32(), len(column), [None, offsets], offset=column.offset)
 
 
+@dataclass(frozen=True)
+class Places:
+    """The bytes of a column that have a class: where they are in its bytes, in order, and the class of each (uint8)."""
+
+    column: pa.StringArray
+    at: pa.Int32Array
+    classes: pa.UInt8Array
+
+    def cells(self, chosen: pa.BooleanArray) -> pa.BooleanArray:
+        """The cells that hold any of the chosen places; a null cell does not."""
+        starts = _starts(self.column)
+        places = pc.add(self.at.filter(chosen), starts[0])
+        cells = pc.subtract(pc.cast(pc.search_sorted(starts, places, side="right"), pa.int32()), _int(1))
+        marked = pc.scatter(pa.repeat(True, len(cells)), cells, max_index=len(self.column) - 1)
+        return marked.is_valid()
+
+    def of(self, bit: int) -> pa.BooleanArray:
+        """Which places have this bit in their class."""
+        return pc.not_equal(pc.bit_wise_and(self.classes, _byte(bit)), _byte(0))
+
+    def behind(self, first: int, second: int) -> pa.BooleanArray:
+        """Which places have the bit ``second``, and right before them a place with the bit ``first``."""
+        near = pc.equal(pc.subtract(self.at[1:], self.at[:-1]), _int(1))
+        pairs = pc.and_(pc.and_(self.of(first)[:-1], self.of(second)[1:]), near)
+        return pa.concat_arrays([pa.array([False]), pairs])
+
+
+def places(column: pa.StringArray, held: bytes, classes: bytes) -> Places:
+    """Where a column of these bytes has bytes of a class: ``classes`` has the class of each of the 256, 0 for none."""
+    flags = held.translate(classes)
+    at = _nonzero(flags)
+    every = pa.Array.from_buffers(pa.uint8(), len(flags), [None, pa.py_buffer(flags)])
+    return Places(column, at, pc.take(every, at, boundscheck=False))
+
+
 def _nonzero(flags: bytes) -> pa.Int32Array:
     """The places of the bytes that are not zero: first of the words of eight, which are few, and then within these."""
     words = pa.Array.from_buffers(
@@ -104,6 +134,10 @@ def _nonzero(flags: bytes) -> pa.Int32Array:
 
 def _int(value: int) -> pa.Int32Scalar:
     return pa.scalar(value, pa.int32())
+
+
+def _byte(value: int) -> pa.UInt8Scalar:
+    return pa.scalar(value, pa.uint8())
 
 
 def smallest_byte(held: bytes) -> int:

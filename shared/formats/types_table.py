@@ -54,6 +54,7 @@ EXAMPLES: Sequence[Example] = (
     Example("text", 'Zoë, "Ann"'),
     Example("text", "", "empty, not missing"),
     Example("text", "=1+1", "looks like a formula"),
+    Example("text", "note;=1+1", "has a formula behind a delimiter"),
     Example("text", "a\x07b", "control character"),
     Example("uuid", "123e4567-e89b-12d3-a456-426614174000"),
     Example("json", '{"a": [1, null]}'),
@@ -81,6 +82,17 @@ JSON stands for JSON and NDJSON. In XLSX a number, date or time has a number for
 text and never a formula. Options that change a rendering: `nullText`, `decimalSeparator`, `delimiter` and
 `formulaGuard` of CSV, `bigIntegers` of JSON and NDJSON. A PDF shows text on one line and ends it with `…` where the
 column is too narrow.
+
+**The formula guard of CSV.** A spreadsheet takes text for a formula that begins with `=`, `+`, `-` or `@`, with a
+full-width form of these (`＝＋－＠`), or with a tab, a carriage return, a line feed or NUL before it: such a text gets
+an apostrophe in front. A sign that directly follows `;`, `,`, `|`, a tab or a line break inside a text gets one too,
+whatever the file's own delimiter is, because a spreadsheet that splits at another one sees the start of a cell there.
+Nothing else is changed: a sign behind a space starts no formula. Guarded are titles, `text`, `uuid`, `json` and lists
+of these; numbers never are, nor are negative numbers in JSON. An export type switches the guard off with
+`formula_guard=False`, a request with `formatOptions.formulaGuard`; the export's log and the metric
+`sluice_guarded_cells_total` say how many cells were changed. An export type that writes its own file has
+`guard_formulas` (`shared/formats/formula_guard.py`) for a list of texts, and `csv_file` (`shared/csv_files.py`) for a
+whole file.
 
 """
 

@@ -2,6 +2,7 @@
 
 import json
 import re
+from dataclasses import replace
 from email.message import EmailMessage
 from itertools import islice, product
 from typing import Any
@@ -11,6 +12,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
+from activities.plan import file_spec
 from exports import EXPORT_TYPES
 from exports.employees import EMPLOYEES
 from exports.sessions import SESSIONS
@@ -243,3 +245,17 @@ def test_any_request_is_taken_or_refused_with_a_reason(
         if hasattr(found, "tenant_sql"):
             assert build_query(found, request, caller).where[0].values == (caller.tenant,)  # type: ignore[arg-type]
     assert all(reasons)
+
+
+@pytest.mark.parametrize(
+    ("by_type", "asked", "guards"),
+    [(True, None, True), (False, None, False), (False, True, True), (True, False, False)],
+)
+def test_an_export_type_may_switch_the_formula_guard_off(by_type: bool, asked: bool | None, guards: bool) -> None:
+    """Unless the request says otherwise; a format without a guard knows nothing of it."""
+    export_type = replace(SESSIONS, formula_guard=by_type)
+    options = {} if asked is None else {"formulaGuard": asked}
+    request = parse_request(json.dumps({"exportType": "sessions", "formatOptions": options}).encode())
+    assert file_spec(export_type, request, "en", "2026-01-01T00:00:00Z").options["formulaGuard"] is guards
+    workbook = parse_request(b'{"exportType": "sessions", "format": "xlsx"}')
+    assert "formulaGuard" not in file_spec(export_type, workbook, "en", "2026-01-01T00:00:00Z").options

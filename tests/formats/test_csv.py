@@ -1,4 +1,4 @@
-"""CSV's own promises: quoting, nulls, the formula guard, and every option."""
+"""CSV's own promises: quoting, nulls, and every option."""
 
 import csv
 import datetime
@@ -11,8 +11,7 @@ import pytest
 from shared.columns import Column
 from shared.errors import ValidationFailed
 from shared.formats.csv import Csv
-from tests.formats.naughty import FORMULAS, NAUGHTY
-from tests.formats.readers import read_csv
+from tests.formats.naughty import NAUGHTY
 from tests.formats.tables import columns, encode, table
 
 TWO = columns(id="integer", value="text")
@@ -61,26 +60,11 @@ def test_a_null_alone_in_its_row_is_not_an_empty_line() -> None:
     assert data == b'value\r\na\r\n""\r\nb\r\n'
 
 
-def test_formulas_are_inactive() -> None:
-    """Each payload is its text after an apostrophe, in values and in titles."""
-    _, rows = read_csv(encode("csv", TWO, table(TWO, [[1, payload] for payload in FORMULAS])))
-    assert [row[1] for row in rows] == ["'" + payload for payload in FORMULAS]
-    of = (Column("a", "=cmd|' /C calc'!A0"), Column("b", "-Total"))
-    header, _ = read_csv(encode("csv", of, table(of, [])))
-    assert header == ["'=cmd|' /C calc'!A0", "'-Total"]
-
-
-def test_the_guard_can_be_switched_off() -> None:
-    """For files that only machines read."""
-    assert lines(["=1+1"], {"formulaGuard": False})[1] == "1,=1+1"
-
-
-def test_naughty_strings_come_back_behind_the_guard() -> None:
-    """Only texts with a dangerous start have an apostrophe in front."""
-    _, rows = read_csv(encode("csv", TWO, table(TWO, [[1, text] for text in NAUGHTY])))
-    for (_, found), text in zip(rows, NAUGHTY, strict=True):
-        assert found in (text, "'" + text)
-        assert (found != text) == text.startswith(("=", "+", "-", "@", "\t", "\r"))
+def test_an_empty_text_alone_in_its_row_is_not_an_empty_line() -> None:
+    """Also where a null has a text of its own."""
+    of = columns(value="text")
+    data = encode("csv", of, table(of, [[""], [None]]), options={"nullText": "NULL"})
+    assert data == b'value\r\n""\r\nNULL\r\n'
 
 
 def test_a_decimal_comma_goes_with_semicolons() -> None:

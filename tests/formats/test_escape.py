@@ -4,10 +4,11 @@ import pyarrow as pa
 from hypothesis import given
 from hypothesis import strategies as st
 
-from shared.formats.escape import SpecialCharacters
+from shared.formats.escape import SpecialCharacters, column_bytes, places
 
 WANTED = ',"\r\n'
 SPECIAL = SpecialCharacters(WANTED)
+CLASSES = bytes(chr(code) in WANTED for code in range(256))
 CELLS = st.lists(st.none() | st.text(alphabet=f"ab\u20ac\U0001f600 {WANTED}", max_size=20), min_size=1, max_size=40)
 
 
@@ -18,6 +19,7 @@ def test_the_cells_that_hold_one_are_found(cells: list[str | None], start: int) 
     kept = cells[start:]
     assert SPECIAL.in_column(column) == set(WANTED) & set("".join(cell or "" for cell in kept))
     if SPECIAL.in_column(column):
-        assert SPECIAL.in_cells(column).to_pylist() == [bool(set(WANTED) & set(cell or "")) for cell in kept]
+        found = places(column, bytes(column_bytes(column)), CLASSES)
+        assert found.cells(found.of(1)).to_pylist() == [bool(set(WANTED) & set(cell or "")) for cell in kept]
         found = [bool(mark) for mark in SPECIAL.in_front(column).to_pylist()]
         assert found == [(cell or "a")[:1] in set(WANTED) for cell in kept]

@@ -14,6 +14,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from shared.columns import Column
+from tests.formats.formulas import defused, defused_json
 from tests.formats.readers import READERS, pdf_text, read_xlsx_strictly
 from tests.formats.tables import encode, table
 
@@ -63,14 +64,16 @@ def as_csv(kind: str, value: Any) -> str:
         return f"{value:.{kind[:-1].partition(',')[2]}f}"
     if kind == "boolean":
         return str(value).lower()
-    if kind in ("text", "json"):
-        return "'" + value if value.startswith(tuple("=+-@\t\r")) else value
+    if kind == "text":
+        return defused(value)
+    if kind == "json":
+        return defused_json(value)
     if kind == "binary":
         return base64.b64encode(value).decode()
     if kind == "timestamp":
         return str(value.astimezone(ZoneInfo(ZONE)))
     if kind.startswith("list"):
-        return json.dumps(value, ensure_ascii=False, separators=(",", ":"))
+        return defused_json(json.dumps(value, ensure_ascii=False, separators=(",", ":")))
     return str(value)
 
 

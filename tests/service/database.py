@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 
 from demo import databases, rows
+from tests.formats.formulas import defused
 from tests.formats.naughty import NAUGHTY
 
 SESSIONS = {"acme": 20_000, "initech": 1_200, "globex": 100, "umbrella": 0}
@@ -61,4 +62,4 @@ def _cell(value: Any, type_: str) -> str:
     if type_ == "moment":
         return f"{str(value).removesuffix('.000000')}Z"
     text = str(value)
-    return f"'{text}" if type_ == "text" and text.startswith(("=", "+", "-", "@", "\t", "\r")) else text
+    return defused(text) if type_ == "text" else text

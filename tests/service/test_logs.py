@@ -7,6 +7,7 @@ from pathlib import Path
 from demo.client import Client
 from demo.stack import Stack
 from tests.service.conftest import People
+from tests.service.test_metrics import numbers, until_counted
 
 
 def lines_with(log: Path, text: str, last: str) -> list[str]:
@@ -49,3 +50,17 @@ def test_a_later_request_has_its_own_id(service: Stack, people: People) -> None:
     lines = lines_with(service.home / "logs" / "host.log", export_id, "downloaded")
     (downloaded,) = (line for line in lines if "action=downloaded" in line)
     assert f"action=downloaded export_id={export_id} tenant=acme request_id=second" in downloaded
+
+
+def test_how_many_cells_were_guarded_is_said_and_counted(people: People) -> None:
+    """The names of acme's users look like formulas, some of them; a number is in the log, and in the metric."""
+    before = numbers(people.sam)
+    export_id = asked(people.ada, "guarded", exportType="users")
+    people.ada.wait(export_id)
+    (merged,) = (line["message"] for line in people.ada.logs(export_id) if line["action"] == "merged")
+    found = re.search(r"The formula guard put an apostrophe into (\d+) cells\.$", merged)
+    assert found is not None
+    until_counted(people.sam, before, "sluice_guarded_cells_total", int(found[1]), export_type="users")
+    off = asked(people.ada, "not-guarded", exportType="users", formatOptions={"formulaGuard": False})
+    people.ada.wait(off)
+    assert not any("formula guard" in line["message"] for line in people.ada.logs(off))
