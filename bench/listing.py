@@ -59,9 +59,7 @@ def main() -> None:
 
 def write_records(storage: str) -> list[str]:
     """An export every ten seconds; gives the ids, the newest first."""
-    settings = settings_from(
-        {"AzureWebJobsStorage": storage, "SOURCE_URL": "sqlite:///none", "LINK_SIGNING_KEY": "k" * 32}
-    )
+    settings = settings_from(stack.bare_settings(storage))
     service = table_service(settings, "activity")
     ExportRecords(service).prepare()
     table = service.get_table_client(EXPORTS_TABLE)

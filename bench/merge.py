@@ -90,7 +90,7 @@ def _measure(storage: str, name: str, rows: int, sample: Path) -> list[object]:
 
 
 def _blobs(storage: str) -> BlobStore:
-    settings = {"AzureWebJobsStorage": storage, "SOURCE_URL": "sqlite:///none", "LINK_SIGNING_KEY": "k" * 32}
+    settings = stack.bare_settings(storage)
     store = BlobStore(blob_service(settings_from(settings), "activity"))
     store.prepare()
     return store

@@ -12,6 +12,8 @@ from pathlib import Path
 
 from demo import azurite_server, databases, processes
 from local_host.keys import load_keys
+from shared.development_key import data_folder, development_key
+from shared.environment import DEVELOPMENT, STAGE, without_platform
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -34,7 +36,7 @@ class Stack:
 
 def home_from(environment: Mapping[str, str]) -> Path:
     """Where state lives: ``SLUICE_HOME``, or ``.sluice`` in the project."""
-    return Path(environment.get("SLUICE_HOME") or ROOT / ".sluice").resolve()
+    return data_folder(environment)
 
 
 WORKER_MEMORY = {
@@ -65,7 +67,7 @@ def app_settings(home: Path, port: int, storage: str, source_url: str) -> dict[s
         "AzureWebJobsStorage": storage,
         "SOURCE_URL": source_url,
         "AUTH_MODE": "dev",
-        "LINK_SIGNING_KEY": _signing_key(home),
+        "LINK_SIGNING_KEY": development_key(home),
         "PUBLIC_URL": f"http://127.0.0.1:{port}",
         "MAIL_TRANSPORT": "outbox",
         "MAIL_OUTBOX_DIR": str(home / "outbox"),
@@ -77,6 +79,16 @@ def app_settings(home: Path, port: int, storage: str, source_url: str) -> dict[s
         **WORKER_MEMORY,
     }
     return settings | {name: os.environ[name] for name in settings if os.environ.get(name)}
+
+
+def bare_settings(storage: str) -> dict[str, str]:
+    """Settings of the app for programs that work on its storage, and call nothing else."""
+    return {
+        STAGE: DEVELOPMENT,
+        "AzureWebJobsStorage": storage,
+        "SOURCE_URL": "sqlite:///none",
+        "LINK_SIGNING_KEY": secrets.token_urlsafe(32),
+    }
 
 
 @contextmanager
@@ -118,7 +130,8 @@ def host(
         *(["--auth"] if auth else []),
     ]
     key = load_keys(data / "host-keys.json").master
-    environment = {**os.environ, **settings, "PYTHONUNBUFFERED": "1"}
+    inherited = without_platform(os.environ)  # whoever starts this says that it is local, wherever the machine stands
+    environment = {**inherited, **settings, "PYTHONUNBUFFERED": "1"}
     process = processes.start(command, log, environment=environment, cwd=ROOT, death_signal=signal.SIGKILL)
     try:
         processes.wait_for_answer(process, f"http://127.0.0.1:{port}/admin/host/status?code={key}", "The host", log, 60)
@@ -151,12 +164,3 @@ def exit_on_signals() -> None:
         raise KeyboardInterrupt
 
     signal.signal(signal.SIGTERM, interrupt)
-
-
-def _signing_key(home: Path) -> str:
-    path = home / "signing-key"
-    if not path.exists():
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.touch(mode=0o600)
-        path.write_text(secrets.token_urlsafe(32))
-    return path.read_text()

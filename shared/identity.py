@@ -23,10 +23,10 @@ from shared.export_types import ExportType, Role
 from shared.issuer import issuer_claims
 from shared.settings import Settings
 from shared.sign_ins import refused, refused_for
+from shared.signing import sign, verified
 
 _DEV = "sluice-dev"
 _SERVICE = "sluice-service"
-_ALGORITHM = "HS256"
 _DEV_LIFETIME = timedelta(hours=8)
 SERVICE_LIFETIME = timedelta(minutes=15)
 """Short, for a token outlives the function key that it was given for."""
@@ -225,22 +225,14 @@ def _claimed_issuer(token: str) -> Any:
 
 def _own_token(claims: Mapping[str, Any], kind: str, until: datetime, settings: Settings) -> str:
     whole = {**claims, "iss": kind, "aud": kind, "iat": datetime.now(UTC), "exp": until}
-    return jwt.encode(whole, settings.link_signing_key, algorithm=_ALGORITHM)
+    return sign(whole, settings)
 
 
 def _own_claims(token: str, kind: str, settings: Settings) -> Mapping[str, Any]:
     try:
-        claims: Mapping[str, Any] = jwt.decode(
-            token,
-            settings.link_signing_key,
-            algorithms=[_ALGORITHM],
-            issuer=kind,
-            audience=kind,
-            options={"require": ["exp", "iat", "aud", "iss", "sub"], "enforce_minimum_key_length": True},
-        )
+        return verified(token, settings, audience=kind, issuer=kind, require=("exp", "iat", "aud", "iss", "sub"))
     except jwt.PyJWTError as error:
         raise refused_for(error) from None
-    return claims
 
 
 def _texts(claims: Mapping[str, Any], name: str) -> tuple[str, ...]:

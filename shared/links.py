@@ -12,9 +12,9 @@ from shared.errors import NotFound
 from shared.models import ExportRef
 from shared.records import ExportRecord
 from shared.settings import Settings
+from shared.signing import sign, verified
 
 _LANDING, _UNSUBSCRIBE = "sluice-landing", "sluice-unsubscribe"
-_ALGORITHM = "HS256"
 
 
 def landing_url(record: ExportRecord, settings: Settings) -> str:
@@ -41,19 +41,12 @@ def unsubscribe_ref(token: str, settings: Settings) -> tuple[str, str]:
 
 
 def _url(path: str, audience: str, claims: Mapping[str, Any], settings: Settings) -> str:
-    token = jwt.encode({**claims, "aud": audience}, settings.link_signing_key, algorithm=_ALGORITHM)
+    token = sign({**claims, "aud": audience}, settings)
     return f"{settings.public_url.rstrip('/')}/api/{path}/{token}"
 
 
 def _claims(token: str, audience: str, settings: Settings) -> Mapping[str, Any]:
     try:
-        claims: Mapping[str, Any] = jwt.decode(
-            token,
-            settings.link_signing_key,
-            algorithms=[_ALGORITHM],
-            audience=audience,
-            options={"require": ["aud", "sub", "tenant"], "enforce_minimum_key_length": True},
-        )
+        return verified(token, settings, audience=audience, require=("aud", "sub", "tenant"))
     except jwt.InvalidTokenError:
         raise NotFound("this link is not one of ours, or it was cut short; copy all of it from the mail") from None
-    return claims

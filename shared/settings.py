@@ -15,7 +15,10 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationErr
 
 from shared import machine_identity
 from shared.addresses import mail_address
+from shared.development_key import data_folder, development_key
+from shared.environment import is_local_development
 from shared.errors import SettingsError
+from shared.key_strength import MINIMUM_BITS, MINIMUM_LENGTH, strength
 from shared.retention import parse_rules
 
 _ON_AZURE = "WEBSITE_INSTANCE_ID"
@@ -133,7 +136,12 @@ class Settings(BaseModel):
     )
     link_signing_key: str = Field(
         default="",
-        description="Secret that signs tokens and links; at least 32 characters, the same on every instance.",
+        description="Secret that signs tokens and links: 32 random characters or more, the same on every instance. "
+        "In local development one is made, and kept in `.sluice/signing-key`.",
+    )
+    link_signing_keys_accepted: str = Field(
+        default="",
+        description="More keys whose tokens and links are good, with commas, while LINK_SIGNING_KEY is rotated.",
     )
     public_url: str = Field(
         default="http://127.0.0.1:7071", description="Base URL of this service as callers see it; used in mails."
@@ -324,11 +332,9 @@ class Settings(BaseModel):
             raise ValueError(f"PUBLIC_URL must be an http or https address, got '{self.public_url[:80]}'")
         if not self.source_url:
             raise ValueError("SOURCE_URL is not set; give sqlite:///path or postgresql://user:password@host/db")
-        if len(self.link_signing_key) < 32:
-            raise ValueError(
-                f"LINK_SIGNING_KEY has {len(self.link_signing_key)} characters and needs at least 32; "
-                'make one with: python -c "import secrets; print(secrets.token_urlsafe(32))"'
-            )
+        _check_key("LINK_SIGNING_KEY", self.link_signing_key)
+        for key in self.signing_keys[1:]:
+            _check_key("LINK_SIGNING_KEYS_ACCEPTED", key)
         for origin in filter(None, self.cors_origins.replace(" ", "").split(",")):
             if not _ORIGIN.fullmatch(origin):
                 raise ValueError(f"CORS_ORIGINS names '{origin[:80]}'; an origin looks like https://app.example.com")
@@ -370,6 +376,11 @@ class Settings(BaseModel):
                 "endpoint=https://<name>.communication.azure.com/;accesskey=..."
             )
         return self
+
+    @property
+    def signing_keys(self) -> tuple[str, ...]:
+        """The key that signs, and those that only verify."""
+        return (self.link_signing_key, *_listed(self.link_signing_keys_accepted))
 
     @property
     def directories(self) -> frozenset[str]:
@@ -427,13 +438,24 @@ class Settings(BaseModel):
 def sealing_keys(settings: Settings) -> tuple[str, ...]:
     """What encrypts secrets that are stored, first the one that encrypts new ones.
 
-    The key that signs links is the last, so that it can be replaced by keys of their own.
+    The keys that sign links are the last, so that they can be replaced by keys of their own.
     """
-    return (*_listed(settings.webhook_secret_keys), settings.link_signing_key)
+    return (*_listed(settings.webhook_secret_keys), *settings.signing_keys)
 
 
 def _listed(text: str) -> list[str]:
     return [item.strip() for item in text.split(",") if item.strip()]
+
+
+def _check_key(name: str, key: str) -> None:
+    mend = 'make one with: python -c "import secrets; print(secrets.token_urlsafe(32))"'
+    if len(key) < MINIMUM_LENGTH:
+        raise ValueError(f"{name} has {len(key)} characters and needs at least {MINIMUM_LENGTH}; {mend}")
+    if (bits := strength(key)) < MINIMUM_BITS:
+        raise ValueError(
+            f"{name} can be guessed: it is worth {bits:.0f} bits at most, and needs {MINIMUM_BITS} "
+            f"(shared/key_strength.py says how that is counted); {mend}"
+        )
 
 
 def _names(connection_string: str, wanted: Sequence[frozenset[str]]) -> bool:
@@ -444,8 +466,13 @@ def _names(connection_string: str, wanted: Sequence[frozenset[str]]) -> bool:
 
 
 def settings_from(environment: Mapping[str, str]) -> Settings:
-    """Check an environment and give the settings in it. Raises ``SettingsError`` that names each wrong variable."""
+    """Check an environment and give the settings in it. Raises ``SettingsError`` that names each wrong variable.
+
+    In local development without a signing key one is made; see ``shared/development_key.py``.
+    """
     values = {name.lower(): value for name, value in environment.items() if value != ""}
+    if "link_signing_key" not in values and is_local_development(environment):
+        values["link_signing_key"] = development_key(data_folder(environment))
     try:
         settings = Settings.model_validate(values)
     except ValidationError as error:

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from demo.stack import bare_settings
 from shared.errors import SettingsError
 from shared.retention import kept_for, parse_rules
 from shared.settings import Settings, settings_from
@@ -32,9 +33,8 @@ def test_the_most_exact_rule_wins(tenant: str, export_type: str, own: float | No
 @pytest.mark.parametrize("text", ["acme", "acme=", "=3", "acme=soon", "acme=0", "acme=-1", "acme=4000", "acme=nan"])
 def test_a_wrong_rule_is_named(text: str) -> None:
     """By the setting's name, with what it takes."""
-    right = {"AzureWebJobsStorage": "x", "SOURCE_URL": "sqlite:///x", "LINK_SIGNING_KEY": "k" * 32}
     with pytest.raises(SettingsError, match="RETENTION_DAYS_BY_TENANT: takes rules such as 'acme=30"):
-        settings_from({**right, "RETENTION_DAYS_BY_TENANT": text})
+        settings_from({**bare_settings("x"), "RETENTION_DAYS_BY_TENANT": text})
 
 
 def test_the_safety_net_outlasts_retention() -> None:

@@ -5,16 +5,13 @@ from pathlib import Path
 
 import pytest
 
+from demo.stack import bare_settings
 from shared.errors import SettingsError
 from shared.settings import Settings, settings_from
 
 ROOT = Path(__file__).resolve().parents[2]
 
-RIGHT = {
-    "AzureWebJobsStorage": "UseDevelopmentStorage=true",
-    "SOURCE_URL": "sqlite:///x.db",
-    "LINK_SIGNING_KEY": "k" * 32,
-}
+RIGHT = bare_settings("UseDevelopmentStorage=true")
 
 JWT = {"AUTH_MODE": "jwt", "JWT_ISSUER": "https://login.example.com", "JWT_AUDIENCE": "api://sluice"}
 
@@ -55,7 +52,7 @@ def test_a_managed_identity_needs_no_connection_string() -> None:
         "AzureWebJobsStorage__blobServiceUri": "https://a.blob.core.windows.net",
         "AzureWebJobsStorage__tableServiceUri": "https://a.table.core.windows.net",
     }
-    settings = settings_from({"SOURCE_URL": "sqlite:///x.db", "LINK_SIGNING_KEY": "k" * 32, **uris})
+    settings = settings_from({**RIGHT, "AzureWebJobsStorage": "", **uris})
     assert settings.azurewebjobsstorage__blobserviceuri == "https://a.blob.core.windows.net"
 
 
@@ -70,7 +67,10 @@ def test_a_managed_identity_needs_no_connection_string() -> None:
         ({"MAIL_TRANSPORT": "acs", "ACS_CONNECTION_STRING": "key"}, "ACS_CONNECTION_STRING is no connection string"),
         ({"SOURCE_URL": ""}, "SOURCE_URL is not set; give sqlite:///path or postgresql://"),
         ({"LINK_SIGNING_KEY": "short"}, "LINK_SIGNING_KEY has 5 characters and needs at least 32"),
-        ({"LINK_SIGNING_KEY": ""}, "LINK_SIGNING_KEY has 0 characters and needs at least 32"),
+        (
+            {"LINK_SIGNING_KEY": "", "AZURE_FUNCTIONS_ENVIRONMENT": ""},
+            "LINK_SIGNING_KEY has 0 characters and needs at least 32",
+        ),
         ({"MAIL_TRANSPORT": "acs"}, "MAIL_TRANSPORT=acs needs ACS_ENDPOINT, for the app's identity, or ACS_CONNECTION"),
         ({"MAIL_TRANSPORT": "pigeon"}, "MAIL_TRANSPORT: Input should be 'acs', 'smtp' or 'outbox'"),
         ({"MAIL_TRANSPORT": "smtp"}, "SMTP_URL is not set or not the address of a mail server; give smtps://"),

@@ -138,7 +138,7 @@ def test_a_burst_is_ten_entries_and_one_that_sums_up(context: Services) -> None:
         await caller_of(req)
         return json_response({})
 
-    token = jwt.encode({"sub": "ada", "iss": "x"}, "k" * 32, algorithm="HS256")
+    token = jwt.encode({"sub": "ada", "iss": "x"}, context.settings.link_signing_key, algorithm="HS256")
     headers = {"authorization": f"Bearer {token}", "x-forwarded-for": "192.0.2.9", "user-agent": "knocker"}
     request = func.HttpRequest("GET", "http://host/api/exports", headers=headers, body=b"")
 

@@ -26,7 +26,7 @@ def test_without_a_receiver_nothing_is_loaded() -> None:
     script = """
 import os, sys
 os.environ |= {"AzureWebJobsStorage": "UseDevelopmentStorage=true", "SOURCE_URL": "sqlite:///x"}
-os.environ["LINK_SIGNING_KEY"] = "k" * 32
+os.environ |= {"AZURE_FUNCTIONS_ENVIRONMENT": "Development", "LINK_SIGNING_KEY": "Ufx3mC0nTzq8Yr5vLw2KbHj7dGsE9aPo"}
 import function_app
 from shared import telemetry
 function_app.app.get_functions()

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 from azure.data.tables import TableServiceClient
 
+from demo.stack import bare_settings
 from shared.channels.base import Message, operation_id
 from shared.channels.delivery import Delivery
 from shared.channels.email import EmailChannel
@@ -135,9 +136,7 @@ def settings_for(server: FakeAcs) -> Settings:
     """The app's settings with this mail service."""
     return settings_from(
         {
-            "AzureWebJobsStorage": "UseDevelopmentStorage=true",
-            "SOURCE_URL": "sqlite:///x.db",
-            "LINK_SIGNING_KEY": "k" * 32,
+            **bare_settings("UseDevelopmentStorage=true"),
             "MAIL_TRANSPORT": "acs",
             "ACS_CONNECTION_STRING": server.connection_string,
         }

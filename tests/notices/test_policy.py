@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from demo.stack import bare_settings
 from exports import EXPORT_TYPES
 from shared.channels import CHANNELS
 from shared.export_types import ExportType
@@ -14,9 +15,7 @@ from shared.records import ExportRecord
 from shared.requests import Notify
 from shared.settings import settings_from
 
-SETTINGS = settings_from(
-    {"AzureWebJobsStorage": "UseDevelopmentStorage=true", "SOURCE_URL": "sqlite:///x.db", "LINK_SIGNING_KEY": "k" * 32}
-)
+SETTINGS = settings_from(bare_settings("UseDevelopmentStorage=true"))
 TYPE = ExportType(name="things", title="Things", summary="Things.")
 TOOK_50_SECONDS = ExportRecord(
     tenant="acme",

@@ -77,9 +77,7 @@ def blobs(azurite: Azurite) -> Callable[[str], list[str]]:
 
 
 def _settings(azurite: Azurite) -> Any:
-    return settings_from(
-        {"AzureWebJobsStorage": azurite.connection_string, "SOURCE_URL": "sqlite:///x", "LINK_SIGNING_KEY": "k" * 32}
-    )
+    return settings_from(stack.bare_settings(azurite.connection_string))
 
 
 def begin(client: Client, **body: Any) -> tuple[str, str]:

@@ -10,6 +10,7 @@ import pytest
 import requests
 
 from demo.client import Client
+from demo.stack import bare_settings
 from shared.records import ExportRecords, iso
 from shared.settings import settings_from
 from shared.storage.accounts import table_service
@@ -79,9 +80,7 @@ def test_a_failure_is_not_told_to_who_does_not_want_to_hear_it(failed: Callable[
 
 def test_a_file_that_goes_soon_is_told_once(fragile: Fragile) -> None:
     """A day before, to those who have not fetched it; not for a download, a no, or a file that was never kept long."""
-    settings = settings_from(
-        {"AzureWebJobsStorage": fragile.storage, "SOURCE_URL": "sqlite:///none", "LINK_SIGNING_KEY": "k" * 32}
-    )
+    settings = settings_from(bare_settings(fragile.storage))
     records = ExportRecords(table_service(settings, "activity"))
     now = datetime.now(UTC)
 

@@ -178,9 +178,7 @@ def test_an_export_is_given_again_while_it_is_of_use(
 @pytest.fixture
 def settled(azurite: Azurite, people: People, service: stack.Stack) -> Callable[..., None]:
     """Change a record of ada's in the table, behind the service's back; times are seconds from now."""
-    storage = settings_from(
-        {"AzureWebJobsStorage": service.storage, "SOURCE_URL": "sqlite:///none", "LINK_SIGNING_KEY": "k" * 32}
-    )
+    storage = settings_from(stack.bare_settings(service.storage))
     table = table_service(storage, "activity").get_table_client("SluiceExports")
 
     def change(export_id: str, **changes: Any) -> None:

@@ -92,7 +92,7 @@ def test_a_refused_request_can_be_made_again(strict: Fragile) -> None:
 def test_what_a_refused_request_leaves_is_removed_in_time(strict: Fragile) -> None:
     """Half an hour later the timer removes its claim; one under which it came back stays, and so does a fresh one."""
     max_ = strict.client("max")
-    settings = {"AzureWebJobsStorage": strict.storage, "SOURCE_URL": "sqlite:///x", "LINK_SIGNING_KEY": "k" * 32}
+    settings = stack.bare_settings(strict.storage)
     table = table_service(settings_from(settings), "activity").get_table_client("SluiceClaims")
 
     def keyed(key: str) -> int:

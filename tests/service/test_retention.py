@@ -9,6 +9,7 @@ import pytest
 import requests
 
 from demo.client import Client
+from demo.stack import bare_settings
 from shared.records import ExportRecords, iso
 from shared.settings import Settings, settings_from
 from shared.storage.accounts import blob_service, table_service
@@ -20,9 +21,7 @@ from tests.service.problems import assert_problem
 @pytest.fixture
 def settings(fragile: Fragile) -> Settings:
     """The settings of the service's storage."""
-    return settings_from(
-        {"AzureWebJobsStorage": fragile.storage, "SOURCE_URL": "sqlite:///none", "LINK_SIGNING_KEY": "k" * 32}
-    )
+    return settings_from(bare_settings(fragile.storage))
 
 
 @pytest.fixture

@@ -8,6 +8,7 @@ import pytest
 import requests
 
 from demo.client import Client
+from demo.stack import bare_settings
 from shared.settings import settings_from
 from shared.storage.accounts import blob_service
 from shared.storage.blobs import BlobStore
@@ -22,9 +23,7 @@ BODY = {"exportType": "sessions", "fileName": "retried", "filters": {"country": 
 @pytest.fixture
 def parts(fragile: Fragile) -> Callable[[str], dict[str, Any]]:
     """The parts of an export: their names, and when each was written."""
-    settings = settings_from(
-        {"AzureWebJobsStorage": fragile.storage, "SOURCE_URL": "sqlite:///none", "LINK_SIGNING_KEY": "k" * 32}
-    )
+    settings = settings_from(bare_settings(fragile.storage))
     container = BlobStore(blob_service(settings, "activity")).container
 
     def found(export_id: str) -> dict[str, Any]:

@@ -11,9 +11,7 @@ from demo import processes, stack
 from tests.service.problems import assert_problem
 
 RIGHT = {
-    "AzureWebJobsStorage": "UseDevelopmentStorage=true",
-    "SOURCE_URL": "sqlite:///none",
-    "LINK_SIGNING_KEY": "k" * 32,
+    **stack.bare_settings("UseDevelopmentStorage=true"),
     "FUNCTIONS_WORKER_RUNTIME": "python",
     "RETENTION_SCHEDULE": "0 0 0 1 1 *",
     "WATCHDOG_SCHEDULE": "0 0 0 1 1 *",

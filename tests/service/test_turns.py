@@ -66,7 +66,7 @@ def service(narrow: Fragile) -> Iterator[Fragile]:
 @pytest.fixture
 def usage(narrow: Fragile) -> Usage:
     """The table of what runs and waits."""
-    settings = {"AzureWebJobsStorage": narrow.storage, "SOURCE_URL": "sqlite:///x", "LINK_SIGNING_KEY": "k" * 32}
+    settings = stack.bare_settings(narrow.storage)
     return Usage(table_service(settings_from(settings), "activity"))
 
 

@@ -5,6 +5,7 @@ from uuid import uuid4
 import pytest
 
 from demo.azurite_server import Azurite
+from demo.stack import bare_settings
 from shared.records import ExportRecords
 from shared.settings import Settings, settings_from
 from shared.storage.accounts import blob_service, table_service
@@ -14,13 +15,7 @@ from shared.storage.blobs import BlobStore
 @pytest.fixture(scope="module")
 def storage_settings(azurite: Azurite) -> Settings:
     """Settings that point at the emulator."""
-    return settings_from(
-        {
-            "AzureWebJobsStorage": azurite.connection_string,
-            "SOURCE_URL": "sqlite:///none",
-            "LINK_SIGNING_KEY": "k" * 32,
-        }
-    )
+    return settings_from(bare_settings(azurite.connection_string))
 
 
 @pytest.fixture(scope="module")

@@ -7,13 +7,14 @@ import pytest
 from azure.core.exceptions import ServiceRequestError
 
 from demo.azurite_server import Azurite
+from demo.stack import bare_settings
 from shared.settings import Settings, settings_from
 from shared.storage.accounts import blob_service, table_service
 
 
 def settings(storage: str) -> Settings:
     """Settings with this storage."""
-    return settings_from({"AzureWebJobsStorage": storage, "SOURCE_URL": "sqlite:///x", "LINK_SIGNING_KEY": "k" * 32})
+    return settings_from(bare_settings(storage))
 
 
 @pytest.mark.parametrize("make", [blob_service, table_service])

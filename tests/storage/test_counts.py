@@ -5,6 +5,7 @@ from datetime import timedelta
 import pytest
 
 from demo.azurite_server import Azurite
+from demo.stack import bare_settings
 from shared.errors import StorageUnavailable
 from shared.metrics import EXPORTS, READY_SECONDS, STORAGE_ERRORS, Counts, Sums, added
 from shared.settings import settings_from
@@ -21,8 +22,7 @@ SERIES = ("sluice_exports", ("Pending", "users", "csv"))
 def table(new_account: NewAccount) -> CountsTable:
     """A table with nothing in it."""
     account: Azurite = new_account()
-    right = {"AzureWebJobsStorage": account.connection_string, "SOURCE_URL": "sqlite:///none"}
-    made = CountsTable(table_service(settings_from({**right, "LINK_SIGNING_KEY": "k" * 32}), "activity"))
+    made = CountsTable(table_service(settings_from(bare_settings(account.connection_string)), "activity"))
     made.prepare()
     return made
 

@@ -13,6 +13,7 @@ import pytest
 from azure.data.tables import TableServiceClient
 
 from demo.azurite_server import Azurite
+from demo.stack import bare_settings
 from shared.audit import AuditLog, AuditQuery
 from shared.errors import WrongCursor
 from shared.export_log import ExportLog
@@ -49,7 +50,7 @@ def records(azurite: Azurite, proxy: fault_proxy.FaultProxy) -> ExportRecords:
 
 def settings(storage: str) -> Settings:
     """Settings with this storage."""
-    return settings_from({"AzureWebJobsStorage": storage, "SOURCE_URL": "sqlite:///x", "LINK_SIGNING_KEY": "k" * 32})
+    return settings_from(bare_settings(storage))
 
 
 def at(n: float) -> datetime:

@@ -10,6 +10,7 @@ import requests
 import trustme
 
 from demo import azurite_server
+from demo.stack import bare_settings
 from shared import machine_identity
 from shared.audit import AuditLog
 from shared.channels.base import Message, operation_id
@@ -27,7 +28,7 @@ CLIENT = "11111111-2222-3333-4444-555555555555"
 RESOURCE = "/subscriptions/s/resourceGroups/g/providers/Microsoft.ManagedIdentity/userAssignedIdentities/sluice"
 STORAGE = "https://storage.azure.com"
 MAIL = "https://communication.azure.com"
-OTHERS = {"SOURCE_URL": "sqlite:///x", "LINK_SIGNING_KEY": "k" * 32}
+OTHERS = bare_settings("")
 URIS = {
     "AzureWebJobsStorage__blobServiceUri": "https://account.blob.core.windows.net",
     "AzureWebJobsStorage__queueServiceUri": "https://account.queue.core.windows.net",
