@@ -207,7 +207,7 @@ class TookTooLong(RequestError):
 
     status = 422
     title = "It takes too long to count"
-    code = "took-too-long"
+    code = "counting-took-too-long"
 
 
 class CrossSite(RequestError):

@@ -191,6 +191,16 @@ class Settings(BaseModel):
     operator_email: Mailbox = Field(
         default="", description="Who is told of exports that failed for good; nobody when empty."
     )
+    estimate_seconds: Annotated[int, Field(ge=1, le=200)] = Field(
+        default=20, description="How long the database may count for an estimate, or for the limits of a request."
+    )
+    estimates_at_once: Annotated[int, Field(ge=1, le=64)] = Field(
+        default=4, description="How many such counts a worker process makes at the same time; others wait."
+    )
+    max_estimates_per_user: Quota = Field(
+        default=4, description="How many such counts of a user may run or wait in a worker process; more: 429."
+    )
+    max_estimates_per_tenant: Quota = Field(default=8, description="The same of a tenant.")
     max_running_per_tenant: Quota = Field(
         default=500, description="How many exports of a tenant may run or wait at the same time."
     )

@@ -131,7 +131,7 @@ _WRITTEN: tuple[Call, ...] = (
         Access.EXPORTER,
         {200: Answer("It.", r.Estimate)},
         body=ExportRequest,
-        refuses=(422,),
+        refuses=(422, 429),
     ),
     Call(
         "list_exports", "GET", "exports", "List exports", Access.EXPORTER, {200: Answer("A page.", r.ExportPage)}, _LIST

@@ -1,6 +1,6 @@
 """``/exports/estimate``: how large an export would be, and whether it may be so large, before it is started."""
 
-from itertools import repeat
+from functools import partial
 
 import azure.durable_functions as df
 import azure.functions as func
@@ -17,12 +17,14 @@ from shared.formats.base import PartPosition
 from shared.identity import Caller
 from shared.limits import has_limit, max_bytes, over_the_limit, too_many_bytes
 from shared.queries import build_query
-from shared.query import Query
 from shared.records import iso
 from shared.requests import ExportRequest, check_request, parse_request
 from shared.settings import Settings
 from shared.sources import open_source
-from triggers.http import caller_of, endpoint, in_thread, json_response, request_services
+from shared.sources.base import Source
+from shared.sources.deadline import Deadline
+from triggers.counting import counting_pool, in_a_counting_thread
+from triggers.http import caller_of, endpoint, json_response, request_services
 from triggers.trail import about
 
 bp = df.Blueprint()
@@ -39,7 +41,8 @@ async def estimate_export(req: func.HttpRequest) -> func.HttpResponse:
     export_type = check_request(request, caller, EXPORT_TYPES)
     about(caller.tenant, subject=f"{export_type.name} as {request.format}")
     context = await request_services()
-    return json_response(await in_thread(estimate, request, caller, export_type, context.settings))
+    counting = partial(estimate, request, caller, export_type, context.settings)
+    return json_response(await counting_pool().run(caller, counting))
 
 
 def estimate(
@@ -47,15 +50,18 @@ def estimate(
 ) -> dict[str, int | None]:
     """Rows (exact), parts, and bytes (from the first thousand rows); null where only the export itself can tell.
 
-    Raises ``OverTheLimit``, ``SourceUnavailable`` and ``QueryFailed``.
+    For a thread of the counting pool. Raises ``OverTheLimit``, ``TookTooLong``, ``SourceUnavailable`` and
+    ``QueryFailed``.
     """
     if not isinstance(export_type, SqlExport):
         return {"rows": None, "parts": 1, "bytes": None}
     query = build_query(export_type, request, caller)
-    rows = open_source(settings.source_url).count(query)
+    source, deadline = _source(settings), Deadline.after(settings.estimate_seconds)
+    rows = source.count(query, deadline=deadline)
     if sentence := over_the_limit(rows, request.format, export_type):
         raise OverTheLimit(sentence)
-    size = _bytes(query, rows, request, caller, export_type, settings)
+    sample = source.sample(query, rows, _SAMPLE_ROWS, deadline=deadline)
+    size = _bytes(sample, rows, request, caller, export_type)
     if sentence := _too_large(size, rows, export_type, settings):
         raise OverTheLimit(sentence)
     parts, left = 0, rows
@@ -67,17 +73,30 @@ def estimate(
     return {"rows": rows, "parts": parts, "bytes": size}
 
 
-def check_limits(request: ExportRequest, caller: Caller, export_type: ExportType, settings: Settings) -> None:
+async def check_limits(request: ExportRequest, caller: Caller, export_type: ExportType, settings: Settings) -> None:
     """Count rows and estimate bytes where there is a limit.
 
-    Raises ``OverTheLimit``, ``SourceUnavailable`` and ``QueryFailed``.
+    Raises ``OverTheLimit``, ``TooManyRequests``, ``TookTooLong``, ``SourceUnavailable`` and ``QueryFailed``.
     """
+    if not isinstance(export_type, SqlExport):
+        return
     if max_bytes(export_type, settings):
-        estimate(request, caller, export_type, settings)
-    elif isinstance(export_type, SqlExport) and has_limit(request.format, export_type):
-        rows = open_source(settings.source_url).count(build_query(export_type, request, caller))
-        if sentence := over_the_limit(rows, request.format, export_type):
-            raise OverTheLimit(sentence)
+        await counting_pool().run(caller, partial(estimate, request, caller, export_type, settings))
+    elif has_limit(request.format, export_type):
+        await counting_pool().run(caller, partial(_check_rows, request, caller, export_type, settings))
+
+
+def _check_rows(request: ExportRequest, caller: Caller, export_type: SqlExport, settings: Settings) -> None:
+    deadline = Deadline.after(settings.estimate_seconds)
+    rows = _source(settings).count(build_query(export_type, request, caller), deadline=deadline)
+    if sentence := over_the_limit(rows, request.format, export_type):
+        raise OverTheLimit(sentence)
+
+
+def _source(settings: Settings) -> Source:
+    if not in_a_counting_thread():
+        raise RuntimeError("the database is asked in a thread of the counting pool only: others answer requests")
+    return open_source(settings.source_url)
 
 
 def _too_large(size: int, rows: int, export_type: ExportType, settings: Settings) -> str | None:
@@ -88,17 +107,10 @@ def _too_large(size: int, rows: int, export_type: ExportType, settings: Settings
 
 
 def _bytes(
-    query: Query, rows: int, request: ExportRequest, caller: Caller, export_type: SqlExport, settings: Settings
+    sample: pa.RecordBatch | None, rows: int, request: ExportRequest, caller: Caller, export_type: SqlExport
 ) -> int:
-    source = open_source(settings.source_url)
-    ranges = source.plan(query, repeat(rows)) if rows else []
-    if not ranges:
+    if sample is None:
         return 0
-    with source.read(query, ranges[0]) as batches:
-        first = next(iter(batches), None)
-    if first is None:
-        return 0
-    sample = first.slice(0, _SAMPLE_ROWS)
     size = 0
 
     def write(data: bytes | memoryview) -> None:

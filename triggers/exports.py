@@ -15,7 +15,7 @@ from exports import EXPORT_TYPES
 from shared.app_log import current_request
 from shared.claims import Claim, key_claim, request_claim
 from shared.clock import utc_now
-from shared.errors import FieldError, NotFound, QueryFailed, SourceUnavailable, ValidationFailed
+from shared.errors import FieldError, NotFound, QueryFailed, SourceUnavailable, TookTooLong, ValidationFailed
 from shared.export_types import ExportType
 from shared.formats import FORMATS
 from shared.identity import Caller
@@ -69,9 +69,9 @@ async def start_export(req: func.HttpRequest, client: df.DurableOrchestrationCli
     claim = _claim(req.headers.get("Idempotency-Key"), request, caller, export_type, context)
     message = f"{caller.name} asked for '{export_type.title}' as {request.format}."
 
-    def check() -> None:
-        with suppress(SourceUnavailable, QueryFailed):  # the plan tries again, and tells
-            check_limits(request, caller, export_type, context.settings)
+    async def check() -> None:
+        with suppress(SourceUnavailable, QueryFailed, TookTooLong):  # the plan tries again, and tells
+            await check_limits(request, caller, export_type, context.settings)
 
     asked = f"{record.export_type} as {record.format}"
     about(caller.tenant, subject=asked)

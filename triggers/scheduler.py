@@ -79,6 +79,10 @@ def _stop(schedule: Schedule, reason: str, context: Services) -> Schedule | None
     )
 
 
+async def _nothing() -> None:
+    """Nobody waits for a schedule's export: its plan keeps to the limits."""
+
+
 async def _begin(
     schedule: Schedule, now: datetime, context: Services, client: df.DurableOrchestrationClient
 ) -> Schedule | None:
@@ -86,7 +90,7 @@ async def _begin(
     try:
         record = await asyncio.to_thread(wanted_record, schedule, now, context)
         message = f"The schedule '{schedule.name}' asked for '{record.export_type}' as {record.format}."
-        await start(record, None, lambda: None, message, context, client)
+        await start(record, None, _nothing, message, context, client)
     except (NotAllowed, ValidationFailed, runs.CannotRun) as error:
         return await asyncio.to_thread(runs.settle, schedule, context, str(error))
     except QuotaReached as error:

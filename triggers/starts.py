@@ -4,7 +4,7 @@ The record is the promise. What is lost after it was written (a start, a process
 the same request, a look at the status, or the watchdog.
 """
 
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from dataclasses import dataclass, replace
 
@@ -12,7 +12,7 @@ import azure.durable_functions as df
 
 from activities.start import begin, start_waiting
 from shared.app_log import logger
-from shared.claims import Claim, holder
+from shared.claims import Claim, Holder, holder
 from shared.errors import RequestError, StorageUnavailable
 from shared.orchestrations import is_known
 from shared.records import ExportRecord, from_iso
@@ -39,17 +39,17 @@ class Started:
 async def start(
     wanted: ExportRecord,
     claim: Claim | None,
-    check: Callable[[], None],
+    check: Callable[[], Awaitable[None]],
     message: str,
     context: Services,
     client: df.DurableOrchestrationClient,
 ) -> Started:
     """Give the request its export: the wanted one, or without a second one the one that the claim belongs to.
 
-    ``check`` is called before anything new is made. Raises what it raises, ``KeyReused``, ``Paused``, ``QuotaReached``,
-    and ``StorageUnavailable`` when no record was written.
+    ``check`` is awaited before anything new is made. Raises what it raises, ``KeyReused``, ``Paused``,
+    ``QuotaReached``, and ``StorageUnavailable`` when no record was written.
     """
-    started = await in_thread(_record, wanted, claim, check, context)
+    started = await _recorded(wanted, claim, check, context)
     record = started.record
     if started.created:
         with suppress(StorageUnavailable):  # the application's log has the line
@@ -75,24 +75,33 @@ def _note_queued(record: ExportRecord, context: Services) -> None:
         context.log.add(record.tenant, record.id, "queued", message)
 
 
-def _record(wanted: ExportRecord, claim: Claim | None, check: Callable[[], None], context: Services) -> Started:
+async def _recorded(
+    wanted: ExportRecord, claim: Claim | None, check: Callable[[], Awaitable[None]], context: Services
+) -> Started:
+    held = await in_thread(_held, wanted, claim, context) if claim else None
+    if held and held.record is not None:
+        return Started(held.record, created=False, deduplicated=True)
     record = wanted
-    if claim is not None:
-        window = context.dedup_window(wanted.export_type)
-        held = holder(wanted, claim, window, context.claims, context.records)
-        if held.record is not None:
-            return Started(held.record, created=False, deduplicated=True)
+    if held and claim:
         noted = {**wanted.request, "claim": claim.row}
         record = replace(wanted, id=held.claim.export_id, created_at=held.claim.created_at, request=noted)
     try:
-        limits = context.admit(record.tenant, record.export_type)
-        check()
-        runs = context.usage.enter(record.tenant, record.created_by, record.id, limits)
+        limits = await in_thread(context.admit, record.tenant, record.export_type)
+        await check()
+        runs = await in_thread(context.usage.enter, record.tenant, record.created_by, record.id, limits)
     except RequestError:
-        if claim is not None:
+        if held:
             with suppress(StorageUnavailable):
-                context.claims.refuse(record.tenant, held.claim)
+                await in_thread(context.claims.refuse, record.tenant, held.claim)
         raise
+    return await in_thread(_written, record, runs, context)
+
+
+def _held(wanted: ExportRecord, claim: Claim, context: Services) -> Holder:
+    return holder(wanted, claim, context.dedup_window(wanted.export_type), context.claims, context.records)
+
+
+def _written(record: ExportRecord, runs: bool, context: Services) -> Started:
     created = context.records.create(record)
     if not created:
         record = context.records.get(record.tenant, record.id) or record

@@ -11,6 +11,7 @@ from typing import Protocol
 import pyarrow as pa
 
 from shared.query import KeyRange, Query
+from shared.sources.deadline import Deadline
 from shared.sources.interruption import Interrupt
 
 
@@ -26,8 +27,15 @@ class Source(Protocol):
         """
         ...
 
-    def count(self, query: Query) -> int:
-        """How many rows match. Raises as ``plan`` does."""
+    def count(self, query: Query, *, deadline: Deadline | None = None) -> int:
+        """How many rows match.
+
+        Raises as ``plan`` does, and ``TookTooLong`` at the deadline, after which the database does no more for it.
+        """
+        ...
+
+    def sample(self, query: Query, rows: int, most: int, *, deadline: Deadline) -> pa.RecordBatch | None:
+        """The first of the ``rows`` that match, ``most`` of them at most; None when none does. Raises as ``count``."""
         ...
 
     def read(

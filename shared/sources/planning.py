@@ -11,7 +11,7 @@ Values come from requests and are only ever bound.
 """
 
 from collections.abc import Callable, Generator, Iterator, Sequence
-from contextlib import closing
+from contextlib import AbstractContextManager, closing
 from dataclasses import replace
 from itertools import repeat
 from typing import Any, Protocol
@@ -19,6 +19,7 @@ from typing import Any, Protocol
 import pyarrow as pa
 
 from shared.query import Condition, Key, KeyRange, Query, Scalar
+from shared.sources.interruption import Interrupt
 
 Bind = Callable[[Scalar, str, str], str]
 """``bind(value, expression, column type)``: keep a value to be bound, and give the SQL that stands for it."""
@@ -45,6 +46,20 @@ class Dialect(Protocol):
 
     def contains(self, text: str, expression: str) -> str:
         """The condition that ``expression`` contains ``text``, whatever the case of its letters."""
+        ...
+
+
+class Reads(Protocol):
+    """What a sample needs of a source (``shared/sources/base.py``)."""
+
+    def plan(self, query: Query, sizes: Iterator[int], *, interrupt: Interrupt | None = None) -> list[KeyRange]:
+        """See ``Source.plan``."""
+        ...
+
+    def read(
+        self, query: Query, key_range: KeyRange, *, halvings: int = 0, interrupt: Interrupt | None = None
+    ) -> AbstractContextManager[pa.RecordBatchReader]:
+        """See ``Source.read``."""
         ...
 
 
@@ -119,6 +134,18 @@ def _walk(sizes: Iterator[int], batches: "Iterator[KeyBatch]") -> list[KeyRange]
     if wanted and got and last is not None:
         ranges.append(KeyRange(lower, last, got))
     return ranges
+
+
+def first_rows(
+    source: "Reads", query: Query, rows: int, most: int, interrupt: Interrupt | None = None
+) -> pa.RecordBatch | None:
+    """What ``Source.sample`` gives, without a deadline."""
+    ranges = source.plan(query, repeat(rows), interrupt=interrupt) if rows else []
+    if not ranges:
+        return None
+    with source.read(query, ranges[0], interrupt=interrupt) as batches:
+        first = next(iter(batches), None)
+    return None if first is None else first.slice(0, most)
 
 
 def drain(cursor: Any) -> Iterator[pa.RecordBatch]:

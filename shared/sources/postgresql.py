@@ -18,7 +18,7 @@ compared as what they are, with their own collation and indexes.
 import re
 from collections.abc import Generator, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from functools import lru_cache, partial
 from typing import Any, NoReturn
@@ -30,8 +30,9 @@ from shared.columns import Column, arrow_schema
 from shared.errors import QueryFailed, SchemaChanged, SettingsError, SluiceError, SourceUnavailable
 from shared.query import Key, KeyRange, Query, Scalar
 from shared.sources.conform import conform
+from shared.sources.deadline import Deadline
 from shared.sources.interruption import Interrupt
-from shared.sources.planning import KeyBatch, drain, hop, is_select, key_list, null_key, walk, where
+from shared.sources.planning import KeyBatch, drain, first_rows, hop, is_select, key_list, null_key, walk, where
 
 BATCH_ROWS = 20_000
 BATCH_BYTES = 4 * 1024 * 1024
@@ -125,7 +126,7 @@ class PostgresqlSource:
 
     def plan(self, query: Query, sizes: Iterator[int], *, interrupt: Interrupt | None = None) -> list[KeyRange]:
         """See ``Source.plan``."""
-        with self._cursor(interrupt) as cursor, _our_errors(QueryFailed):
+        with self.cursor(interrupt) as cursor, _our_errors(QueryFailed):
             types = _types(cursor, query)
             if is_select(query):
                 return walk(sizes, _keys(cursor, query, types, None))
@@ -137,21 +138,27 @@ class PostgresqlSource:
                 raise _key_refused()
             return hop(sizes, partial(_boundary, cursor, query, types), partial(_keys, cursor, query, types))
 
-    def count(self, query: Query) -> int:
+    def count(self, query: Query, *, deadline: Deadline | None = None) -> int:
         """See ``Source.count``."""
-        with self._cursor() as cursor, _our_errors(QueryFailed):
-            values = _Values(_types(cursor, query))
-            statement = f"select count(*) from {query.relation}{where(query, values)}"
-            values.bind_to(cursor)
-            cursor.execute(statement)
-            return int(cursor.fetchone()[0])
+        if deadline is None:
+            return _count(self, query, None)
+        with deadline.interrupting() as interrupt:
+            return _count(self._until(deadline), query, interrupt)
+
+    def sample(self, query: Query, rows: int, most: int, *, deadline: Deadline) -> pa.RecordBatch | None:
+        """See ``Source.sample``."""
+        with deadline.interrupting() as interrupt:
+            return first_rows(self._until(deadline), query, rows, most, interrupt)
+
+    def _until(self, deadline: Deadline) -> "PostgresqlSource":
+        return replace(self, statement_timeout=deadline.statement_timeout)
 
     @contextmanager
     def read(
         self, query: Query, key_range: KeyRange, *, halvings: int = 0, interrupt: Interrupt | None = None
     ) -> Iterator[pa.RecordBatchReader]:
         """See ``Source.read``."""
-        with self._cursor(interrupt) as cursor:
+        with self.cursor(interrupt) as cursor:
             batches = _batches(cursor, query, key_range, halvings)
             try:
                 yield pa.RecordBatchReader.from_batches(arrow_schema(query.columns), batches)
@@ -159,7 +166,7 @@ class PostgresqlSource:
                 batches.close()
 
     @contextmanager
-    def _cursor(self, interrupt: Interrupt | None = None) -> Iterator[Any]:
+    def cursor(self, interrupt: Interrupt | None = None) -> Iterator[Any]:
         """A cursor on a connection of its own, in a read-only transaction; an interrupt cancels what it executes."""
         with ExitStack() as stack:
             with _connection_errors():
@@ -178,6 +185,15 @@ class PostgresqlSource:
             if interrupt is not None:
                 stack.enter_context(interrupt.stops(cursor.adbc_cancel))
             yield cursor
+
+
+def _count(source: PostgresqlSource, query: Query, interrupt: Interrupt | None) -> int:
+    with source.cursor(interrupt) as cursor, _our_errors(QueryFailed):
+        values = _Values(_types(cursor, query))
+        statement = f"select count(*) from {query.relation}{where(query, values)}"
+        values.bind_to(cursor)
+        cursor.execute(statement)
+        return int(cursor.fetchone()[0])
 
 
 class _LeftOpen:

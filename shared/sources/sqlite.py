@@ -15,6 +15,7 @@ SQLite has no types, so each declared column type says how its values are stored
 - ``contains`` ignores the case of ASCII letters only, as SQLite does.
 
 A statement cannot be interrupted, for the driver has no way to; one that nobody waits for any more runs to its end.
+What has a deadline runs in a process of its own, which is ended then (``child.py``).
 
 All access goes through the ADBC driver's own SQLite and none through Python's: two copies of the library in one process
 would release each other's file locks.
@@ -36,9 +37,11 @@ import pyarrow as pa
 from shared.columns import Column, arrow_schema, arrow_type
 from shared.errors import QueryFailed, SchemaChanged, SettingsError, SluiceError, SourceUnavailable
 from shared.query import Key, KeyRange, Query, Scalar
+from shared.sources import child
 from shared.sources.conform import conform, does_not_fit
+from shared.sources.deadline import Deadline
 from shared.sources.interruption import Interrupt
-from shared.sources.planning import KeyBatch, drain, hop, is_select, key_list, null_key, walk, where
+from shared.sources.planning import KeyBatch, drain, first_rows, hop, is_select, key_list, null_key, walk, where
 
 BATCH_ROWS = 20_000
 BATCH_CELLS = 250_000
@@ -96,12 +99,19 @@ class SqliteSource:
                 lambda after: self._keys(cursor, query, after),
             )
 
-    def count(self, query: Query) -> int:
+    def count(self, query: Query, *, deadline: Deadline | None = None) -> int:
         """See ``Source.count``."""
+        if deadline is not None:
+            return int(child.ask(deadline, SqliteSource.count, self, query))
         with self._cursor() as cursor, _our_errors(self.path, QueryFailed):
             values = _Values()
             _execute(cursor, f"select count(*) from {query.relation}{where(query, values)}", values)
             return int(cursor.fetchone()[0])
+
+    def sample(self, query: Query, rows: int, most: int, *, deadline: Deadline) -> pa.RecordBatch | None:
+        """See ``Source.sample``."""
+        found: pa.RecordBatch | None = child.ask(deadline, first_rows, self, query, rows, most)
+        return found
 
     @contextmanager
     def read(

@@ -3,6 +3,8 @@
 import shutil
 import sqlite3
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor, as_completed
+from itertools import islice
 from pathlib import Path
 
 import pytest
@@ -16,7 +18,7 @@ from tests.service.problems import assert_problem
 
 @pytest.fixture(scope="module")
 def large(azurite: Azurite, database: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Fragile]:
-    """A service whose database has 60,000 sessions of acme: more than a PDF takes."""
+    """A service whose database has 60,000 sessions of acme, more than a PDF takes, and users that nobody can count."""
     home = tmp_path_factory.mktemp("large")
     own = Path(shutil.copy(database, home / "own.db"))
     connection = sqlite3.connect(own)
@@ -27,11 +29,20 @@ def large(azurite: Azurite, database: Path, tmp_path_factory: pytest.TempPathFac
             f"insert into sessions ({', '.join(names)}) select {chosen} from sessions "
             "where organisation_id = 'acme' and id < 10000000"
         )
+    connection.execute("alter table users rename to real_users")
+    endless = "(with recursive n(i) as (select 1 union all select i + 1 from n) select i from n)"
+    connection.execute(f"create view users as select real_users.* from real_users, {endless}")
     connection.commit()
     connection.close()
     port = processes.free_port()
     settings = stack.app_settings(home, port, azurite.connection_string, f"sqlite:///{own}")
-    with stack.host(home, port, {**settings, "PART_ROWS": "7000", "FUNCTIONS_WORKER_PROCESS_COUNT": "1"}):
+    pace = {
+        "PART_ROWS": "7000",
+        "FUNCTIONS_WORKER_PROCESS_COUNT": "1",
+        "ESTIMATE_SECONDS": "5",
+        "MAX_ESTIMATES_PER_USER": "3",
+    }
+    with stack.host(home, port, {**settings, **pace}):
         yield Fragile(f"http://127.0.0.1:{port}", own, azurite.connection_string)
 
 
@@ -96,3 +107,25 @@ def test_without_the_database_there_is_no_estimate_but_an_export(large: Fragile)
     finally:
         large.bring_database_back()
     assert client.wait(export_id)["status"] == "Completed"
+
+
+def test_estimates_that_take_long_hold_up_nobody_else(large: Fragile) -> None:
+    """A user has three at a time; the database is given up on in time; and others have their answers meanwhile."""
+    ada, bea = large.client("ada"), large.client("bea")
+    bea.call("GET", "/exports").raise_for_status()
+    with ThreadPoolExecutor(12) as callers:
+        asked = [callers.submit(ada.call, "POST", "/exports/estimate", json={"exportType": "users"}) for _ in range(12)]
+        refused = [future.result() for future in islice(as_completed(asked), 9)]
+        assert bea.call("GET", "/exports").status_code == 200
+        counted = bea.call("POST", "/exports/estimate", json={"exportType": "employees"})
+        waiting = [future for future in asked if not future.done()]
+        given_up = [future.result() for future in asked if future.result() not in refused]
+    for answer in refused:
+        assert_problem(answer, "too-many-requests", detail="you have 3 estimates running or waiting here")
+        assert answer.headers["Retry-After"] == "5"
+    assert waiting  # what others asked for was answered before
+    assert len(given_up) == 3
+    for answer in given_up:
+        assert_problem(answer, "counting-took-too-long", detail="has not counted the rows within 5 seconds")
+    assert counted.status_code == 200
+    assert ada.call("POST", "/exports/estimate", json={"exportType": "employees"}).status_code == 200

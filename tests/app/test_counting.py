@@ -1,0 +1,135 @@
+"""Counting for estimates: in threads of their own, of which nobody has all."""
+
+import ast
+import asyncio
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from exports import EXPORT_TYPES
+from shared.errors import TooManyRequests
+from shared.identity import Caller, demo_caller
+from shared.requests import parse_request
+from shared.settings import Settings
+from triggers.counting import CountingPool, in_a_counting_thread
+from triggers.estimates import estimate
+from triggers.http import in_thread
+
+_TRIGGERS = Path(__file__).parents[2] / "triggers"
+ADA, MAX, BEA = (demo_caller(name) for name in ("ada", "max", "bea"))
+
+
+class Busy:
+    """Work that goes on until it is let go, and says who began."""
+
+    def __init__(self) -> None:
+        self.began: list[str] = []
+        self._go_on = threading.Event()
+
+    def by(self, name: str) -> Callable[[], str]:
+        def work() -> str:
+            self.began.append(name)
+            assert self._go_on.wait(60)
+            return name
+
+        return work
+
+    def let_go(self) -> None:
+        self._go_on.set()
+
+
+async def _until(true: Callable[[], bool]) -> None:
+    while not true():
+        await in_thread(time.sleep, 0.001)
+
+
+def test_only_estimates_ask_the_database() -> None:
+    """Of what answers requests; health only looks whether the URL is one of a known database."""
+    users = {
+        path.stem
+        for path in _TRIGGERS.glob("*.py")
+        for node in ast.walk(ast.parse(path.read_text()))
+        if isinstance(node, ast.alias) and node.name in ("open_source", "SOURCES", "shared.sources")
+    }
+    assert users == {"estimates", "health"}
+
+
+def test_an_estimate_is_refused_elsewhere() -> None:
+    """In the pool that answers requests, or on the event loop, it is a mistake that is told at once."""
+    request = parse_request(b'{"exportType": "sessions"}')
+    sessions = next(t for t in EXPORT_TYPES if t.name == "sessions")
+    known = Settings.model_construct(source_url="sqlite:///none", estimate_seconds=20)
+
+    async def elsewhere() -> None:
+        await in_thread(estimate, request, ADA, sessions, known)
+
+    with pytest.raises(RuntimeError, match="counting pool only"):
+        asyncio.run(elsewhere())
+    with pytest.raises(RuntimeError, match="counting pool only"):
+        estimate(request, ADA, sessions, known)
+
+
+def test_a_full_pool_holds_up_nobody_else() -> None:
+    """A tenant has many that wait: what answers requests has its threads, and another tenant finds one here."""
+    pool, busy = CountingPool(3, 10, 10), Busy()
+
+    async def run() -> None:
+        counts = [asyncio.ensure_future(pool.run(ADA, busy.by(str(n)))) for n in range(10)]
+        await _until(lambda: len(busy.began) == 2)
+        assert [await in_thread(in_a_counting_thread) for _ in range(20)] == [False] * 20
+        assert len(busy.began) == 2
+        others = asyncio.ensure_future(pool.run(BEA, busy.by("globex")))
+        await _until(lambda: len(busy.began) == 3)
+        assert busy.began[2] == "globex"
+        busy.let_go()
+        assert await others == "globex"
+        assert await asyncio.gather(*counts) == [str(n) for n in range(10)]
+        assert await pool.run(ADA, in_a_counting_thread)
+
+    asyncio.run(run())
+
+
+@pytest.mark.parametrize(
+    ("callers", "taken", "who"),
+    [
+        ([ADA] * 10, 3, "you have 3"),
+        ([ADA, ADA, replace(ADA, user="b"), replace(ADA, user="b"), *[replace(ADA, user="c")] * 3], 5, "has 5"),
+        ([replace(ADA, tenant=f"t{n}") for n in range(20)], 17, "others have 16"),
+    ],
+    ids=["a user", "a tenant", "everybody"],
+)
+def test_so_many_may_run_or_wait(callers: list[Caller], taken: int, who: str) -> None:
+    """The next one is refused at once, and taken again when one has ended."""
+    pool, busy = CountingPool(1, 3, 5), Busy()
+
+    async def run() -> None:
+        counts = []
+        for caller in callers[:taken]:
+            counts.append(asyncio.ensure_future(pool.run(caller, busy.by(caller.user))))
+            await asyncio.sleep(0)
+        with pytest.raises(TooManyRequests, match=who):
+            await pool.run(callers[taken], busy.by("more"))
+        busy.let_go()
+        await asyncio.gather(*counts)
+        assert await pool.run(callers[taken], busy.by("more")) == "more"
+
+    asyncio.run(run())
+
+
+def test_what_fails_gives_its_place_back() -> None:
+    """The error is raised where somebody waits, and the next one is taken."""
+    pool = CountingPool(1, 1, 1)
+
+    def fails() -> None:
+        raise ValueError("no")
+
+    async def run() -> None:
+        for _ in range(5):
+            with pytest.raises(ValueError, match="no"):
+                await pool.run(MAX, fails)
+
+    asyncio.run(run())
