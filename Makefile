@@ -9,7 +9,7 @@ LOCK_VENV := .venv-lock
 UV := uv==0.13.8
 
 .PHONY: demo run test test-crash test-kills test-large test-delivery test-pages test-api test-operations messages check \
-	format lock bench clean
+	verify-audit format lock bench clean
 
 demo: $(STAMP) ## one export from request to file, and a mail (SOURCE=postgresql for a real PostgreSQL)
 	@$(BIN)/python -m demo.run
@@ -47,6 +47,9 @@ messages: $(STAMP) ## bring the catalogues up to date with the templates; then t
 test-operations: $(STAMP) ## retention over 10,000 records, killed five times; a year of schedules, a killed scheduler
 	@RETENTION_RECORDS=10000 RETENTION_KILLS=5 SCHEDULE_DAYS=364 SCHEDULER_KILLS=3 $(BIN)/python -m pytest \
 		--timeout 3600 tests/storage/test_sweepers.py tests/app/test_cron.py tests/service/test_schedules.py
+
+verify-audit: $(STAMP) ## is the audit log what was written into it? (AzureWebJobsStorage=..., AUDIT_RETENTION_DAYS=...)
+	@$(BIN)/python -m shared.audit_verify $(if $(UNCHAINED_UNTIL),--unchained-until $(UNCHAINED_UNTIL))
 
 check: $(STAMP) ## formatting, lint and types
 	@$(BIN)/ruff format --check .

@@ -1,18 +1,21 @@
 """The audit log: who did what, when and from where; one row for each deed.
 
 Rows are added and read. Nothing changes one, and nothing removes one but retention (``forget_before``), once older
-than ``AUDIT_RETENTION_DAYS``.
+than ``AUDIT_RETENTION_DAYS``. Each row is chained to the one before it (``shared/audit_chain.py``), so that a change
+by somebody else shows.
 """
 
+import re
 import secrets
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass, fields
-from datetime import datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any, Self
 
 from azure.core.exceptions import ResourceExistsError, ServiceResponseError
 from azure.data.tables import TableServiceClient
 
+from shared.audit_chain import Chain
 from shared.records import from_iso
 from shared.storage.accounts import storage_errors
 from shared.storage.listings import listing_page
@@ -37,7 +40,9 @@ ACTIONS = (
 NOBODY = "-"
 """In the place of a tenant, for what is about none: failed sign-ins. No tenant can be called so."""
 
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _LAST_MILLISECOND = 10**13 - 1
+_ROW_KEY = re.compile(r"([0-9]{13})-[0-9a-f]{8}")
 _LONGEST = 200
 _LOST_ANSWERS = 3
 _IN_ONE_SWEEP = 10_000
@@ -103,6 +108,7 @@ class AuditLog:
 
     def __init__(self, service: TableServiceClient) -> None:
         self._table = service.get_table_client(AUDIT_TABLE)
+        self._chain = Chain()
 
     def prepare(self) -> None:
         """Create the table unless it is there."""
@@ -112,7 +118,15 @@ class AuditLog:
         """Write an entry; once, though the answer to the write be lost."""
         values = {name: v[:_LONGEST] if isinstance(v, str) else v for name, v in asdict(entry).items()}
         key = f"{_key(from_iso(entry.time))}-{secrets.token_hex(4)}"
-        entity = {"PartitionKey": values.pop("tenant"), "RowKey": key, **values}
+        entity = self._chain.link({"PartitionKey": values.pop("tenant"), "RowKey": key, **values})
+        stored = False
+        try:
+            self._write(entity)
+            stored = True
+        finally:
+            self._chain.settle(entity["seq"], stored=stored)
+
+    def _write(self, entity: dict[str, Any]) -> None:
         for attempt in range(1, _LOST_ANSWERS + 1):
             with storage_errors():
                 try:
@@ -136,6 +150,16 @@ class AuditLog:
             for entity in self._table.query_entities(query.where(tenant)):
                 yield AuditEntry.from_entity(entity)
 
+    def rows(self, since: str, until: str) -> Iterator[dict[str, Any]]:
+        """The rows of every tenant as they are in the table, at or after a time and before another; empty is all."""
+        bounds = [f"RowKey lt '{_older_than(from_iso(since))}'"] if since else []
+        bounds += [f"RowKey ge '{_older_than(from_iso(until))}'"] if until else []
+        with storage_errors():
+            if bounds:
+                yield from self._table.query_entities(" and ".join(bounds))
+            else:
+                yield from self._table.list_entities()
+
     def forget_before(self, moment: datetime) -> int:
         """Retention: remove entries that are older, of every tenant, ten thousand at most; give how many went."""
         count = 0
@@ -149,11 +173,21 @@ class AuditLog:
         return count
 
 
+def moment_of(row_key: str) -> datetime | None:
+    """The time in a row key, to the millisecond; None for a key that is not one of ours."""
+    found = _ROW_KEY.fullmatch(row_key)
+    return _EPOCH + timedelta(milliseconds=_LAST_MILLISECOND - int(found[1])) if found else None
+
+
 def _key(moment: datetime) -> str:
     """The first half of a row key: milliseconds, inverted, so that a listing comes newest first."""
-    return f"{_LAST_MILLISECOND - int(moment.timestamp() * 1000):013d}"
+    return f"{_LAST_MILLISECOND - _milliseconds(moment):013d}"
 
 
 def _older_than(moment: datetime) -> str:
     """Below the row keys of everything before a time, and above all others."""
-    return f"{_LAST_MILLISECOND - int(moment.timestamp() * 1000) + 1:013d}"
+    return f"{_LAST_MILLISECOND - _milliseconds(moment) + 1:013d}"
+
+
+def _milliseconds(moment: datetime) -> int:
+    return (moment - _EPOCH) // timedelta(milliseconds=1)

@@ -9,6 +9,7 @@ from exports import EXPORT_TYPES
 from shared import metrics, telemetry
 from shared import plan as plans
 from shared.audit import AuditLog
+from shared.audit_digests import Digests
 from shared.catalogue import export_type_named
 from shared.channels import CHANNELS
 from shared.channels.delivery import Delivery
@@ -70,6 +71,7 @@ class Services:
     checkpoints: Checkpoints
     schedules: Schedules
     audit: AuditLog
+    audit_digests: Digests
     counts: CountsTable
     controls: Controls
     links: Links
@@ -182,9 +184,10 @@ def services(patience: Patience) -> Services:
     logging.getLogger("azure").setLevel(logging.WARNING)  # the SDK logs each request and answer at INFO
     tables = table_service(current, patience)
     sent = SentMail(tables)
+    blobs = blob_service(current, patience)
     built = Services(
         current,
-        BlobStore(blob_service(current, patience)),
+        BlobStore(blobs),
         ExportRecords(tables),
         ExportLog(tables),
         Delivery({name: make(current, tables) for name, make in CHANNELS.items()}, sent),
@@ -199,6 +202,7 @@ def services(patience: Patience) -> Services:
         Checkpoints(tables),
         Schedules(tables),
         AuditLog(tables),
+        Digests(blobs),
         CountsTable(tables),
         Controls(tables),
         Links(tables),

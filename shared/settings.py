@@ -241,7 +241,7 @@ class Settings(BaseModel):
         default=240, description="How long one run of retention may take; the next one goes on there."
     )
     audit_retention_days: Annotated[float, Field(gt=0, le=3650)] = Field(
-        default=365, description="How long an entry of the audit log is kept."
+        default=365, description="How long an entry of the audit log is kept; removed by whole days of UTC."
     )
     trusted_proxies: Annotated[int, Field(ge=0, le=10)] = Field(
         default=0,

@@ -11,6 +11,7 @@ import azure.functions as func
 from activities.notify import remind
 from orchestrators.export import group_instances
 from shared.app_log import logger
+from shared.audit_digests import keep_digests
 from shared.clock import utc_now
 from shared.records import ExportRecord
 from shared.services import Services, services
@@ -26,8 +27,16 @@ bp = df.Blueprint()
 async def retention(timer: func.TimerRequest, client: df.DurableOrchestrationClient) -> None:
     context = await asyncio.to_thread(services, "activity")
     await sweep(context, client)
-    oldest = utc_now() - timedelta(days=context.settings.audit_retention_days)
-    await asyncio.to_thread(context.audit.forget_before, oldest)
+    await asyncio.to_thread(forget_audit, context)
+
+
+def forget_audit(context: Services) -> None:
+    """Remove what has had its time from the audit log, by whole digests, so that the rest can be verified."""
+    now = utc_now()
+    oldest = now - timedelta(days=context.settings.audit_retention_days)
+    keep_digests(context.audit, context.audit_digests, now, oldest)
+    if boundary := context.audit_digests.boundary(oldest):
+        context.audit.forget_before(boundary)
 
 
 async def sweep(context: Services, client: df.DurableOrchestrationClient) -> None:

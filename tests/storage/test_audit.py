@@ -108,7 +108,9 @@ def test_nothing_but_retention_removes_an_entry_and_nothing_changes_one() -> Non
         if isinstance(call, ast.Call) and isinstance(call.func, ast.Attribute) and "entit" in call.func.attr
     }
     assert calls == {
-        ("add", "create_entity"),
+        ("_write", "create_entity"),
+        ("rows", "query_entities"),
+        ("rows", "list_entities"),
         ("page", "from_entity"),
         ("entries", "query_entities"),
         ("entries", "from_entity"),
