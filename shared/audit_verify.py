@@ -16,6 +16,7 @@ The rows of a digest that ended ``AUDIT_RETENTION_DAYS`` ago, or earlier, may be
 
 import argparse
 import os
+import secrets
 import sqlite3
 import sys
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -307,7 +308,7 @@ def _settings(environment: Mapping[str, str]) -> Settings:
         {
             **{name: value for name, value in environment.items() if name.lower().startswith(names)},
             "SOURCE_URL": "sqlite:///none",
-            "LINK_SIGNING_KEY": "k" * 32,
+            "LINK_SIGNING_KEY": secrets.token_urlsafe(32),
         }
     )
 
