@@ -139,6 +139,7 @@ def file_spec(export_type: ExportType, request: ExportRequest, locale: str, crea
         title=export_type.title,
         created=created,
         locale=request.locale or locale,
+        locale_asked=bool(request.locale),
         time_zone=request.time_zone,
         compression=request.compression,
         file_name=name_inside(output_name(export_type, request, created), file_format.extension),

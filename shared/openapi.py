@@ -293,10 +293,11 @@ def _options_schema(options: Sequence[Option]) -> dict[str, Any]:
     properties: dict[str, Any] = {}
     for option in options:
         schema: dict[str, Any] = {
-            "type": kinds[type(option.default)],
-            "default": option.default,
+            "type": kinds[option.kind],
             "description": option.summary,
         }
+        if option.default is not None:
+            schema["default"] = option.default
         if option.choices:
             schema["enum"] = list(option.choices)
         elif isinstance(option.default, str):

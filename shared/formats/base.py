@@ -31,9 +31,10 @@ class FileSpec:
     """What the file shall look like; the same for every part of an export.
 
     ``title`` is the export's title (sheet name, PDF title). ``created`` is an ISO-8601 UTC time that formats use where
-    they must state one, so that bytes stay the same when a part is made again. ``time_zone`` is the IANA zone in which
-    time stamps with a zone are rendered. ``file_name`` is the name of the file inside a zip container. ``options``
-    holds the format's own options, already validated by it.
+    they must state one, so that bytes stay the same when a part is made again. ``locale`` is the language of the
+    titles; with ``locale_asked`` CSV writes numbers and separates cells as its people do. ``time_zone`` is the IANA
+    zone in which time stamps with a zone are rendered. ``file_name`` is the name of the file inside a zip container.
+    ``options`` holds the format's own options, already validated by it.
     """
 
     columns: tuple[Column, ...]
@@ -44,6 +45,7 @@ class FileSpec:
     compression: Compression = "none"
     file_name: str = "export"
     options: Mapping[str, Any] = field(default_factory=dict)
+    locale_asked: bool = True
 
 
 @dataclass(frozen=True)

@@ -4,6 +4,10 @@ Decided where the RFC leaves it open: UTF-8; CRLF ends every row, the last one t
 the delimiter, a quotation mark or a line break, or when it would read as null (an empty text is ``""``, a null is the
 null text unquoted). Texts, and titles, that a spreadsheet would take for formulas get an apostrophe where the formula
 would begin (``formula_guard.py``); numbers are never touched.
+
+A locale that is asked for decides what a spreadsheet of its people expects: a decimal comma and semicolons where they
+write so, and a byte order mark unless it is English. Every option overrides it. No file starts with ``ID``, which Excel
+takes for the start of another format (SYLK): the first cell is quoted then.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -30,13 +34,14 @@ from shared.formats.options import Option, validate
 from shared.formats.scalars import TextStyle, base_type
 from shared.formats.slices import slices
 from shared.formats.text_columns import as_text
-from shared.locales import decimal_comma
+from shared.locales import canonical, decimal_comma
 
 GUARDED = "guarded"
 """The fact of a part that says how many of its cells were guarded, where there are any."""
 
 FORMULA_GUARD = "formulaGuard"
 
+_SYLK = "ID"
 _LINE_END = "\r\n"
 _SPECIAL = 4
 """The bit of a byte that makes its cell need quotes, beside those of the formula guard."""
@@ -64,12 +69,18 @@ _OPTIONS = (
     ),
     Option(
         name="decimalSeparator",
-        default="point",
-        choices=("point", "comma", "locale"),
-        summary="Of decimals and floats; locale is as the file's locale writes it.",
+        default="auto",
+        choices=("auto", "point", "comma", "locale"),
+        summary="Of decimals and floats. locale is as the file's locale writes it; auto is the same when the request "
+        "names a locale and no comma as the delimiter, else a point.",
     ),
     Option(name="nullText", default="", max_length=20, summary="What stands for a missing value, unquoted."),
-    Option(name="bom", default=False, summary="Start with a UTF-8 byte order mark, for older versions of Excel."),
+    Option(
+        name="bom",
+        default=None,
+        summary="Start with a UTF-8 byte order mark, by which Excel knows the encoding. When left out: only if the "
+        "request names a locale other than English.",
+    ),
     Option(
         name=FORMULA_GUARD,
         default=True,
@@ -97,10 +108,14 @@ class Csv:
         """Validate; a decimal comma with a comma between the cells, or an ambiguous null text, is refused."""
         options = validate(_OPTIONS, given)
         errors = []
-        if options["decimalSeparator"] != "point" and options["delimiter"] == ",":
+        if options["decimalSeparator"] in ("comma", "locale") and options["delimiter"] == ",":
             errors.append(FieldError("options.delimiter", "a comma cannot separate cells beside a decimal comma"))
         if set(options["nullText"]) & {'"', "\r", "\n", ",", ";", "\t", "|"}:
             errors.append(FieldError("options.nullText", "no quotation mark, delimiter or line break"))
+        if options["header"] == "none" and options["nullText"].startswith(_SYLK):
+            errors.append(
+                FieldError("options.nullText", f"a file must not start with {_SYLK}; choose another, or a header")
+            )
         if errors:
             raise ValidationFailed(errors)
         return options
@@ -113,13 +128,14 @@ class Csv:
         rows = 0
         with TextWriter(write, spec.compression) as out:
             for batch in slices(batches, spec.columns):
-                out.write(column_bytes(dialect.rows(batch)))
+                out.write(column_bytes(dialect.rows(batch, first=not rows)))
                 rows += batch.num_rows
         return rows, {**out.facts, **({GUARDED: dialect.guarded} if dialect.guarded else {})}
 
     def assemble(self, parts: Sequence[EncodedPart], spec: FileSpec) -> Iterator[Segment]:
         """The byte order mark and the header, then the parts as they are."""
-        start = ("\ufeff" if spec.options["bom"] else "") + _Dialect(spec).header(spec)
+        dialect = _Dialect(spec)
+        start = ("\ufeff" if dialect.bom else "") + dialect.header(spec)
         pieces = [(PartBytes(part.index), numbers_in(part.facts)) for part in parts if part.bytes]
         return assembled([start.encode(), *pieces] if start else pieces, spec)
 
@@ -129,13 +145,17 @@ class _Dialect:
 
     def __init__(self, spec: FileSpec) -> None:
         options = spec.options
-        self.decimal_comma = options["decimalSeparator"] == "comma" or (
-            options["decimalSeparator"] == "locale" and decimal_comma(spec.locale)
-        )
+        asked = spec.locale if spec.locale_asked else "en"
+        separator = options["decimalSeparator"]
+        if separator == "auto":
+            separator = "comma" if decimal_comma(asked) and options["delimiter"] != "," else "point"
+        self.decimal_comma = separator == "comma" or (separator == "locale" and decimal_comma(spec.locale))
+        self.bom = canonical(asked)[0] != "en" if options["bom"] is None else options["bom"]
         self.delimiter = options["delimiter"]
         if self.delimiter == "auto":
             self.delimiter = ";" if self.decimal_comma else ","
         self.null = options["nullText"]
+        self._has_header = options["header"] != "none"
         self.columns = spec.columns
         self.guarded = 0
         self._guards = options[FORMULA_GUARD]
@@ -144,11 +164,16 @@ class _Dialect:
         self._special = SpecialCharacters(special)
         self._classes = bytes(CLASSES[code] | _SPECIAL * (chr(code) in special) for code in range(256))
 
-    def rows(self, batch: pa.RecordBatch) -> pa.StringArray:
-        """One cell for each row: the whole row with its line end. Counts the cells that were guarded."""
+    def rows(self, batch: pa.RecordBatch, *, first: bool) -> pa.StringArray:
+        """One cell for each row: the whole row with its line end. Counts the cells that were guarded.
+
+        ``first``: these rows are the first of their part, and so may be those of the file.
+        """
         cells = [self._cells(values, column.type) for values, column in zip(batch.columns, self.columns, strict=True)]
         # A row that is an empty line would be passed over by readers, so what is alone in its row is quoted.
         null = self.null if self.null or len(cells) > 1 else '""'
+        if first and not self._has_header and pc.starts_with(cells[0][:1], _SYLK)[0].as_py():
+            cells[0] = pa.concat_arrays([enclosed(cells[0][:1], '"'), cells[0][1:]])
         if len(cells) == 1:
             cells[0] = pc.if_else(pc.equal(cells[0], ""), '""', cells[0])
         cells[-1] = append(pc.fill_null(cells[-1], null), _LINE_END)
@@ -156,12 +181,13 @@ class _Dialect:
 
     def header(self, spec: FileSpec) -> str:
         """The header row with its line end, or nothing."""
-        if spec.options["header"] == "none":
+        if not self._has_header:
             return ""
         by_name = spec.options["header"] == "names"
         titles = [column.name if by_name else column.title_in(spec.locale) for column in spec.columns]
         cells = self._cells(pa.array(titles, pa.string()), "text")
-        return str(self.delimiter.join(cells.to_pylist())) + _LINE_END
+        row = str(self.delimiter.join(cells.to_pylist())) + _LINE_END
+        return f'"{cells[0]}"{row[len(str(cells[0])) :]}' if row.startswith(_SYLK) else row
 
     def _cells(self, column: pa.Array, type_name: str) -> pa.StringArray:
         base = base_type(type_name)

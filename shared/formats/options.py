@@ -10,16 +10,22 @@ from shared.errors import FieldError, ValidationFailed, Wrong, shown, unknown
 
 @dataclass(frozen=True)
 class Option:
-    """One option: a boolean, a number or a text, as its default is.
+    """One option: a boolean, a number or a text, as its default is. Without a default it is a boolean whose value, when
+    nobody gives one, follows from the rest of the file.
 
     ``choices`` closes the set of values; ``max_length`` bounds a text that has no choices.
     """
 
     name: str
-    default: bool | int | str
+    default: bool | int | str | None
     summary: str
     choices: tuple[str, ...] = ()
     max_length: int = 40
+
+    @property
+    def kind(self) -> type[bool] | type[int] | type[str]:
+        """The type of its values."""
+        return bool if self.default is None else type(self.default)
 
 
 def validate(options: Sequence[Option], given: Mapping[str, Any]) -> dict[str, Any]:
@@ -39,9 +45,8 @@ def _unknown_option(name: str, known: Sequence[str]) -> FieldError:
 
 
 def _problem(option: Option, value: Any) -> str | None:
-    wanted = type(option.default)
-    if type(value) is not wanted:
-        kind = {bool: "true or false", int: "a whole number", str: "a text"}[wanted]
+    if type(value) is not option.kind:
+        kind = {bool: "true or false", int: "a whole number", str: "a text"}[option.kind]
         return f"expected {kind}, not {shown(value)}"
     if not isinstance(value, str):
         return None

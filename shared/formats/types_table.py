@@ -174,9 +174,9 @@ def _formats() -> str:
             owners.setdefault(option, []).append(name)
     for option, names in owners.items():
         values = ", ".join(_code(json.dumps(choice)).replace("|", "\\|") for choice in option.choices)
-        if isinstance(option.default, bool):
+        if option.kind is bool:
             values = "`true`, `false`"
-        default = _code(json.dumps(option.default))
+        default = "by the locale" if option.default is None else _code(json.dumps(option.default))
         values = values or f"up to {option.max_length} characters"
         options += f"| `{option.name}` | {', '.join(names)} | {default} | {values} | {option.summary} |\n"
     return formats + options

@@ -12,6 +12,7 @@ from shared.columns import Column
 from shared.errors import ValidationFailed
 from shared.formats.csv import Csv
 from tests.formats.naughty import NAUGHTY
+from tests.formats.readers import gunzip
 from tests.formats.tables import columns, encode, table
 
 TWO = columns(id="integer", value="text")
@@ -77,14 +78,63 @@ def test_a_decimal_comma_goes_with_semicolons() -> None:
     )
 
 
+BOM = "\ufeff"
+
+
 @pytest.mark.parametrize(
-    ("locale", "expected"), [("en", "1,1.50"), ("de-CH", "1,1.50"), ("fr", "1;1,50"), ("ja", "1,1.50")]
+    ("locale", "start"),
+    [
+        ("en", "id,amount\r\n1,1.50"),
+        ("en-GB", "id,amount\r\n1,1.50"),
+        ("de-CH", BOM + "id,amount\r\n1,1.50"),
+        ("fr", BOM + "id;amount\r\n1;1,50"),
+        ("PT_br", BOM + "id;amount\r\n1;1,50"),
+        ("ja", BOM + "id,amount\r\n1,1.50"),
+    ],
 )
-def test_the_locale_decides_when_asked(locale: str, expected: str) -> None:
-    """As its people write; which locales write a comma: tests/app/test_locales.py."""
+def test_a_locale_that_is_asked_for_decides(locale: str, start: str) -> None:
+    """As the spreadsheets of its people read it; which locales write a comma: tests/app/test_locales.py."""
     of = columns(id="integer", amount="decimal(8,2)")
-    data = encode("csv", of, table(of, [[1, Decimal("1.5")]]), options={"decimalSeparator": "locale"}, locale=locale)
-    assert data.decode().split("\r\n")[1] == expected
+    data = table(of, [[1, Decimal("1.5")]])
+    assert encode("csv", of, data, locale=locale).decode() == start + "\r\n"
+    assert encode("csv", of, data, locale=locale, locale_asked=False) == b"id,amount\r\n1,1.50\r\n"
+    by_caller = encode("csv", of, data, options={"decimalSeparator": "locale"}, locale=locale, locale_asked=False)
+    assert by_caller.decode() == start.removeprefix(BOM) + "\r\n"
+
+
+@pytest.mark.parametrize(
+    ("options", "start"),
+    [
+        ({"bom": False}, "id;amount\r\n1;1,50"),
+        ({"delimiter": "\t"}, BOM + "id\tamount\r\n1\t1,50"),
+        ({"delimiter": ","}, BOM + "id,amount\r\n1,1.50"),
+        ({"decimalSeparator": "point"}, BOM + "id,amount\r\n1,1.50"),
+        ({"decimalSeparator": "point", "delimiter": ";", "bom": False}, "id;amount\r\n1;1.50"),
+    ],
+)
+def test_every_option_overrides_the_locale(options: dict[str, Any], start: str) -> None:
+    """One by one and together; a comma between the cells leaves the point to the decimals."""
+    of = columns(id="integer", amount="decimal(8,2)")
+    data = encode("csv", of, table(of, [[1, Decimal("1.5")]]), options=options, locale="fr")
+    assert data.decode() == start + "\r\n"
+
+
+@pytest.mark.parametrize("compression", ["none", "gzip"])
+@pytest.mark.parametrize(
+    ("options", "splits"), [({}, ()), ({"header": "names"}, ()), ({"header": "none"}, ()), ({"header": "none"}, (0, 2))]
+)
+def test_no_file_starts_with_id(options: dict[str, Any], splits: tuple[int, ...], compression: str) -> None:
+    """Excel would take it for SYLK, whose first letters these are; a reader of CSV finds the same cells."""
+    of = (Column("IDENT", "ID"), Column("v", "V"))
+    rows = [["ID1", "a"], ["ID2", None], ["ID3", "c"]]
+    file = encode("csv", of, table(of, rows), options=options, splits=splits, compression=compression)
+    text = (gunzip(file) if compression == "gzip" else file).decode()
+    assert not text.startswith("ID")
+    header = {"none": [], "names": [["IDENT", "v"]]}.get(options.get("header", ""), [["ID", "V"]])
+    found = list(csv.reader(io.StringIO(text, newline=""), strict=True))
+    assert found == header + [[one, two or ""] for one, two in rows]
+    quoted = text.count('"') // 2
+    assert quoted == (2 if splits else 1)
 
 
 @pytest.mark.parametrize(
@@ -101,7 +151,9 @@ def test_the_locale_decides_when_asked(locale: str, expected: str) -> None:
 def test_header_and_start(options: dict[str, Any], start: bytes) -> None:
     """Titles in the file's locale, names or nothing; a byte order mark when asked."""
     of = (Column("name", "Name", titles={"fr": "Nom"}), Column("email", "E-mail", titles={"fr": "Courriel"}))
-    assert encode("csv", of, table(of, [["a", "b"]]), options=options, locale="fr-CA").startswith(start)
+    assert encode("csv", of, table(of, [["a", "b"]]), options=options, locale="fr-CA", locale_asked=False).startswith(
+        start
+    )
 
 
 @pytest.mark.parametrize(
@@ -112,6 +164,8 @@ def test_header_and_start(options: dict[str, Any], start: bytes) -> None:
         ({"nullText": 'a"b'}, "options.nullText"),
         ({"nullText": "x" * 21}, "options.nullText"),
         ({"bom": "yes"}, "options.bom"),
+        ({"bom": None}, "options.bom"),
+        ({"nullText": "ID", "header": "none"}, "options.nullText"),
         ({"header": None}, "options.header"),
     ],
 )

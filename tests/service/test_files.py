@@ -320,11 +320,11 @@ def test_the_same_request_gives_the_same_bytes(export: Export) -> None:
 
 
 def test_titles_are_in_the_callers_language(people: People, export: Export, tmp_path: Path) -> None:
-    """Max reads French, and a request may say otherwise."""
+    """Max reads French, and a request may say otherwise; only the request decides what separates the cells, too."""
     own = cells(read(people.max, export("max", exportType="employees"), tmp_path))[0]
-    german = cells(read(people.max, export("max", exportType="employees", locale="de-AT"), tmp_path))[0]
+    german = read(people.max, export("max", exportType="employees", locale="de-AT"), tmp_path)
     assert own[:3] == ["Id", "Matricule", "Nom"]
-    assert german[:3] == ["Id", "Personalnummer", "Name"]
+    assert german.decode().startswith("\ufeffId;Personalnummer;Name;")
 
 
 @pytest.mark.parametrize(

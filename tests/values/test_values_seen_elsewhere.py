@@ -165,7 +165,6 @@ def test_gzip_is_one_member(sqlite: Database) -> None:
     assert (text, member.unused_data, member.eof) == (b"Id,V\r\n1,a\r\n2,b\r\n", b"", True)
 
 
-@wrong("a file that starts with ID is taken for SYLK by Excel")
 def test_a_csv_whose_first_title_is_id(sqlite: Database) -> None:
     """The title is quoted, so that the file does not start with ``ID``.
 
