@@ -16,6 +16,8 @@ from urllib.parse import urlsplit
 from azure.core.credentials import TokenCredential
 from azure.core.exceptions import ClientAuthenticationError
 
+from shared.environment import is_local_development
+
 if TYPE_CHECKING:
     from shared.settings import Settings
 
@@ -23,7 +25,6 @@ MANAGED = "managedidentity"
 """The only value of ``AzureWebJobsStorage__credential``."""
 
 _ACCOUNT = re.compile(r"[a-z0-9]{3,24}")
-_DEVELOPMENT = ("AZURE_FUNCTIONS_ENVIRONMENT", "Development")
 
 
 def credential(settings: "Settings", environment: Mapping[str, str] = os.environ) -> TokenCredential:
@@ -32,8 +33,7 @@ def credential(settings: "Settings", environment: Mapping[str, str] = os.environ
     A managed identity, unless this is a developer's machine: there it is the developer (``DefaultAzureCredential``). No
     request is sent.
     """
-    name, value = _DEVELOPMENT
-    managed = bool(settings.azurewebjobsstorage__credential) or environment.get(name) != value
+    managed = bool(settings.azurewebjobsstorage__credential) or not is_local_development(environment)
     client = settings.azurewebjobsstorage__clientid or settings.azure_client_id
     return _made(managed, client, settings.azurewebjobsstorage__managedidentityresourceid)
 

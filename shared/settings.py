@@ -16,7 +16,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationErr
 from shared import machine_identity
 from shared.addresses import mail_address
 from shared.development_key import data_folder, development_key
-from shared.environment import is_local_development
+from shared.environment import is_local_development, is_loopback
 from shared.errors import SettingsError
 from shared.key_strength import MINIMUM_BITS, MINIMUM_LENGTH, strength
 from shared.retention import parse_rules
@@ -36,7 +36,6 @@ DIRECTORY = "{tenantid}"
 _LOCAL_ORIGIN = re.compile(r"https?://(127\.0\.0\.1|localhost|\[::1\]):[0-9]{1,5}")
 _RETRIES_LIMIT = 20
 _LONGEST_PAUSE = 86_400
-_SHORTEST_KEY = 32
 _WEB = ("http", "https")
 _OF_STORAGE = (
     frozenset({"usedevelopmentstorage"}),
@@ -102,6 +101,11 @@ class Settings(BaseModel):
     )
     source_url: str = Field(
         default="", description="The database that exports read: sqlite:///path or postgresql://user:password@host/db."
+    )
+    source_tls: Literal["verified", "optional"] = Field(
+        default="verified",
+        description="How a PostgreSQL server that is not on this machine is read: over TLS, its certificate and name "
+        "`verified`; or as its URL says, in clear text too (`optional`).",
     )
     auth_mode: Literal["easyauth", "jwt", "dev"] = Field(
         default="dev",
@@ -285,7 +289,11 @@ class Settings(BaseModel):
     smtp_url: str = Field(
         default="",
         description="The mail server: smtps://user:password@host:465, smtp+starttls://user:password@host:587, or "
-        "smtp://host:25 without encryption and password.",
+        "smtp://host:25 without encryption and password, on this machine.",
+    )
+    smtp_tls: Literal["verified", "optional"] = Field(
+        default="verified",
+        description="Whether mail may leave this machine without encryption: `optional` lets smtp:// name any host.",
     )
     webhook_retry_seconds: str = Field(
         default="0, 5, 300, 1800, 7200, 18000, 36000, 50400, 72000, 86400",
@@ -354,11 +362,8 @@ class Settings(BaseModel):
                     f"WEBHOOK_LOCAL_ORIGINS names '{origin[:80]}'; a local origin looks like http://127.0.0.1:9000"
                 )
         self._check_webhook_pauses()
-        if any(len(key) < _SHORTEST_KEY for key in _listed(self.webhook_secret_keys)):
-            raise ValueError(
-                f"WEBHOOK_SECRET_KEYS has a key of less than {_SHORTEST_KEY} characters; "
-                'make one with: python -c "import secrets; print(secrets.token_urlsafe(32))"'
-            )
+        for key in _listed(self.webhook_secret_keys):
+            _check_key("WEBHOOK_SECRET_KEYS", key)
         if self.auth_mode == "jwt":
             self._check_issuer()
         if self.telemetry_exporter == "otlp" and urlsplit(self.otel_exporter_otlp_endpoint).scheme not in _WEB:
@@ -376,10 +381,8 @@ class Settings(BaseModel):
             )
         if self.mail_transport == "smtp":
             self._check_mail_server()
-        if (
-            self.mail_transport == "acs"
-            and self.acs_connection_string
-            and not _names(self.acs_connection_string, _OF_ACS)
+        if self.acs_connection_string and (
+            not _names(self.acs_connection_string, _OF_ACS) or _in_clear_text(self.acs_connection_string)
         ):
             raise ValueError(
                 "ACS_CONNECTION_STRING is no connection string; one looks like "
@@ -408,6 +411,12 @@ class Settings(BaseModel):
             raise ValueError(f"SMTP_URL is not set or not the address of a mail server; give {wanted}")
         if parts.scheme == "smtp" and parts.username:
             raise ValueError("SMTP_URL would send a password without encryption; use smtps or smtp+starttls")
+        host = f"[{parts.hostname}]" if ":" in (parts.hostname or "") else parts.hostname or ""
+        if parts.scheme == "smtp" and self.smtp_tls == "verified" and not is_loopback(host):
+            raise ValueError(
+                "SMTP_URL would send mails, with their links, without encryption; use smtps or smtp+starttls, or set "
+                "SMTP_TLS=optional to allow it"
+            )
 
     @property
     def local_origins(self) -> frozenset[str]:
@@ -475,6 +484,16 @@ def _names(connection_string: str, wanted: Sequence[frozenset[str]]) -> bool:
     return any(one <= names for one in wanted)
 
 
+def _in_clear_text(connection_string: str) -> bool:
+    """Whether a connection string sends what is stored, unencrypted, to another machine."""
+    pairs = (pair.partition("=") for pair in connection_string.split(";"))
+    named = {name.strip().lower(): value.strip() for name, _, value in pairs}
+    addresses = [value for name, value in named.items() if name.endswith(("endpoint", "proxyuri"))]
+    if not addresses and "accountname" in named:
+        return named.get("defaultendpointsprotocol", "https").lower() != "https"
+    return any(urlsplit(a).scheme != "https" and not is_loopback(urlsplit(a).netloc) for a in addresses)
+
+
 def settings_from(environment: Mapping[str, str]) -> Settings:
     """Check an environment and give the settings in it. Raises ``SettingsError`` that names each wrong variable.
 
@@ -489,6 +508,8 @@ def settings_from(environment: Mapping[str, str]) -> Settings:
         raise SettingsError("; ".join(_sentence(e["loc"], e["msg"]) for e in error.errors())) from None
     if settings.auth_mode == "dev" and _ON_AZURE in environment:
         raise SettingsError("AUTH_MODE=dev signs tokens for anybody who asks and is refused on Azure")
+    if _in_clear_text(settings.azurewebjobsstorage) and not is_local_development(environment):
+        raise SettingsError("AzureWebJobsStorage would send files without encryption; give https endpoints")
     if settings.auth_mode == "easyauth" and environment.get(_APP_SERVICE_AUTHENTICATION, "").lower() != "true":
         raise SettingsError(
             "AUTH_MODE=easyauth believes a header that anybody can send unless App Service authentication is on "

@@ -1,8 +1,9 @@
 # ruff: noqa: S608 (statements are put together from the export types' own SQL; values are bound)
 """PostgreSQL, read through ADBC: COPY in binary form on the wire, Arrow record batches out, no row in Python.
 
-``postgresql://user:password@host:5432/database``, with any of libpq's parameters, such as ``sslmode=verify-full``, or
-``postgresql://a,b/database?target_session_attrs=prefer-standby`` to read from a replica. Of our own there is
+``postgresql://user:password@host:5432/database``, with any of libpq's parameters, or
+``postgresql://a,b/database?target_session_attrs=prefer-standby`` to read from a replica. A server elsewhere is reached
+with ``sslmode=verify-full``, which need not be given (``postgresql_tls.py``). Of our own there is
 ``statement_timeout``, in seconds (600; a part is one statement, and the time that the upload takes counts). When not
 given, ``connect_timeout`` is 10 seconds, and a silent connection counts as dropped after a minute.
 
@@ -15,6 +16,7 @@ as a constant of the column's own type, which the server is asked for: enums, ``
 compared as what they are, with their own collation and indexes.
 """
 
+import os
 import re
 from collections.abc import Generator, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
@@ -33,6 +35,7 @@ from shared.sources.conform import conform
 from shared.sources.deadline import Deadline
 from shared.sources.interruption import Interrupt
 from shared.sources.planning import KeyBatch, drain, first_rows, hop, is_select, key_list, null_key, walk, where
+from shared.sources.postgresql_tls import secured
 
 BATCH_ROWS = 20_000
 BATCH_BYTES = 4 * 1024 * 1024
@@ -118,11 +121,12 @@ class PostgresqlSource:
     def from_url(cls, url: str) -> "PostgresqlSource":
         """The source of a ``postgresql://`` URL. Raises ``SettingsError``."""
         location, _, query = url.partition("?")
-        options = dict(parse_qsl(query, keep_blank_values=True))
+        options = dict(parse_qsl(query.replace("+", "%2B"), keep_blank_values=True))  # libpq knows no + for a space
         timeout = options.pop("statement_timeout", str(STATEMENT_TIMEOUT_SECONDS))
         if not timeout.isdecimal():
             raise SettingsError(f"statement_timeout is a whole number of seconds, not '{timeout}'")
-        return cls(f"{location}?{urlencode(_CONNECTION_DEFAULTS | options, quote_via=quote)}", int(timeout))
+        options = _CONNECTION_DEFAULTS | secured(location, options, os.environ)
+        return cls(f"{location}?{urlencode(options, quote_via=quote)}", int(timeout))
 
     def plan(self, query: Query, sizes: Iterator[int], *, interrupt: Interrupt | None = None) -> list[KeyRange]:
         """See ``Source.plan``."""

@@ -13,6 +13,13 @@ ROOT = Path(__file__).resolve().parents[2]
 
 RIGHT = bare_settings("UseDevelopmentStorage=true")
 
+ON_AZURE = {
+    "AZURE_FUNCTIONS_ENVIRONMENT": "",
+    "AUTH_MODE": "jwt",
+    "JWT_ISSUER": "https://a.example",
+    "JWT_AUDIENCE": "b",
+}
+
 JWT = {"AUTH_MODE": "jwt", "JWT_ISSUER": "https://login.example.com", "JWT_AUDIENCE": "api://sluice"}
 
 
@@ -57,6 +64,27 @@ def test_a_managed_identity_needs_no_connection_string() -> None:
 
 
 @pytest.mark.parametrize(
+    "changes",
+    [
+        {"MAIL_TRANSPORT": "smtp", "SMTP_URL": "smtp://[::1]:25"},
+        {"MAIL_TRANSPORT": "smtp", "SMTP_URL": "smtp://relay.example.com", "SMTP_TLS": "optional"},
+        {"AzureWebJobsStorage": "DefaultEndpointsProtocol=https;AccountName=a;AccountKey=b"},
+        {
+            "AzureWebJobsStorage": "AccountName=a;AccountKey=b;BlobEndpoint=http://127.0.0.1:1/a;TableEndpoint=http://[::1]:2/a"
+        },
+        {
+            "AzureWebJobsStorage": "AccountName=a;AccountKey=b;BlobEndpoint=http://azurite:1/a;TableEndpoint=http://azurite:2/a",
+            "AZURE_FUNCTIONS_ENVIRONMENT": "Development",
+        },
+    ],
+    ids=str,
+)
+def test_what_stays_on_this_machine_needs_no_encryption(changes: dict[str, str]) -> None:
+    """Nor what a setting allows, nor a developer's emulator in a container."""
+    assert settings_from(RIGHT | changes).source_tls == "verified"
+
+
+@pytest.mark.parametrize(
     ("changes", "message"),
     [
         ({"AzureWebJobsStorage": ""}, "AzureWebJobsStorage is not set; give a connection string"),
@@ -77,6 +105,24 @@ def test_a_managed_identity_needs_no_connection_string() -> None:
         ({"MAIL_TRANSPORT": "smtp", "SMTP_URL": "mail.example.com"}, "SMTP_URL is not set or not the address"),
         ({"MAIL_TRANSPORT": "smtp", "SMTP_URL": "smtps://host:99999"}, "SMTP_URL is not set or not the address"),
         ({"MAIL_TRANSPORT": "smtp", "SMTP_URL": "smtp://u:p@host"}, "SMTP_URL would send a password without"),
+        ({"MAIL_TRANSPORT": "smtp", "SMTP_URL": "smtp://mail.example.com"}, "SMTP_URL would send mails, with their"),
+        ({"MAIL_TRANSPORT": "smtp", "SMTP_URL": "smtp://127.0.0.1.example.com:25"}, "SMTP_URL would send mails"),
+        ({"SOURCE_TLS": "off"}, "SOURCE_TLS: Input should be 'verified' or 'optional'"),
+        (
+            ON_AZURE | {"AzureWebJobsStorage": "DefaultEndpointsProtocol=http;AccountName=a;AccountKey=b"},
+            "without encrypt",
+        ),
+        (
+            ON_AZURE
+            | {
+                "AzureWebJobsStorage": "AccountName=a;AccountKey=b;BlobEndpoint=http://a.example;TableEndpoint=https://a"
+            },
+            "AzureWebJobsStorage would send files without encryption; give https endpoints",
+        ),
+        (
+            {"MAIL_TRANSPORT": "acs", "ACS_CONNECTION_STRING": "endpoint=http://a.example/;accesskey=YWJj"},
+            "ACS_CONNECTION_STRING is no connection string",
+        ),
         ({"EXPIRY_NOTICE_HOURS": "-1"}, "EXPIRY_NOTICE_HOURS: "),
         ({"ACS_MAILS_PER_MINUTE": "0"}, "ACS_MAILS_PER_MINUTE: "),
         ({"AUTH_MODE": "none"}, "AUTH_MODE: Input should be 'easyauth', 'jwt' or 'dev'"),
@@ -102,7 +148,11 @@ def test_a_managed_identity_needs_no_connection_string() -> None:
         ({"WEBHOOK_RETRY_SECONDS": "0,nan"}, "with commas, got '0,nan'"),
         ({"WEBHOOK_RETRY_SECONDS": "86401"}, "with commas, got '86401'"),
         ({"WEBHOOK_RETRY_SECONDS": ",".join("0" * 21)}, "WEBHOOK_RETRY_SECONDS takes 1 to 20 numbers"),
-        ({"WEBHOOK_SECRET_KEYS": f"{'k' * 32},short"}, "WEBHOOK_SECRET_KEYS has a key of less than 32 characters"),
+        (
+            {"WEBHOOK_SECRET_KEYS": "4b7Vq0mXw2ZtR9sYcE1uKp8HdLgJf5NaTiSoBxQz,short"},
+            "WEBHOOK_SECRET_KEYS has 5 characters and needs at least 32",
+        ),
+        ({"WEBHOOK_SECRET_KEYS": "k" * 32}, "WEBHOOK_SECRET_KEYS can be guessed"),
         ({"WEBHOOK_TIMEOUT_SECONDS": "31"}, "WEBHOOK_TIMEOUT_SECONDS: Input should be less than or equal to 30"),
         ({"WEBHOOK_DISABLE_AFTER_DAYS": "0"}, "WEBHOOK_DISABLE_AFTER_DAYS: "),
         ({"WEBHOOK_LOCAL_ORIGINS": "http://10.0.0.1:9000"}, "WEBHOOK_LOCAL_ORIGINS names 'http://10.0.0.1:9000'"),

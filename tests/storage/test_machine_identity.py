@@ -179,10 +179,10 @@ def test_the_name_of_an_account_is_enough(identity: FakeIdentity) -> None:
     assert identity.asked == []
 
 
-def test_a_developer_is_themselves(identity: FakeIdentity, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_developer_is_themselves() -> None:
     """On their machine whatever they have signed in to counts, unless the settings insist on the managed identity."""
-    monkeypatch.setenv("AZURE_FUNCTIONS_ENVIRONMENT", "Development")
-    kinds = [type(machine_identity.credential(settings(URIS, more))).__name__ for more in ({}, USER_ASSIGNED)]
+    here = {"AZURE_FUNCTIONS_ENVIRONMENT": "Development"}
+    kinds = [type(machine_identity.credential(settings(URIS, more), here)).__name__ for more in ({}, USER_ASSIGNED)]
     assert kinds == ["DefaultAzureCredential", "ManagedIdentityCredential"]
 
 

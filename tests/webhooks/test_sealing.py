@@ -29,7 +29,11 @@ from shared.webhooks.signing import new_secret
 from tests.in_process import services_on
 from tests.service import receiver as receivers
 
-OLD, NEW, LINKS = "an old key that nobody can guess 1", "a new key that nobody can guess 2", "k" * 32
+OLD, NEW, LINKS = (
+    "4b7Vq0mXw2ZtR9sYcE1uKp8HdLgJf5NaTiSoBxQz",
+    "Zp3nW8kQ6vLx1TyRmA9fHs2JdUc7GbEo5iVrKtXw",
+    "g6Yt2Nf9QaLw4XsRk8VbHz1MpCj7UeDo3iGxTvZc",
+)
 TABLE = "SluiceWebhooks"
 
 
