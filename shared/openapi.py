@@ -82,7 +82,9 @@ class Call:
         """Every problem status that this call may answer with."""
         found = {503, *self.refuses}
         if self.access not in (Access.PUBLIC, Access.FUNCTION_KEY):
-            found.add(401)
+            found |= {401, 429}
+            if self.method not in ("GET", "HEAD"):
+                found |= {403, 415}  # where people's sessions are cookies
         if self.access in (Access.EXPORTER, Access.OWNER, Access.ADMIN, Access.OPERATOR):
             found.add(403)
         if self.access in (Access.OWNER, Access.RECIPIENT):
@@ -99,13 +101,14 @@ class Call:
 _REASONS = {
     400: "Something in the request is wrong; each wrong field is named.",
     401: "No token, or one that is not good.",
-    403: "The caller's role does not allow it.",
+    403: "The caller's role does not allow it, or a page of another site asks.",
     404: "There is nothing here that the caller may see; the same for a foreign id and for a missing one.",
     409: "Not possible in the present state, or paused by an operator.",
     410: "The file is gone.",
     413: "The body is over 64 KiB.",
     422: "More than a limit takes, which is named, or an Idempotency-Key of another request.",
-    429: "A quota is reached; Retry-After tells when to come again.",
+    415: "The body is no JSON, which a person's session needs; a page of any site could have sent it.",
+    429: "Too many requests, or a quota is reached; Retry-After tells when to come again.",
     503: "Storage, the database or the issuer of tokens cannot be reached; or a setting is wrong.",
 }
 

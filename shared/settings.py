@@ -195,6 +195,14 @@ class Settings(BaseModel):
     operator_email: Mailbox = Field(
         default="", description="Who is told of exports that failed for good; nobody when empty."
     )
+    requests_per_minute_per_user: Quota = Field(
+        default=3_000,
+        description="How many requests of a user a worker process answers; half as many may come at once. More: 429.",
+    )
+    requests_per_minute_per_tenant: Quota = Field(default=12_000, description="The same of a tenant.")
+    failed_sign_ins_per_minute_per_address: Quota = Field(
+        default=3_000, description="How many requests of an address without a good token get 401; more get 429."
+    )
     estimate_seconds: Annotated[int, Field(ge=1, le=200)] = Field(
         default=20, description="How long the database may count for an estimate, or for the limits of a request."
     )
@@ -353,7 +361,7 @@ class Settings(BaseModel):
         _check_key("LINK_SIGNING_KEY", self.link_signing_key)
         for key in self.signing_keys[1:]:
             _check_key("LINK_SIGNING_KEYS_ACCEPTED", key)
-        for origin in filter(None, self.cors_origins.replace(" ", "").split(",")):
+        for origin in self.friends:
             if not _ORIGIN.fullmatch(origin):
                 raise ValueError(f"CORS_ORIGINS names '{origin[:80]}'; an origin looks like https://app.example.com")
         for origin in self.local_origins:
@@ -417,6 +425,11 @@ class Settings(BaseModel):
                 "SMTP_URL would send mails, with their links, without encryption; use smtps or smtp+starttls, or set "
                 "SMTP_TLS=optional to allow it"
             )
+
+    @property
+    def friends(self) -> frozenset[str]:
+        """``CORS_ORIGINS``, one by one."""
+        return frozenset(filter(None, self.cors_origins.replace(" ", "").split(",")))
 
     @property
     def local_origins(self) -> frozenset[str]:

@@ -28,9 +28,11 @@ from shared.identity import Caller, caller_from
 from shared.services import Services, services
 from shared.settings import settings
 from shared.telemetry import span
+from triggers.cross_site import check_site
 from triggers.manners import finish, request_id
+from triggers.rates import count_failed_sign_in, count_request
 from triggers.sign_ins import note_failed
-from triggers.trail import begin, called_by, entry_of, not_signed_in, write_down
+from triggers.trail import address_of, begin, called_by, entry_of, not_signed_in, write_down
 
 _services_are_made = threading.Event()
 
@@ -49,13 +51,17 @@ def endpoint(function: Endpoint) -> Endpoint:
             span(function.__name__, req.headers.get("traceparent", ""), "SERVER") as current,
         ):
             trail = begin(function.__name__, req, identity)
-            answered = await answer(identity, lambda: function(req=req, **kwargs))
+            answered = await answer(identity, lambda: permitted(req, **kwargs))
             if trail.refusal:
                 answered = await answer(identity, lambda: refused(answered, req, trail.refusal, identity))
             elif entry := entry_of(trail, answered.status_code):
                 answered = await answer(identity, lambda: audited(answered, entry))
             current.note(export_id=trail.export_id, tenant=trail.tenant, status=answered.status_code)
             return finish(req, answered, identity)
+
+    async def permitted(req: func.HttpRequest, **kwargs: Any) -> func.HttpResponse:
+        check_site(function.__name__, req)
+        return await function(req=req, **kwargs)
 
     async def answer(identity: str, work: Callable[[], Awaitable[func.HttpResponse]]) -> func.HttpResponse:
         try:
@@ -154,7 +160,7 @@ def json_response(
 
 
 async def caller_of(request: func.HttpRequest) -> Caller:
-    """Who calls. Raises ``NotAuthenticated`` and ``IssuerUnavailable``."""
+    """Who calls. Raises ``NotAuthenticated``, ``IssuerUnavailable`` and ``TooManyRequests``."""
     current = settings()
     headers = {name.lower(): value for name, value in request.headers.items()}
     try:
@@ -164,8 +170,10 @@ async def caller_of(request: func.HttpRequest) -> Caller:
             caller = caller_from(headers, current)
     except NotAuthenticated as error:
         not_signed_in(error.reason)
+        count_failed_sign_in(address_of(request.headers, current.trusted_proxies))
         raise
     note(tenant=caller.tenant)
+    count_request(caller)  # before the audit log knows of it: what is refused is not written down one by one
     called_by(caller)
     return caller
 

@@ -18,7 +18,9 @@ _GZIP_FROM_BYTES = 1024
 _PLAIN = re.compile(r"[A-Za-z0-9._~-]{1,128}")
 _TRACE_PARENT = re.compile(r"[0-9a-f]{2}-([0-9a-f]{32})-[0-9a-f]{16}-[0-9a-f]{2}")
 _NO_TRACE = "0" * 32
-_SENT_BY_SCRIPTS = "Authorization, Content-Type, Idempotency-Key, If-None-Match, X-Request-Id, traceparent"
+_SENT_BY_SCRIPTS = (
+    "Authorization, Content-Type, Idempotency-Key, If-None-Match, X-Request-Id, X-Requested-With, traceparent"
+)
 _READ_BY_SCRIPTS = (
     "Allow, Content-Disposition, Content-Length, ETag, Location, Operation-Location, Repr-Digest, Retry-After, "
     "X-Request-Id"
@@ -40,6 +42,7 @@ def finish(request: func.HttpRequest, answer: func.HttpResponse, identity: str) 
     headers = dict(answer.headers.items())
     body, status = answer.get_body() or b"", answer.status_code
     headers["X-Request-Id"] = identity
+    headers["X-Content-Type-Options"] = "nosniff"
     vary = [*_cors(request, headers)]
     if status == 200 and headers.get("Cache-Control") == REVALIDATE:
         vary.append("Authorization")
@@ -84,7 +87,7 @@ def _cors(request: func.HttpRequest, headers: dict[str, str]) -> list[str]:
 
 
 def _is_friend(origin: str) -> bool:
-    return bool(origin) and origin in settings().cors_origins.replace(" ", "").split(",")
+    return bool(origin) and origin in settings().friends
 
 
 def _known(given: str, tag: str) -> bool:

@@ -80,7 +80,7 @@ class FailedSignIns:
         for key in [key for key, window in self._windows.items() if window.ends <= self._clock()]:
             if not self._windows[key].counted:
                 del self._windows[key]
-        key = _network(address)
+        key = network_of(address)
         if key not in self._windows and len(self._windows) >= MOST_ADDRESSES:
             key = _OTHERS
         if key not in self._windows:
@@ -115,7 +115,7 @@ def _entry(address: str, subject: str, agent: str, request_id: str) -> AuditEntr
     return AuditEntry(NOBODY, iso(utc_now()), "sign-in", 401, "", "", address, agent, request_id, subject=subject)
 
 
-def _network(address: str) -> str:
+def network_of(address: str) -> str:
     try:
         known = ipaddress.ip_address(address)
     except ValueError:

@@ -9,6 +9,8 @@ _TITLES = {
     "not-authenticated": (401, "Not authenticated"),
     "not-allowed": (403, "Not allowed"),
     "not-found": (404, "Not found"),
+    "cross-site": (403, "Not from this page"),
+    "wrong-media-type": (415, "The body's type is not taken"),
     "method-not-allowed": (405, "Method not allowed"),
     "conflict": (409, "Not possible in this state"),
     "paused": (409, "Paused"),
