@@ -121,9 +121,6 @@ def visible_schedule(context: Services, caller: Caller, schedule_id: str) -> Sch
 
 def create(wanted: ScheduleRequest, caller: Caller, context: Services) -> Schedule:
     """Write a schedule. Raises ``Conflict`` when the user has too many."""
-    most = context.settings.max_schedules_per_user
-    if len(context.schedules.page(caller.tenant, caller.user, most, "")[0]) >= most:
-        raise Conflict(f"you have {most:,} schedules, which is the limit; delete one")
     now = utc_now()
     schedule = Schedule(
         tenant=caller.tenant,
@@ -147,7 +144,9 @@ def create(wanted: ScheduleRequest, caller: Caller, context: Services) -> Schedu
     if not wanted.paused:
         first = schedule.timing.first(now)
         schedule = replace(schedule, due_at=iso(first.at), run_at=iso(first.run_at))
-    context.schedules.create(schedule)
+    most = context.settings.max_schedules_per_user
+    if not context.schedules.create(schedule, most):
+        raise Conflict(f"you have {most:,} schedules, which is the limit; delete one")
     return schedule
 
 

@@ -65,9 +65,6 @@ async def create_webhook(req: func.HttpRequest) -> func.HttpResponse:
     wanted = parse_body(WebhookRequest, req.get_body(), _EXAMPLE)
     context = await request_services()
     url = await _checked(wanted.url, wanted.events, context.webhook_rules)
-    limit = context.settings.max_webhooks_per_tenant
-    if len(await in_thread(context.endpoints.of_tenant, caller.tenant)) >= limit:
-        raise OverTheLimit(f"your organisation has {limit:,} webhooks, which is the limit; remove one first")
     now, secret = utc_now(), new_secret()
     made = Endpoint(
         tenant=caller.tenant,
@@ -83,7 +80,9 @@ async def create_webhook(req: func.HttpRequest) -> func.HttpResponse:
     made = made.rotated(context.sealer.seal(secret, made.place), now, timedelta(0))
     if not wanted.enabled:
         made = _switched_off(made, caller, now)
-    await in_thread(context.endpoints.create, made)
+    limit = context.settings.max_webhooks_per_tenant
+    if not await in_thread(context.endpoints.create, made, limit):
+        raise OverTheLimit(f"your organisation has {limit:,} webhooks, which is the limit; remove one first")
     return json_response(with_secret(made, secret, now), 201, {"Location": _place(made, context.settings)})
 
 

@@ -4,6 +4,8 @@ import json
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import asdict, dataclass, fields, replace
 from datetime import datetime
+from functools import partial
+from hashlib import sha256
 from typing import Any, Self
 
 from azure.core.exceptions import ResourceNotFoundError
@@ -13,6 +15,7 @@ from shared.records import from_iso, iso
 from shared.schedules.cron import Due, Timing
 from shared.schedules.periods import Period
 from shared.storage.accounts import storage_errors
+from shared.storage.limited import FIRST_KEY, create_within, guard_key
 from shared.storage.listings import listing_page
 from shared.storage.names import SCHEDULE_RUNS_TABLE, SCHEDULES_TABLE
 from shared.storage.tables import change_row, ensure_table, entity_page, quoted
@@ -142,10 +145,18 @@ class Schedules:
         for table in (self._schedules, self._runs):
             ensure_table(table)
 
-    def create(self, schedule: Schedule) -> None:
-        """Write a new schedule."""
+    def create(self, schedule: Schedule, most: int) -> bool:
+        """Write a new schedule unless its owner has ``most``; whether it was written."""
+        guard = guard_key(sha256(schedule.created_by.encode()).hexdigest())
+        return create_within(
+            self._schedules, schedule.to_entity(), guard, partial(self._count, schedule), most, "schedules"
+        )
+
+    def _count(self, schedule: Schedule) -> int:
+        """How many schedules the owner of this one has."""
+        where = f"PartitionKey eq '{schedule.tenant}' and created_by eq '{quoted(schedule.created_by)}'"
         with storage_errors():
-            self._schedules.upsert_entity(schedule.to_entity())
+            return sum(1 for _ in self._schedules.query_entities(where, select=["RowKey"]))
 
     def get(self, tenant: str, schedule_id: str) -> Schedule | None:
         """The schedule, or None when this tenant has none of that id."""
@@ -165,7 +176,7 @@ class Schedules:
         """Up to ``limit`` schedules of a tenant, or of one user in it, newest first; see ``listing_page``."""
         where = f"PartitionKey eq '{tenant}'"
         where += f" and created_by eq '{quoted(user)}'" if user else ""
-        found, cursor = listing_page(self._schedules, where, after, limit)
+        found, cursor = listing_page(self._schedules, where, after, limit, first=FIRST_KEY)
         return [Schedule.from_entity(entity) for entity in found], cursor
 
     def with_work(self, now: datetime) -> Iterator[Schedule]:

@@ -15,6 +15,7 @@ from azure.data.tables import TableServiceClient
 
 from shared.records import from_iso, iso
 from shared.storage.accounts import storage_errors
+from shared.storage.limited import FIRST_KEY, create_within, guard_key
 from shared.storage.names import WEBHOOKS_TABLE
 from shared.storage.tables import change_row, ensure_table
 
@@ -138,10 +139,10 @@ class Endpoints:
         """Create the table unless it is there."""
         ensure_table(self._table)
 
-    def create(self, endpoint: Endpoint) -> None:
-        """Write a new endpoint."""
-        with storage_errors():
-            self._table.upsert_entity(endpoint.to_entity())
+    def create(self, endpoint: Endpoint, most: int) -> bool:
+        """Write a new endpoint unless its tenant has ``most``; whether it was written."""
+        row, guard = endpoint.to_entity(), guard_key("limit")
+        return create_within(self._table, row, guard, lambda: len(self.of_tenant(endpoint.tenant)), most, "webhooks")
 
     def get(self, tenant: str, endpoint_id: str) -> Endpoint | None:
         """The endpoint, or None when this tenant has none of that id any more."""
@@ -184,5 +185,5 @@ class Endpoints:
 
     def _query(self, where: str, **parameters: str) -> Iterator[Endpoint]:
         with storage_errors():
-            for entity in self._table.query_entities(where, parameters=parameters):
+            for entity in self._table.query_entities(f"{where} and RowKey ge '{FIRST_KEY}'", parameters=parameters):
                 yield Endpoint.from_entity(entity)

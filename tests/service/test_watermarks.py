@@ -87,7 +87,7 @@ def test_each_row_is_in_exactly_one_window(context: Services, tmp_path: Path) ->
         iso(datetime.now(UTC)), incremental=True, state=ACTIVE,
     )  # fmt: skip
     assert schedule is not None
-    context.schedules.create(schedule)
+    context.schedules.create(schedule, 50)
 
     delivered: list[int] = []
     everything: list[int] = []
@@ -151,7 +151,7 @@ def test_each_row_with_a_number_is_in_exactly_one_window(
             "acme", "s2", "s", "ada", iso(now), "* * * * *", "UTC", '{"exportType":"sessions"}',
             demo_caller("ada").to_json(), iso(now), incremental=True, state=ACTIVE,
         )  # fmt: skip
-        context.schedules.create(schedule)
+        context.schedules.create(schedule, 50)
         for number in range(4):
             if number == 3:
                 everything = end()

@@ -92,10 +92,10 @@ def test_a_key_goes_once_retention_has_run(azurite: Azurite) -> None:
     """Plain text of older releases too: with the new key in front, then with the new key alone."""
     secret = new_secret()
     with services_on(azurite, WEBHOOK_SECRET_KEYS=OLD) as context:
-        context.endpoints.create(endpoint("plain", secret))
-        context.endpoints.create(endpoint("old", context.sealer.seal(secret, "acme/old")))
+        context.endpoints.create(endpoint("plain", secret), 20)
+        context.endpoints.create(endpoint("old", context.sealer.seal(secret, "acme/old")), 20)
         context.endpoints.create(
-            endpoint("lost", Sealer(["a key that is in no ring any more......"]).seal(secret, "acme/lost"))
+            endpoint("lost", Sealer(["a key that is in no ring any more......"]).seal(secret, "acme/lost")), 20
         )
     with services_on(azurite, WEBHOOK_SECRET_KEYS=f"{NEW}, {OLD}") as context:
         assert sweep(context) == 2
@@ -126,7 +126,7 @@ def test_an_event_is_signed_with_what_can_be_read(azurite: Azurite, readable: bo
         good = Secret(context.sealer.seal(secret, f"acme/{made}"))
         one = endpoint(made, "", f"{receiver.origin}/ok/{made}")
         stored = (lost, good) if readable else (lost,)
-        context.endpoints.create(Endpoint(**{**vars(one), "secrets": stored}))
+        context.endpoints.create(Endpoint(**{**vars(one), "secrets": stored}), 20)
         context.deliveries.begin(Delivery(made, "d1", "acme", "evt_1", "ping", iso(utc_now()), '{"type":"ping"}'))
         job = DeliveryJob(tenant="acme", endpoint=made, delivery="d1", round=1, number=1, last=True)
         asyncio.run(attempt(job, context, Sender(context.webhook_rules, 5)))
