@@ -5,6 +5,8 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 BENCH_VENV := .venv-bench
 BENCH_STAMP := $(BENCH_VENV)/.installed
+AUDIT_VENV := .venv-audit
+AUDIT_STAMP := $(AUDIT_VENV)/.installed
 LOCK_VENV := .venv-lock
 UV := uv==0.13.8
 
@@ -63,16 +65,22 @@ format: $(STAMP)
 lock: ## requirements*.txt from requirements*.in, with hashes; LOCK="--upgrade" for newer versions of what is not pinned there
 	@test -x $(LOCK_VENV)/bin/uv || $(PYTHON) -m venv $(LOCK_VENV)
 	@$(LOCK_VENV)/bin/python -m pip install --quiet --disable-pip-version-check $(UV)
-	@set -e; before=; for name in requirements requirements-azure-monitor requirements-dev requirements-bench; do \
+	@set -e; before=; for name in requirements requirements-azure-monitor requirements-dev requirements-bench requirements-audit; do \
 		$(LOCK_VENV)/bin/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --annotation-style line \
 			--custom-compile-command "make lock (edit $$name.in)" $(LOCK) $$before -o $$name.txt $$name.in; \
 		before="-c $$name.txt"; done
+
+sbom: $(STAMP) ## what is shipped, with what is inside the wheels, as CycloneDX JSON (SBOM=... for the file)
+	@$(BIN)/python -m supply_chain.sbom $${SBOM:-sluice.cdx.json}
+
+audit: $(AUDIT_STAMP) ## known vulnerabilities of what is shipped, from PyPI's service (AUDIT="--format=json" and others of pip-audit)
+	@$(AUDIT_VENV)/bin/pip-audit --require-hashes --disable-pip -r requirements.txt $(AUDIT)
 
 bench: $(STAMP) $(BENCH_STAMP) ## the figures of the README; SUITE=service for one of them
 	@$(BENCH_VENV)/bin/python -m bench $(SUITE)
 
 clean: ## the environment, what was installed, and all state
-	rm -rf $(VENV) $(BENCH_VENV) $(LOCK_VENV) .sluice demo/azurite/node_modules .pytest_cache .mypy_cache .ruff_cache .hypothesis .schemathesis
+	rm -rf $(VENV) $(BENCH_VENV) $(AUDIT_VENV) $(LOCK_VENV) sluice.cdx.json .sluice demo/azurite/node_modules .pytest_cache .mypy_cache .ruff_cache .hypothesis .schemathesis
 
 $(STAMP): requirements-dev.txt
 	@$(PYTHON) -c 'import sys; sys.exit("Sluice needs Python 3.11 or newer; this is %d.%d (set PYTHON=...)" % sys.version_info[:2] if sys.version_info < (3, 11) else 0)'
@@ -85,4 +93,9 @@ $(BENCH_STAMP): requirements-bench.txt
 	@test -x $(BENCH_VENV)/bin/python || $(PYTHON) -m venv $(BENCH_VENV)
 	@echo "installing the peers into $(BENCH_VENV) ..."
 	@$(BENCH_VENV)/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements-bench.txt
+	@touch $@
+
+$(AUDIT_STAMP): requirements-audit.txt
+	@test -x $(AUDIT_VENV)/bin/python || $(PYTHON) -m venv $(AUDIT_VENV)
+	@$(AUDIT_VENV)/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements-audit.txt
 	@touch $@
