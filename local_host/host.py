@@ -5,13 +5,15 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import errno
+import ipaddress
 import logging
 import os
 import signal
 import socket
 import sqlite3
 import sys
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -47,8 +49,11 @@ _ANY_PATH = r"{tail:[\s\S]*}"
 """The rest of a path, whatever characters it decodes to; whether they are allowed is for the handler to say."""
 
 _GRACE_SECONDS = 1.0
-_PLATFORM_ENVIRONMENT = {"FUNCTIONS_WORKER_RUNTIME": "python", "AZURE_FUNCTIONS_ENVIRONMENT": "Development"}
-"""What Core Tools tells functions of where they run."""
+_STAGE, _DEVELOPMENT, _PRODUCTION = "AZURE_FUNCTIONS_ENVIRONMENT", "Development", "Production"
+"""What functions are told of where they run: by Core Tools the second, by the platform the third."""
+
+_KEYLESS = "LOCAL_HOST_ASKS_FOR_NO_KEYS"
+"""Functions are told so where the authorization level of a function means nothing."""
 
 
 @dataclass(frozen=True)
@@ -137,12 +142,16 @@ class Host:
     async def start(cls, options: StartOptions) -> Host:
         """Start everything and return when requests are answered."""
         load_local_settings(options.app_dir, os.environ)
-        for name, value in _PLATFORM_ENVIRONMENT.items():
-            os.environ.setdefault(name, value)
+        os.environ.setdefault("FUNCTIONS_WORKER_RUNTIME", "python")
         settings = load_host_settings(options.app_dir, os.environ)
         logs.configure(settings.log_levels["default"])
         sock = _listen(options.host, options.port)
         try:
+            stage = _stage(sock, os.environ)
+            os.environ[_STAGE] = stage
+            options = replace(options, auth=options.auth or not _is_loopback(sock))
+            if not options.auth:
+                os.environ[_KEYLESS] = "true"
             path = options.data_dir / f"{settings.hub_name.lower()}.db"
             hub = TaskHub(path, await lease.claim(path))
         except BaseException:
@@ -346,6 +355,29 @@ def _listen(host: str, port: int) -> socket.socket:
         raise SettingsError(f"cannot listen on {host} port {port}: {error.strerror or error}") from error
     sock.setblocking(False)
     return sock
+
+
+def _stage(sock: socket.socket, environment: Mapping[str, str]) -> str:
+    """The stage that functions are told: what is set, else Development where only this machine can call.
+
+    Raises SettingsError when other machines could call what is meant for local development.
+    """
+    stage = environment.get(_STAGE, "")
+    if _is_loopback(sock):
+        return stage or _DEVELOPMENT
+    found = f"{_STAGE}={stage}" if stage.lower() == _DEVELOPMENT.lower() else ""
+    if not found and environment.get("AUTH_MODE", "").lower() == "dev":
+        found = "AUTH_MODE=dev"
+    if found:
+        raise SettingsError(
+            f"other machines can call what listens on {sock.getsockname()[0]}, and {found} is for local development: "
+            f"listen on 127.0.0.1, or leave {found} out and say who vouches for callers"
+        )
+    return stage or _PRODUCTION
+
+
+def _is_loopback(sock: socket.socket) -> bool:
+    return ipaddress.ip_address(sock.getsockname()[0]).is_loopback
 
 
 def _url_host(host: str) -> str:

@@ -18,8 +18,9 @@ from urllib.parse import urlsplit
 import jwt
 import requests
 
+from shared.access_settings import DIRECTORY
 from shared.errors import IssuerUnavailable
-from shared.settings import DIRECTORY, Settings
+from shared.settings import Settings
 from shared.sign_ins import refused, refused_for
 
 _ALGORITHM = "RS256"

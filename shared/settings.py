@@ -14,24 +14,15 @@ from urllib.parse import urlsplit
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from shared import machine_identity
+from shared.access_settings import check_issuer, check_key, mode_refused, wrong_here
 from shared.addresses import mail_address
 from shared.development_key import data_folder, development_key
 from shared.environment import is_local_development, is_loopback
 from shared.errors import SettingsError
-from shared.key_strength import MINIMUM_BITS, MINIMUM_LENGTH, strength
 from shared.retention import parse_rules
-
-_ON_AZURE = "WEBSITE_INSTANCE_ID"
-"""Set by the platform on every Azure Functions instance, and never by a developer's machine."""
-
-_APP_SERVICE_AUTHENTICATION = "WEBSITE_AUTH_ENABLED"
-"""``True`` where App Service authentication stands before the app and takes its header out of requests from outside."""
 
 _ORIGIN = re.compile(r"https?://[A-Za-z0-9.-]+(:[0-9]{1,5})?")
 """RFC 6454, section 6.2; no wildcards."""
-
-DIRECTORY = "{tenantid}"
-"""Stands in the name of an issuer of several directories for one of them."""
 
 _LOCAL_ORIGIN = re.compile(r"https?://(127\.0\.0\.1|localhost|\[::1\]):[0-9]{1,5}")
 _RETRIES_LIMIT = 20
@@ -107,10 +98,11 @@ class Settings(BaseModel):
         description="How a PostgreSQL server that is not on this machine is read: over TLS, its certificate and name "
         "`verified`; or as its URL says, in clear text too (`optional`).",
     )
-    auth_mode: Literal["easyauth", "jwt", "dev"] = Field(
-        default="dev",
+    auth_mode: Literal["easyauth", "jwt", "dev"] | None = Field(
+        default=None,
         description="Who vouches for callers: App Service authentication (easyauth), an OpenID Connect issuer (jwt), "
-        "or nobody (dev, which signs tokens for its demo users).",
+        "or nobody (dev, which signs tokens for its demo users). Left out, dev in local development; anywhere else "
+        "every call is answered with 503, and so it is with dev.",
     )
     jwt_issuer: str = Field(
         default="",
@@ -148,7 +140,8 @@ class Settings(BaseModel):
         description="More keys whose tokens and links are good, with commas, while LINK_SIGNING_KEY is rotated.",
     )
     public_url: str = Field(
-        default="http://127.0.0.1:7071", description="Base URL of this service as callers see it; used in mails."
+        default="http://127.0.0.1:7071",
+        description="Base URL of this service as callers see it; used in mails. https, but for local development.",
     )
     cors_origins: str = Field(
         default="",
@@ -324,7 +317,7 @@ class Settings(BaseModel):
     webhook_local_origins: str = Field(
         default="",
         description="Origins on this machine to which webhooks may go, for local development, with commas, such as "
-        "http://127.0.0.1:9000; refused on Azure.",
+        "http://127.0.0.1:9000; refused anywhere else.",
     )
     max_webhooks_per_tenant: Quota = Field(default=20, description="How many webhooks a tenant may have.")
 
@@ -358,9 +351,9 @@ class Settings(BaseModel):
             raise ValueError(f"PUBLIC_URL must be an http or https address, got '{self.public_url[:80]}'")
         if not self.source_url:
             raise ValueError("SOURCE_URL is not set; give sqlite:///path or postgresql://user:password@host/db")
-        _check_key("LINK_SIGNING_KEY", self.link_signing_key)
+        check_key("LINK_SIGNING_KEY", self.link_signing_key)
         for key in self.signing_keys[1:]:
-            _check_key("LINK_SIGNING_KEYS_ACCEPTED", key)
+            check_key("LINK_SIGNING_KEYS_ACCEPTED", key)
         for origin in self.friends:
             if not _ORIGIN.fullmatch(origin):
                 raise ValueError(f"CORS_ORIGINS names '{origin[:80]}'; an origin looks like https://app.example.com")
@@ -371,9 +364,9 @@ class Settings(BaseModel):
                 )
         self._check_webhook_pauses()
         for key in _listed(self.webhook_secret_keys):
-            _check_key("WEBHOOK_SECRET_KEYS", key)
+            check_key("WEBHOOK_SECRET_KEYS", key)
         if self.auth_mode == "jwt":
-            self._check_issuer()
+            check_issuer(self)
         if self.telemetry_exporter == "otlp" and urlsplit(self.otel_exporter_otlp_endpoint).scheme not in _WEB:
             raise ValueError(
                 "OTEL_EXPORTER_OTLP_ENDPOINT must be an http or https address, for TELEMETRY_EXPORTER=otlp needs it, "
@@ -452,20 +445,6 @@ class Settings(BaseModel):
                 f"commas, got '{self.webhook_retry_seconds[:80]}'"
             )
 
-    def _check_issuer(self) -> None:
-        if (DIRECTORY in self.jwt_issuer) != bool(self.directories):
-            raise ValueError(
-                f"JWT_DIRECTORIES and {DIRECTORY} in JWT_ISSUER go together: name the directories whose tokens are good"
-            )
-        for name, value in (("JWT_ISSUER", self.jwt_issuer), ("JWT_AUDIENCE", self.jwt_audience)):
-            if not value:
-                raise ValueError(f"{name} is not set, and AUTH_MODE=jwt needs it")
-        for name, value in (("JWT_ISSUER", self.jwt_issuer), ("JWT_JWKS_URL", self.jwt_jwks_url)):
-            parts = urlsplit(value)
-            local = parts.scheme == "http" and parts.hostname in ("127.0.0.1", "localhost", "::1")
-            if value and not (local or (parts.scheme == "https" and parts.hostname)):
-                raise ValueError(f"{name} must be an https address, got '{value[:80]}'")
-
 
 def sealing_keys(settings: Settings) -> tuple[str, ...]:
     """What encrypts secrets that are stored, first the one that encrypts new ones.
@@ -477,17 +456,6 @@ def sealing_keys(settings: Settings) -> tuple[str, ...]:
 
 def _listed(text: str) -> list[str]:
     return [item.strip() for item in text.split(",") if item.strip()]
-
-
-def _check_key(name: str, key: str) -> None:
-    mend = 'make one with: python -c "import secrets; print(secrets.token_urlsafe(32))"'
-    if len(key) < MINIMUM_LENGTH:
-        raise ValueError(f"{name} has {len(key)} characters and needs at least {MINIMUM_LENGTH}; {mend}")
-    if (bits := strength(key)) < MINIMUM_BITS:
-        raise ValueError(
-            f"{name} can be guessed: it is worth {bits:.0f} bits at most, and needs {MINIMUM_BITS} "
-            f"(shared/key_strength.py says how that is counted); {mend}"
-        )
 
 
 def _names(connection_string: str, wanted: Sequence[frozenset[str]]) -> bool:
@@ -513,27 +481,21 @@ def settings_from(environment: Mapping[str, str]) -> Settings:
     In local development without a signing key one is made; see ``shared/development_key.py``.
     """
     values = {name.lower(): value for name, value in environment.items() if value != ""}
-    if "link_signing_key" not in values and is_local_development(environment):
-        values["link_signing_key"] = development_key(data_folder(environment))
+    mode = values.get("auth_mode", "")
+    wrong = [mode_refused(mode, environment)]
+    if not wrong[0]:
+        values["auth_mode"] = mode or "dev"
     try:
+        if "link_signing_key" not in values and is_local_development(environment):
+            values["link_signing_key"] = development_key(data_folder(environment))
         settings = Settings.model_validate(values)
+        wrong += wrong_here(settings, environment)
+        if _in_clear_text(settings.azurewebjobsstorage) and not is_local_development(environment):
+            wrong.append("AzureWebJobsStorage would send files without encryption; give https endpoints")
     except ValidationError as error:
-        raise SettingsError("; ".join(_sentence(e["loc"], e["msg"]) for e in error.errors())) from None
-    if settings.auth_mode == "dev" and _ON_AZURE in environment:
-        raise SettingsError("AUTH_MODE=dev signs tokens for anybody who asks and is refused on Azure")
-    if _in_clear_text(settings.azurewebjobsstorage) and not is_local_development(environment):
-        raise SettingsError("AzureWebJobsStorage would send files without encryption; give https endpoints")
-    if settings.auth_mode == "easyauth" and environment.get(_APP_SERVICE_AUTHENTICATION, "").lower() != "true":
-        raise SettingsError(
-            "AUTH_MODE=easyauth believes a header that anybody can send unless App Service authentication is on "
-            f"({_APP_SERVICE_AUTHENTICATION} is not true); switch it on, or choose jwt"
-        )
-    if settings.local_origins and _ON_AZURE in environment:
-        raise SettingsError("WEBHOOK_LOCAL_ORIGINS is for development on one machine, and refused on Azure")
-    if settings.service_tokens and settings.auth_mode != "dev" and _ON_AZURE not in environment:
-        raise SettingsError(
-            "SERVICE_TOKENS needs a host that asks for function keys: Azure, or AUTH_MODE=dev to try it"
-        )
+        wrong += [_sentence(e["loc"], e["msg"]) for e in error.errors()]
+    if any(wrong):
+        raise SettingsError("; ".join(filter(None, wrong)))
     return settings
 
 

@@ -1,5 +1,6 @@
 """What every suite shares: the real storage emulator and the databases, each server started once."""
 
+import os
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -9,6 +10,7 @@ from hypothesis import HealthCheck, settings
 
 from demo import azurite_server
 from demo.azurite_server import Azurite
+from shared.environment import platform_variables
 from tests.databases import database, postgresql, postgresql_server, sqlite
 
 __all__ = ["database", "postgresql", "postgresql_server", "sqlite"]
@@ -18,6 +20,15 @@ settings.register_profile("any machine", deadline=None, suppress_health_check=[H
 settings.load_profile("any machine")
 
 NewAccount = Callable[[], Azurite]
+
+
+@pytest.fixture(scope="session", autouse=True)
+def local_development() -> Iterator[None]:
+    """Tests are local development, also where the machine that runs them is a container of a platform."""
+    with pytest.MonkeyPatch.context() as patch:
+        for name in platform_variables(os.environ):
+            patch.delenv(name)
+        yield
 
 
 @pytest.fixture(scope="session")

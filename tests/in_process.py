@@ -1,6 +1,5 @@
 """The services of the app in the process of the test, on an account of the emulator."""
 
-import os
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 
@@ -8,7 +7,6 @@ import pytest
 
 from demo.azurite_server import Azurite
 from demo.stack import bare_settings
-from shared.environment import platform_variables
 from shared.services import Services, services
 from shared.settings import settings
 
@@ -25,8 +23,6 @@ def environment_of(account: Azurite, **more: str) -> Mapping[str, str]:
 def services_on(account: Azurite, **more: str) -> Iterator[Services]:
     """The services of an activity, with more settings than those that there must be."""
     with pytest.MonkeyPatch.context() as patch:
-        for name in platform_variables(os.environ):
-            patch.delenv(name)
         for name, value in environment_of(account, **more).items():
             patch.setenv(name, value)
         settings.cache_clear()

@@ -9,7 +9,7 @@ import azure.functions as func
 
 from shared.sources import open_source
 from shared.version import VERSION
-from triggers.http import endpoint, in_thread, json_response, request_services
+from triggers.http import endpoint, in_thread, json_response, liveness, request_services
 
 bp = df.Blueprint()
 
@@ -24,6 +24,6 @@ async def health(req: func.HttpRequest) -> func.HttpResponse:
 
 
 @bp.route(route="health/live", methods=["GET", "HEAD"])
-@endpoint
+@liveness
 async def live(req: func.HttpRequest) -> func.HttpResponse:
     return json_response({"status": "ok", "version": VERSION})

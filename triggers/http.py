@@ -9,6 +9,7 @@ from typing import Any, TypeVar
 
 import azure.functions as func
 
+from shared.access_settings import check_request
 from shared.app_log import about, logger, note
 from shared.audit import AuditEntry
 from shared.errors import (
@@ -41,7 +42,20 @@ Endpoint = Callable[..., Awaitable[func.HttpResponse]]
 
 
 def endpoint(function: Endpoint) -> Endpoint:
-    """Turn whatever an endpoint raises into a problem document (RFC 9457); nothing else leaves the house."""
+    """Turn whatever an endpoint raises into a problem document (RFC 9457); nothing else leaves the house.
+
+    Nothing is answered but 503 where a setting is wrong, and in local development when the request is not local.
+    """
+
+    async def set_up(req: func.HttpRequest, **kwargs: Any) -> func.HttpResponse:
+        check_request(lower_case(req.headers), settings())
+        return await function(req=req, **kwargs)
+
+    return liveness(wraps(function)(set_up))
+
+
+def liveness(function: Endpoint) -> Endpoint:
+    """The same for what is answered whatever the settings are."""
 
     @wraps(function)
     async def guarded(req: func.HttpRequest, **kwargs: Any) -> func.HttpResponse:
@@ -162,7 +176,7 @@ def json_response(
 async def caller_of(request: func.HttpRequest) -> Caller:
     """Who calls. Raises ``NotAuthenticated``, ``IssuerUnavailable`` and ``TooManyRequests``."""
     current = settings()
-    headers = {name.lower(): value for name, value in request.headers.items()}
+    headers = lower_case(request.headers)
     try:
         if current.auth_mode == "jwt":  # may have to fetch the issuer's keys
             caller = await in_thread(caller_from, headers, current)
@@ -176,6 +190,11 @@ async def caller_of(request: func.HttpRequest) -> Caller:
     count_request(caller)  # before the audit log knows of it: what is refused is not written down one by one
     called_by(caller)
     return caller
+
+
+def lower_case(headers: Mapping[str, str]) -> dict[str, str]:
+    """Headers by their names in lower case."""
+    return {name.lower(): value for name, value in headers.items()}
 
 
 async def in_thread(work: Callable[..., T], *args: Any, **kwargs: Any) -> T:

@@ -9,6 +9,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
+from demo.stack import bare_settings
 from shared.addresses import mail_address
 from shared.app_service import principal_claims
 from shared.channels.base import Message
@@ -19,9 +20,7 @@ from shared.settings import Settings, settings_from
 
 SETTINGS: Settings = settings_from(
     {
-        "AzureWebJobsStorage": "UseDevelopmentStorage=true",
-        "SOURCE_URL": "sqlite:///none",
-        "LINK_SIGNING_KEY": "q8Zr1vXw5Tb3Yn7Lk2Pd9Hs4Gf6Jc0Ma",
+        **bare_settings("UseDevelopmentStorage=true"),
         "AUTH_MODE": "jwt",
         "JWT_ISSUER": "https://issuer.example",
         "JWT_AUDIENCE": "api://sluice",

@@ -19,7 +19,7 @@ ON_AZURE = {
     "JWT_ISSUER": "https://a.example",
     "JWT_AUDIENCE": "b",
 }
-
+AZURE = {"WEBSITE_INSTANCE_ID": "0123", "PUBLIC_URL": "https://exports.example.com"}
 JWT = {"AUTH_MODE": "jwt", "JWT_ISSUER": "https://login.example.com", "JWT_AUDIENCE": "api://sluice"}
 
 
@@ -28,8 +28,8 @@ JWT = {"AUTH_MODE": "jwt", "JWT_ISSUER": "https://login.example.com", "JWT_AUDIE
     [
         JWT,
         JWT | {"JWT_ISSUER": "http://127.0.0.1:8080", "JWT_JWKS_URL": "http://localhost:8080/keys"},
-        JWT | {"SERVICE_TOKENS": "true", "WEBSITE_INSTANCE_ID": "0123"},
-        {"AUTH_MODE": "easyauth", "WEBSITE_AUTH_ENABLED": "True", "WEBSITE_INSTANCE_ID": "0123"},
+        JWT | AZURE | {"SERVICE_TOKENS": "true"},
+        AZURE | {"AUTH_MODE": "easyauth", "WEBSITE_AUTH_ENABLED": "True"},
         {"AUTH_MODE": "dev", "SERVICE_TOKENS": "1"},
     ],
     ids=str,

@@ -139,7 +139,12 @@ def test_a_burst_is_ten_entries_and_one_that_sums_up(context: Services) -> None:
         return json_response({})
 
     token = jwt.encode({"sub": "ada", "iss": "x"}, context.settings.link_signing_key, algorithm="HS256")
-    headers = {"authorization": f"Bearer {token}", "x-forwarded-for": "192.0.2.9", "user-agent": "knocker"}
+    headers = {
+        "authorization": f"Bearer {token}",
+        "x-forwarded-for": "192.0.2.9",
+        "user-agent": "knocker",
+        "host": "localhost",
+    }
     request = func.HttpRequest("GET", "http://host/api/exports", headers=headers, body=b"")
 
     async def burst() -> list[Any]:

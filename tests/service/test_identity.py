@@ -334,6 +334,7 @@ def app_service(start: Start) -> Service:
         AUTH_MODE="easyauth",
         WEBSITE_AUTH_ENABLED="True",
         WEBSITE_INSTANCE_ID="0123456789abcdef",
+        PUBLIC_URL="https://exports.example.com",
         SERVICE_TOKENS="true",
     )
 

@@ -11,7 +11,7 @@ import jwt
 import pytest
 import requests
 
-from demo.stack import Stack
+from demo.stack import Stack, bare_settings
 from shared.links import landing_url
 from shared.records import ExportRecords
 from shared.settings import settings_from
@@ -368,8 +368,7 @@ def test_the_landing_page_says_what_is_wrong(
     """To look and to press alike; and it leads nowhere."""
     settings = settings_from(
         {
-            "AzureWebJobsStorage": service.storage,
-            "SOURCE_URL": "sqlite:///none",
+            **bare_settings(service.storage),
             "LINK_SIGNING_KEY": (service.home / "signing-key").read_text(),
             "PUBLIC_URL": service.base_url,
         }

@@ -42,11 +42,3 @@ def test_a_wrong_setting_is_named_in_every_answer(host: Callable[..., str]) -> N
     assert "SOURCE_URL is not set; give sqlite:///path" in answer.json()["detail"]
     alive = requests.get(f"{api}/health/live", timeout=30)
     assert (alive.status_code, alive.json()["status"]) == (200, "ok")
-
-
-def test_dev_mode_is_refused_on_azure(host: Callable[..., str]) -> None:
-    """Where WEBSITE_INSTANCE_ID says that this is Azure, nobody gets a token for the asking."""
-    api = host(WEBSITE_INSTANCE_ID="0123456789abcdef")
-    for method, path in (("GET", "/export-types"), ("POST", "/dev/token"), ("GET", "/dev/outbox")):
-        answer = requests.request(method, api + path, json={"user": "sam"}, timeout=30)
-        assert_problem(answer, "settings-error", detail="AUTH_MODE=dev")
