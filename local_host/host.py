@@ -27,6 +27,7 @@ from local_host.durable_http import DurableHttpApi
 from local_host.engine import Engine
 from local_host.entities import EntityEngine
 from local_host.errors import AppLoadError, PortInUseError, SettingsError, TaskHubLostError
+from local_host.front_door import GuardedSite
 from local_host.function_table import FunctionTable
 from local_host.http_calls import HttpCalls
 from local_host.http_forwarding import leave_type_out
@@ -208,7 +209,7 @@ class Host:
         self._engine.start(self._pool)
         self._entities.start(self._pool)
         self._timers.start()
-        await web.SockSite(await self._run(public), self._socket).start()
+        await GuardedSite(await self._run(public), self._socket).start()
 
     async def stop(self) -> None:
         """Stop serving, end the workers, close the task hub.

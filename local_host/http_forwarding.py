@@ -13,6 +13,7 @@ from aiohttp import web
 from multidict import CIMultiDict, MultiMapping
 from yarl import URL
 
+from local_host.front_door import RefusedBodyError, body_of
 from local_host.http_server import INVOCATION_HEADER
 from local_host.wire import Header
 from local_host.worker_pool import WorkerProcess
@@ -42,10 +43,6 @@ async def leave_type_out(_: web.Request, response: web.StreamResponse) -> None:
         response.headers.pop("Content-Type", None)
 
 
-class RequestTooLongError(Exception):
-    """A request's body has more bytes than the host takes."""
-
-
 class HttpForwarder:
     """Forwards requests. The connections are opened by the first of them."""
 
@@ -58,7 +55,7 @@ class HttpForwarder:
     ) -> None:
         """Send the request of a call to its worker's server and write the answer into the response.
 
-        Raises RequestTooLongError, aiohttp.ClientError (among them TimeoutError) or OSError, also when
+        Raises RefusedBodyError, aiohttp.ClientError (among them TimeoutError) or OSError, also when
         ``response.prepared`` says that a part was sent before.
         """
         url = URL(f"http://127.0.0.1:{worker.http_port}{request.raw_path}", encoded=True)
@@ -78,8 +75,8 @@ class HttpForwarder:
                     await response.write(data)
                 await response.write_eof()
         except aiohttp.ClientError as error:
-            if body is not None and body.too_long:
-                raise RequestTooLongError from error
+            if body is not None and body.failed is not None:
+                raise body.failed from error
             raise
 
     async def close(self) -> None:
@@ -101,20 +98,20 @@ class HttpForwarder:
 
 
 class _Body:
-    """A request's body as it comes. ``too_long`` tells why it ended early."""
+    """A request's body as it comes. ``failed`` tells why it ended early."""
 
     def __init__(self, request: web.Request, max_bytes: int) -> None:
         self._request = request
-        self._left = max_bytes
-        self.too_long = False
+        self._max_bytes = max_bytes
+        self.failed: RefusedBodyError | None = None
 
     async def __aiter__(self) -> AsyncIterator[bytes]:
-        async for data in self._request.content.iter_any():
-            self._left -= len(data)
-            if self._left < 0:
-                self.too_long = True
-                raise RequestTooLongError
-            yield data
+        try:
+            async for data in body_of(self._request, self._max_bytes):
+                yield data
+        except RefusedBodyError as error:
+            self.failed = error
+            raise
 
 
 def _end_to_end(headers: MultiMapping[str], *more: str) -> CIMultiDict[str]:

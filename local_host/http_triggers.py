@@ -24,7 +24,8 @@ from local_host import logs
 from local_host.app_index import HTTP, FunctionMetadata
 from local_host.background import BackgroundTasks
 from local_host.errors import AppLoadError, FunctionFailedError, FunctionTimeoutError, WorkerDiedError
-from local_host.http_forwarding import HttpForwarder, RequestTooLongError
+from local_host.front_door import RefusedBodyError, RequestTooLongError, read_body
+from local_host.http_forwarding import HttpForwarder
 from local_host.keys import HostKeys
 from local_host.settings import HostSettings
 from local_host.wire import Header
@@ -227,7 +228,7 @@ class HttpTriggers:
         await self._forwarder.close()
 
     async def handle(self, request: web.Request) -> web.StreamResponse:
-        """Answer one request: 404 no route, 401 wrong key, 413 body too long, 500 the function failed."""
+        """Answer one request: 404 no route, 401 wrong key, 408 body too slow, 413 too long, 500 the function failed."""
         found = self._find(request.method, request.raw_path.partition("?")[0])
         if found is None:
             return web.Response(status=404)
@@ -238,9 +239,9 @@ class HttpTriggers:
         if self._pool.serves_http:
             return await self._stream(call)
         try:
-            body = await request.read()
-        except web.HTTPRequestEntityTooLarge:
-            return self._too_large(call)
+            body = await read_body(request, self._max_bytes)
+        except RefusedBodyError as error:
+            return self._refused(call, error)
         return await self._invoke(call, body)
 
     def _find(self, method: str, path: str) -> tuple[HttpFunction, dict[str, str]] | None:
@@ -277,7 +278,7 @@ class HttpTriggers:
         """Let the function have the request, and the client the response, as they come."""
         request, response = call.request, web.StreamResponse()
         if (request.content_length or 0) > self._max_bytes:
-            return self._too_large(call)
+            return self._refused(call, RequestTooLongError())
         place = await self._pool.take("trigger")
         forwarding = asyncio.ensure_future(self._forwarder.forward(request, response, place.worker, call.header))
         ended: asyncio.Future[None] = asyncio.get_running_loop().create_future()
@@ -293,8 +294,8 @@ class HttpTriggers:
             # Only a connection that breaks tells the client that this is not the whole response.
             if request.transport is not None:
                 request.transport.abort()
-        elif isinstance(error, RequestTooLongError):
-            return self._too_large(call)
+        elif isinstance(error, RefusedBodyError):
+            return self._refused(call, error)
         elif error is not None:
             return web.Response(status=504 if isinstance(error, TimeoutError) else 500)
         return response
@@ -322,9 +323,12 @@ class HttpTriggers:
             if not ended.done():
                 ended.set_result(None)
 
-    def _too_large(self, call: _Call) -> web.Response:
-        logs.event("http.too_large", level=logging.WARNING, **call.log, path=call.request.path, limit=self._max_bytes)
-        return web.Response(status=413)
+    def _refused(self, call: _Call, error: RefusedBodyError) -> web.Response:
+        action = "http.too_large" if error.status == RequestTooLongError.status else "http.too_slow"
+        logs.event(action, level=logging.WARNING, **call.log, path=call.request.path, limit=self._max_bytes)
+        response = web.Response(status=error.status)
+        response.force_close()  # the rest of the body is not waited for
+        return response
 
 
 class _Call:

@@ -60,12 +60,24 @@ def line(action: str, **fields: Any) -> str:
             text = f"{value:.1f}"
         else:
             text = str(value)
-            if not text or any(c in text for c in ' "=\n\r\t'):
-                text = json.dumps(text, ensure_ascii=False)
+            if not text or not text.isprintable() or any(c in text for c in ' "='):
+                text = printable(json.dumps(text, ensure_ascii=False))
         parts.append(f"{name}={text}")
     return " ".join(parts)
 
 
+def printable(text: str, *, but: str = "") -> str:
+    """The text with escapes for what is no printable character, unless it is one of ``but``."""
+    if text.isprintable():
+        return text
+    return "".join(c if c.isprintable() or c in but else _escape(c) for c in text)
+
+
+def _escape(character: str) -> str:
+    return "\\u007f" if character == "\x7f" else json.dumps(character)[1:-1]  # JSON leaves DEL as it is
+
+
 def forward(level: int, message: str) -> None:
     """Write a record of a function; its worker has already decided that the level is to be written."""
-    _logger.handle(_logger.makeRecord(_logger.name, level, "", 0, "%s", (message,), None))
+    text = printable(message, but="\n\t")
+    _logger.handle(_logger.makeRecord(_logger.name, level, "", 0, "%s", (text,), None))
