@@ -6,35 +6,26 @@ value wins over the setting of the same meaning.
 
 import os
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from functools import cache
 from typing import Annotated, Literal, Self
 from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
 
-from shared import machine_identity
 from shared.access_settings import check_issuer, check_key, mode_refused, wrong_here
 from shared.addresses import mail_address
 from shared.development_key import data_folder, development_key
-from shared.environment import is_local_development, is_loopback
+from shared.environment import is_local_development
 from shared.errors import SettingsError
+from shared.outward_settings import check_mail, check_pauses, check_storage, in_clear_text
 from shared.retention import parse_rules
 
 _ORIGIN = re.compile(r"https?://[A-Za-z0-9.-]+(:[0-9]{1,5})?")
 """RFC 6454, section 6.2; no wildcards."""
 
 _LOCAL_ORIGIN = re.compile(r"https?://(127\.0\.0\.1|localhost|\[::1\]):[0-9]{1,5}")
-_RETRIES_LIMIT = 20
-_LONGEST_PAUSE = 86_400
 _WEB = ("http", "https")
-_OF_STORAGE = (
-    frozenset({"usedevelopmentstorage"}),
-    frozenset({"accountname", "accountkey"}),
-    frozenset({"blobendpoint", "tableendpoint"}),
-    frozenset({"accountname", "sharedaccesssignature"}),
-)
-_OF_ACS = (frozenset({"endpoint", "accesskey"}),)
 
 Seconds = Annotated[int, Field(ge=0)]
 Quota = Annotated[int, Field(ge=1)]
@@ -333,20 +324,7 @@ class Settings(BaseModel):
 
     @model_validator(mode="after")
     def _consistent(self) -> Self:
-        named = self.azurewebjobsstorage__accountname or (
-            self.azurewebjobsstorage__blobserviceuri and self.azurewebjobsstorage__tableserviceuri
-        )
-        if not self.azurewebjobsstorage and not named:
-            raise ValueError(
-                "AzureWebJobsStorage is not set; give a connection string, or for a managed identity "
-                "AzureWebJobsStorage__accountName, or AzureWebJobsStorage__blobServiceUri and __tableServiceUri"
-            )
-        machine_identity.check(self)
-        if self.azurewebjobsstorage and not _names(self.azurewebjobsstorage, _OF_STORAGE):
-            raise ValueError(
-                "AzureWebJobsStorage is no connection string of a storage account; one looks like "
-                "DefaultEndpointsProtocol=https;AccountName=...;AccountKey=... (or UseDevelopmentStorage=true)"
-            )
+        check_storage(self)
         if urlsplit(self.public_url).scheme not in _WEB or not urlsplit(self.public_url).hostname:
             raise ValueError(f"PUBLIC_URL must be an http or https address, got '{self.public_url[:80]}'")
         if not self.source_url:
@@ -362,7 +340,7 @@ class Settings(BaseModel):
                 raise ValueError(
                     f"WEBHOOK_LOCAL_ORIGINS names '{origin[:80]}'; a local origin looks like http://127.0.0.1:9000"
                 )
-        self._check_webhook_pauses()
+        check_pauses(self)
         for key in _listed(self.webhook_secret_keys):
             check_key("WEBHOOK_SECRET_KEYS", key)
         if self.auth_mode == "jwt":
@@ -376,19 +354,7 @@ class Settings(BaseModel):
             raise ValueError(
                 "APPLICATIONINSIGHTS_CONNECTION_STRING is not set, and TELEMETRY_EXPORTER=azure-monitor needs it"
             )
-        if self.mail_transport == "acs" and bool(self.acs_connection_string) == bool(self.acs_endpoint):
-            raise ValueError(
-                "MAIL_TRANSPORT=acs needs ACS_ENDPOINT, for the app's identity, or ACS_CONNECTION_STRING, not both"
-            )
-        if self.mail_transport == "smtp":
-            self._check_mail_server()
-        if self.acs_connection_string and (
-            not _names(self.acs_connection_string, _OF_ACS) or _in_clear_text(self.acs_connection_string)
-        ):
-            raise ValueError(
-                "ACS_CONNECTION_STRING is no connection string; one looks like "
-                "endpoint=https://<name>.communication.azure.com/;accesskey=..."
-            )
+        check_mail(self)
         return self
 
     @property
@@ -400,24 +366,6 @@ class Settings(BaseModel):
     def directories(self) -> frozenset[str]:
         """The directories of an issuer that has several."""
         return frozenset(filter(None, self.jwt_directories.replace(" ", "").split(",")))
-
-    def _check_mail_server(self) -> None:
-        wanted = "smtps://user:password@host:465, smtp+starttls://user:password@host:587 or smtp://host:25"
-        parts = urlsplit(self.smtp_url)
-        try:
-            known = parts.scheme in ("smtps", "smtp+starttls", "smtp") and parts.hostname and parts.port != 0
-        except ValueError:
-            known = False
-        if not known or parts.path.strip("/") or parts.query or parts.fragment:
-            raise ValueError(f"SMTP_URL is not set or not the address of a mail server; give {wanted}")
-        if parts.scheme == "smtp" and parts.username:
-            raise ValueError("SMTP_URL would send a password without encryption; use smtps or smtp+starttls")
-        host = f"[{parts.hostname}]" if ":" in (parts.hostname or "") else parts.hostname or ""
-        if parts.scheme == "smtp" and self.smtp_tls == "verified" and not is_loopback(host):
-            raise ValueError(
-                "SMTP_URL would send mails, with their links, without encryption; use smtps or smtp+starttls, or set "
-                "SMTP_TLS=optional to allow it"
-            )
 
     @property
     def friends(self) -> frozenset[str]:
@@ -434,17 +382,6 @@ class Settings(BaseModel):
         """``WEBHOOK_RETRY_SECONDS``, one by one."""
         return tuple(float(pause) for pause in self.webhook_retry_seconds.split(","))
 
-    def _check_webhook_pauses(self) -> None:
-        try:
-            good = all(0 <= pause <= _LONGEST_PAUSE for pause in self.webhook_pauses)
-        except ValueError:
-            good = False
-        if not good or len(self.webhook_pauses) > _RETRIES_LIMIT:
-            raise ValueError(
-                f"WEBHOOK_RETRY_SECONDS takes 1 to {_RETRIES_LIMIT} numbers of seconds up to {_LONGEST_PAUSE:,} with "
-                f"commas, got '{self.webhook_retry_seconds[:80]}'"
-            )
-
 
 def sealing_keys(settings: Settings) -> tuple[str, ...]:
     """What encrypts secrets that are stored, first the one that encrypts new ones.
@@ -456,23 +393,6 @@ def sealing_keys(settings: Settings) -> tuple[str, ...]:
 
 def _listed(text: str) -> list[str]:
     return [item.strip() for item in text.split(",") if item.strip()]
-
-
-def _names(connection_string: str, wanted: Sequence[frozenset[str]]) -> bool:
-    """Whether a connection string has the names of one of these sets."""
-    pairs = (pair.partition("=") for pair in connection_string.split(";") if pair.strip())
-    names = {name.strip().lower() for name, _, value in pairs if value}
-    return any(one <= names for one in wanted)
-
-
-def _in_clear_text(connection_string: str) -> bool:
-    """Whether a connection string sends what is stored, unencrypted, to another machine."""
-    pairs = (pair.partition("=") for pair in connection_string.split(";"))
-    named = {name.strip().lower(): value.strip() for name, _, value in pairs}
-    addresses = [value for name, value in named.items() if name.endswith(("endpoint", "proxyuri"))]
-    if not addresses and "accountname" in named:
-        return named.get("defaultendpointsprotocol", "https").lower() != "https"
-    return any(urlsplit(a).scheme != "https" and not is_loopback(urlsplit(a).netloc) for a in addresses)
 
 
 def settings_from(environment: Mapping[str, str]) -> Settings:
@@ -490,7 +410,7 @@ def settings_from(environment: Mapping[str, str]) -> Settings:
             values["link_signing_key"] = development_key(data_folder(environment))
         settings = Settings.model_validate(values)
         wrong += wrong_here(settings, environment)
-        if _in_clear_text(settings.azurewebjobsstorage) and not is_local_development(environment):
+        if in_clear_text(settings.azurewebjobsstorage) and not is_local_development(environment):
             wrong.append("AzureWebJobsStorage would send files without encryption; give https endpoints")
     except ValidationError as error:
         wrong += [_sentence(e["loc"], e["msg"]) for e in error.errors()]
