@@ -15,6 +15,7 @@ from shared.channels.base import Channel, Message
 from shared.clock import utc_now
 from shared.errors import PermanentError, TransientError
 from shared.identity import Caller
+from shared.links import current_key, file_token, unsubscribe_token
 from shared.metrics import MAILS, count
 from shared.models import NO_NEWS, ExportRef, NotificationStart, ReasonCode, SkippedMail
 from shared.notices.messages import message
@@ -23,6 +24,7 @@ from shared.outbox import Entry
 from shared.policy import Kind, Policy, Reason
 from shared.records import ExportRecord, announcement_id, from_iso, iso
 from shared.services import Services, services
+from shared.storage.links import Link, token_hash
 from shared.storage.names import notification_instance
 from shared.transitions import Status
 
@@ -238,6 +240,7 @@ def _message(record: ExportRecord, kind: Kind, name: str, channel: Channel, cont
 
 
 def _deliver(record: ExportRecord, name: str, channel: Channel, told: Message, context: Services) -> Decision:
+    _keep_links(record, name, told, context)
     try:
         receipt = context.delivery.send(name, told)
     except PermanentError as error:
@@ -246,9 +249,30 @@ def _deliver(record: ExportRecord, name: str, channel: Channel, told: Message, c
     if receipt == "sent":
         if name == "email":
             count(MAILS, outcome="sent", reason="")
-        sentence = f"Sent the {channel.title} to {told.recipient}."
+        sentence = f"Sent the {channel.title}."
         context.log.add(record.tenant, record.id, _action(channel, "sent"), sentence)
     return Decision("sent", receipt)
+
+
+def _keep_links(record: ExportRecord, name: str, told: Message, context: Services) -> None:
+    """Let the links of a message work, before it goes out; the same ones however often it is tried."""
+    if told.link:
+        token = file_token(told.operation_id, record.links, context.settings)
+        link = Link(
+            tenant=record.tenant,
+            export_id=record.id,
+            id=token_hash(token),
+            user=record.created_by,
+            channel=name,
+            kind=told.kind,
+            generation=record.links,
+            created_at=iso(utc_now()),
+            key=current_key(context.settings),
+        )
+        context.links.keep(link)
+    if told.unsubscribe:
+        token = unsubscribe_token(record.tenant, record.created_by, context.settings)
+        context.links.keep_unsubscribe(token, record.tenant, record.created_by)
 
 
 def _skipped(record: ExportRecord, channel: Channel, reason: Reason, context: Services) -> Decision:

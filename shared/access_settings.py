@@ -88,6 +88,15 @@ def check_issuer(settings: "Settings") -> None:
             raise ValueError(f"{name} must be an https address, got '{value[:80]}'")
 
 
+def check_sign_in_rules(settings: "Settings") -> None:
+    """Raise ``ValueError`` where links in mails are to ask for sign-in and nobody can sign in on the way."""
+    if settings.auth_mode != "easyauth" and any(settings.sign_in_rules.values()):
+        raise ValueError(
+            "LINKS_REQUIRE_SIGN_IN asks people to sign in before a link in a mail gives a file, and only App Service "
+            "authentication (AUTH_MODE=easyauth) can sign them in there; leave it out, or set it to false"
+        )
+
+
 def check_key(name: str, key: str) -> None:
     """Raise ``ValueError`` for a signing key that is short or can be guessed."""
     mend = 'make one with: python -c "import secrets; print(secrets.token_urlsafe(32))"'

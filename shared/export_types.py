@@ -72,6 +72,7 @@ class ExportType:
     notify_channels: tuple[str, ...] = ("email", "in_app")
     notify_on_failure: bool = True
     notify_before_expiry: bool = True
+    links_require_sign_in: bool | None = None
     max_rows: int | None = None
     max_bytes: int | None = None
     formula_guard: bool = True

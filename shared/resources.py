@@ -214,6 +214,24 @@ class DownloadUrl(Resource):
     expires_at: datetime
 
 
+class SentLink(Resource):
+    """A link to the file that was sent; its token is kept nowhere."""
+
+    id: str
+    sent_to: str = Field(description="The user to whom it was sent.")
+    channel: str
+    kind: str = Field(description="What the message told: completed, failed or expiring.")
+    created_at: datetime
+    revoked_at: datetime | None
+    good: bool = Field(description="False when it, or all links of the export, were revoked.")
+
+
+class SentLinks(Resource):
+    """The links to an export's file."""
+
+    items: list[SentLink]
+
+
 class FormatEntry(Resource):
     """A format of an export type."""
 

@@ -19,6 +19,7 @@ from shared.dead_letters import DeadLetters
 from shared.errors import ExportCancelled, PermanentError
 from shared.export_log import ExportLog
 from shared.limits import max_bytes
+from shared.link_rules import asks_for_sign_in
 from shared.models import ExportRef
 from shared.notifications import Notifications
 from shared.outbox import Outbox
@@ -130,6 +131,12 @@ class Services:
         known = self.settings
         own = export_type_named(export_type).retention_days
         return kept_for(parse_rules(known.retention_days_by_tenant), tenant, export_type, own, known.retention_days)
+
+    def link_asks_for_sign_in(self, tenant: str, export_type: str) -> bool:
+        """Whether the links to a tenant's export of this type ask for sign-in, also of a type that is gone."""
+        own = next((t.links_require_sign_in for t in EXPORT_TYPES if t.name == export_type), None)
+        known = self.settings
+        return asks_for_sign_in(known.sign_in_rules, tenant, export_type, own, known.auth_mode == "easyauth")
 
     def record_retention(self, tenant: str, export_type: str) -> timedelta:
         """How long the record of a tenant's export is kept after its files are gone, also of a type that is gone."""

@@ -6,18 +6,19 @@ value wins over the setting of the same meaning.
 
 import os
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from functools import cache
 from typing import Annotated, Literal, Self
 from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
 
-from shared.access_settings import check_issuer, check_key, mode_refused, wrong_here
+from shared.access_settings import check_issuer, check_key, check_sign_in_rules, mode_refused, wrong_here
 from shared.addresses import mail_address
 from shared.development_key import data_folder, development_key
 from shared.environment import is_local_development
 from shared.errors import SettingsError
+from shared.link_rules import parse_sign_in_rules
 from shared.outward_settings import check_mail, check_pauses, check_storage, in_clear_text
 from shared.retention import parse_rules
 
@@ -31,12 +32,16 @@ Seconds = Annotated[int, Field(ge=0)]
 Quota = Annotated[int, Field(ge=1)]
 
 
-def _checked_rules(text: str) -> str:
-    parse_rules(text)
-    return text
+def _parsed_by(parse: Callable[[str], object]) -> AfterValidator:
+    def check(text: str) -> str:
+        parse(text)
+        return text
+
+    return AfterValidator(check)
 
 
-Rules = Annotated[str, AfterValidator(_checked_rules)]
+Rules = Annotated[str, _parsed_by(parse_rules)]
+SignInRules = Annotated[str, _parsed_by(parse_sign_in_rules)]
 
 
 def _checked_address(text: str) -> str:
@@ -133,6 +138,15 @@ class Settings(BaseModel):
     public_url: str = Field(
         default="http://127.0.0.1:7071",
         description="Base URL of this service as callers see it; used in mails. https, but for local development.",
+    )
+    links_require_sign_in: SignInRules = Field(
+        default="",
+        description="Whether links in mails ask for sign-in before they give a file: `true`, and rules such as "
+        "`acme=false, acme/sessions=true`. Left out, `true` with easyauth, the only mode in which they can.",
+    )
+    sign_in_provider: Annotated[str, Field(pattern=r"^[A-Za-z0-9_-]{1,50}$")] = Field(
+        default="aad",
+        description="With easyauth: the provider of App Service authentication with which people sign in for a link.",
     )
     cors_origins: str = Field(
         default="",
@@ -343,6 +357,7 @@ class Settings(BaseModel):
         check_pauses(self)
         for key in _listed(self.webhook_secret_keys):
             check_key("WEBHOOK_SECRET_KEYS", key)
+        check_sign_in_rules(self)
         if self.auth_mode == "jwt":
             check_issuer(self)
         if self.telemetry_exporter == "otlp" and urlsplit(self.otel_exporter_otlp_endpoint).scheme not in _WEB:
@@ -361,6 +376,11 @@ class Settings(BaseModel):
     def signing_keys(self) -> tuple[str, ...]:
         """The key that signs, and those that only verify."""
         return (self.link_signing_key, *_listed(self.link_signing_keys_accepted))
+
+    @property
+    def sign_in_rules(self) -> Mapping[str, bool]:
+        """``LINKS_REQUIRE_SIGN_IN``, one by one."""
+        return parse_sign_in_rules(self.links_require_sign_in)
 
     @property
     def directories(self) -> frozenset[str]:

@@ -23,6 +23,7 @@ from shared.settings import Settings
 from shared.transitions import Status
 from triggers.admin import Pause, Quotas
 from triggers.dev import DevTokenRequest
+from triggers.links import LinkToken
 from triggers.service_tokens import ServiceTokenRequest
 from triggers.swagger_ui import FILES
 from triggers.webhooks import WebhookChange, WebhookRequest
@@ -183,6 +184,24 @@ _WRITTEN: tuple[Call, ...] = (
         Access.OWNER,
         {204: Answer("Those that are out lead to a page that says so; a mail that goes out later has a new one.")},
         (_ID,),
+    ),
+    Call(
+        "list_links",
+        "GET",
+        "exports/{id}/links",
+        "The links to the file that were sent",
+        Access.OWNER,
+        {200: Answer("All of them, oldest first.", r.SentLinks)},
+        (_ID,),
+    ),
+    Call(
+        "revoke_link",
+        "DELETE",
+        "exports/{id}/links/{link}",
+        "Make one link worthless",
+        Access.OWNER,
+        {204: Answer("It leads to a page that says so.")},
+        (_ID, Parameter("link", "The link's id.", {"type": "string"}, required=True)),
     ),
     Call(
         "operation",
@@ -411,14 +430,52 @@ _WRITTEN: tuple[Call, ...] = (
     ),
     *(
         Call(
+            "link_page",
+            method,
+            "d",
+            "The page that a mail links to; the token stands behind the #, and is not sent",
+            Access.PUBLIC,
+            {200: Answer("The same page for everybody, with the script that reads the token.", media_type="text/html")},
+            tag="mail",
+        )
+        for method in ("GET", "HEAD")
+    ),
+    Call(
+        "look_up_link",
+        "POST",
+        "link",
+        "What a link from a mail leads to. Changes nothing.",
+        Access.PUBLIC,
+        {
+            200: Answer("A page with a button.", media_type="text/html"),
+            **{s: Answer("A page that says so.", media_type="text/html") for s in (403, 404, 409, 410, 503)},
+        },
+        body=LinkToken,
+        tag="mail",
+    ),
+    Call(
+        "link_file",
+        "POST",
+        "link/file",
+        "The button of the page that a mail links to",
+        Access.PUBLIC,
+        {
+            200: Answer("A URL that reads the file for ten minutes.", r.DownloadUrl),
+            **{s: Answer("A page that says so.", media_type="text/html") for s in (403, 404, 409, 410, 503)},
+        },
+        body=LinkToken,
+        tag="mail",
+    ),
+    *(
+        Call(
             "landing_page",
             method,
             "d/{token}",
-            "The page that a mail links to",
+            "The page that a mail of an older release links to",
             Access.PUBLIC,
             {
                 200: Answer("A page with a button.", media_type="text/html"),
-                **{s: Answer("A page that says so.", media_type="text/html") for s in (404, 409, 410, 503)},
+                **{s: Answer("A page that says so.", media_type="text/html") for s in (403, 404, 409, 410, 503)},
             },
             (_TOKEN,),
             tag="mail",
@@ -429,11 +486,11 @@ _WRITTEN: tuple[Call, ...] = (
         "landing_download",
         "POST",
         "d/{token}",
-        "The button of the page that a mail links to",
+        "The button of the page that a mail of an older release links to",
         Access.PUBLIC,
         {
             303: Answer("To a URL that reads the file for ten minutes.", headers=_PLACE),
-            **{s: Answer("A page that says so.", media_type="text/html") for s in (404, 409, 410, 503)},
+            **{s: Answer("A page that says so.", media_type="text/html") for s in (403, 404, 409, 410, 503)},
         },
         (_TOKEN,),
         tag="mail",

@@ -16,7 +16,7 @@ from shared.app_log import current_request
 from shared.claims import Claim, key_claim, request_claim
 from shared.clock import utc_now
 from shared.errors import FieldError, NotFound, QueryFailed, SourceUnavailable, TookTooLong, ValidationFailed
-from shared.export_types import ExportType
+from shared.export_types import ExportType, Role
 from shared.formats import FORMATS
 from shared.identity import Caller
 from shared.records import ExportRecord, Listing, from_iso, iso, new_export_id
@@ -194,10 +194,18 @@ def visible_record(context: Services, caller: Caller, export_id: str) -> ExportR
     if caller.all_tenants:
         tenant = context.records.tenant_of(export_id) or tenant
     record = context.records.get(tenant, export_id)
-    if record is None or not (caller.administers or record.created_by == caller.user):
+    if record is None or not may_see(caller, record):
         raise NotFound(_MISSING)
     about(record.tenant, record.id)
     return record
+
+
+def may_see(caller: Caller, record: ExportRecord) -> bool:
+    """Whether an export is the caller's to see: their own, one of the tenant that they administer, or any."""
+    if caller.all_tenants:
+        return True
+    exports = caller.administers or Role.MANAGER in caller.roles
+    return exports and caller.tenant == record.tenant and (caller.administers or record.created_by == caller.user)
 
 
 def links(export_id: str, settings: Settings) -> dict[str, str]:

@@ -8,9 +8,12 @@ from shared.notices.catalogues import LANGUAGES
 from shared.notices.mails import SAMPLES, MailKind, words
 from triggers.dev import dev_settings
 from triggers.http import endpoint
-from triggers.landing import html_response
+from triggers.pages import html_response
 
 bp = df.Blueprint()
+
+_STYLED = "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; frame-ancestors 'none'; form-action 'none'"
+"""Mails carry their style in their elements, as mail programs want it; this policy is for their previews alone."""
 
 
 @bp.route(route="dev/mails", methods=["GET", "HEAD"])
@@ -33,7 +36,7 @@ async def mail_preview(req: func.HttpRequest) -> func.HttpResponse:
     language = req.params.get("locale", LANGUAGES[0])
     if language not in LANGUAGES:
         raise ValidationFailed([FieldError("locale", unknown("locale", language[:40], LANGUAGES))])
-    return html_response(200, words(kind, SAMPLES[kind], language).html)
+    return html_response(200, words(kind, SAMPLES[kind], language).html, _STYLED)
 
 
 def _link(kind: MailKind, language: str) -> str:

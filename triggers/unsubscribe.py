@@ -6,11 +6,12 @@ import azure.durable_functions as df
 import azure.functions as func
 
 from shared.errors import NotFound
-from shared.links import unsubscribe_ref
-from shared.notices.pages import page, preferred_locale
-from shared.settings import settings
+from shared.links import signed_unsubscribe_ref
+from shared.notices.pages import page, policy, preferred_locale
+from shared.services import Services
 from triggers.http import endpoint, in_thread, request_services
-from triggers.landing import html_response
+from triggers.pages import html_response
+from triggers.trail import about
 
 bp = df.Blueprint()
 
@@ -21,17 +22,29 @@ _ONE_CLICK = ("List-Unsubscribe", "One-Click")
 @endpoint
 async def unsubscribe(req: func.HttpRequest) -> func.HttpResponse:
     locale = preferred_locale(req.headers.get("Accept-Language", ""))
-    try:
-        tenant, user = unsubscribe_ref(req.route_params["token"], settings())
-    except NotFound:
-        return html_response(404, page("unsubscribe", {"step": "unknown"}, locale))
-    if req.method != "POST":
-        return html_response(200, page("unsubscribe", {"step": "asked"}, locale))
-    if not _is_one_click(req):
-        return html_response(400, page("unsubscribe", {"step": "asked"}, locale))
     context = await request_services()
+    person = await in_thread(_person, req.route_params["token"], context)
+    if person is None:
+        return html_response(404, page("unsubscribe", {"step": "unknown"}, locale))
+    asked = page("unsubscribe", {"step": "asked"}, locale)
+    if req.method != "POST":
+        return html_response(200, asked, policy(forms=True))
+    if not _is_one_click(req):
+        return html_response(400, asked, policy(forms=True))
+    tenant, user = person
+    about(tenant, subject=f"mails to {user} switched off", by="link")
     await in_thread(context.preferences.switch_mail_off, tenant, user)
     return html_response(200, page("unsubscribe", {"step": "done"}, locale))
+
+
+def _person(token: str, context: Services) -> tuple[str, str] | None:
+    """Whose mail a token switches off; those of older releases are signed."""
+    if known := context.links.unsubscribes(token):
+        return known
+    try:
+        return signed_unsubscribe_ref(token, context.settings)
+    except NotFound:
+        return None
 
 
 def _is_one_click(req: func.HttpRequest) -> bool:

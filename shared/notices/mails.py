@@ -82,7 +82,7 @@ def mail(kind: MailKind, facts: Facts, locale: str, recipient: str, *, notice: s
 _COMPLETED = Facts(
     name="Ada Lindqvist",
     title="Sessions",
-    link="https://exports.example.com/api/d/sample",
+    link="https://exports.example.com/api/d#sample",
     unsubscribe="https://exports.example.com/api/unsubscribe/sample",
     time_zone="Europe/Paris",
     file_name="Sessions de janvier – été.csv",

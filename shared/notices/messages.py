@@ -6,7 +6,7 @@ from shared.catalogue import export_type_named
 from shared.channels.base import Message, operation_id
 from shared.export_types import ExportType
 from shared.identity import Caller
-from shared.links import landing_url, unsubscribe_url
+from shared.links import file_link, file_token, unsubscribe_link, unsubscribe_token
 from shared.locales import canonical
 from shared.notices.mails import Facts, words
 from shared.policy import Kind
@@ -16,21 +16,30 @@ from shared.settings import Settings
 
 
 def message(record: ExportRecord, kind: Kind, channel: str, address: str, settings: Settings) -> Message:
-    """What a channel tells of an export. It holds no data rows, and a link without a key to the file."""
+    """What a channel tells of an export. It holds no data rows, and no key to the storage.
+
+    Its links open nothing until they are kept; who sends it sees to that. In the app there are none: who reads that is
+    signed in.
+    """
     person = Caller.from_json(record.caller)
-    told = words(kind, facts(record, kind, settings), locale_of(record))
     about = kind if kind != "failed" or record.attempt == 1 else f"failed-{record.attempt}"
     recipient = address if channel == "email" else f"{channel}:{address}"
+    operation = operation_id(record.id, recipient, about)
+    link = unsubscribe = ""
+    if channel != "in_app":
+        link = file_link(file_token(operation, record.links, settings), settings)
+        unsubscribe = unsubscribe_link(unsubscribe_token(record.tenant, record.created_by, settings), settings)
+    told = words(kind, facts(record, kind, link, unsubscribe), locale_of(record))
     return Message(
-        operation_id=operation_id(record.id, recipient, about),
+        operation_id=operation,
         recipient=address,
         recipient_name=person.name,
         subject=told.subject,
         text=told.text,
         html=told.html,
         summary=told.summary,
-        link=landing_url(record, settings),
-        unsubscribe=unsubscribe_url(record.tenant, record.created_by, settings),
+        link=link,
+        unsubscribe=unsubscribe,
         tenant=record.tenant,
         user=record.created_by,
         export_id=record.id,
@@ -39,14 +48,14 @@ def message(record: ExportRecord, kind: Kind, channel: str, address: str, settin
     )
 
 
-def facts(record: ExportRecord, kind: Kind, settings: Settings) -> Facts:
+def facts(record: ExportRecord, kind: Kind, link: str, unsubscribe: str) -> Facts:
     """What a template may say of an export."""
     failed = kind == "failed"
     return Facts(
         name=str(record.caller["name"]),
         title=title_in(export_type_named(record.export_type), locale_of(record)),
-        link=landing_url(record, settings),
-        unsubscribe=unsubscribe_url(record.tenant, record.created_by, settings),
+        link=link,
+        unsubscribe=unsubscribe,
         time_zone=time_zone_of(record),
         file_name="" if failed else record.file_name,
         rows=record.file_rows,

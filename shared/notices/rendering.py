@@ -8,6 +8,7 @@ from typing import Any
 
 from babel import Locale
 from jinja2 import Environment, FileSystemLoader, StrictUndefined, Template
+from markupsafe import Markup
 
 from shared.notices import catalogues
 
@@ -31,13 +32,23 @@ def environment(locale: Locale, *, html: bool) -> Environment:
     made.install_gettext_translations(  # type: ignore[attr-defined]  # the extension adds it
         catalogues.translations(locale.language), newstyle=True
     )
-    made.globals |= {"language": str(locale).replace("_", "-")}
+    made.globals |= {
+        "language": str(locale).replace("_", "-"),
+        "style": Markup(asset("page.css")),  # noqa: S704 - our own file
+        "script": Markup(asset("link.js")),  # noqa: S704
+    }
     made.filters |= {
         "number": lambda value: catalogues.number(value, locale),
         "size": lambda value: catalogues.size(value, locale),
         "moment": lambda value, zone: catalogues.moment(value, zone, locale),
     }
     return made
+
+
+@cache
+def asset(name: str) -> str:
+    """The style or the script of pages, byte for byte as it stands in them."""
+    return (FOLDER / name).read_text(encoding="utf-8").strip()
 
 
 def block(template: Template, name: str, values: Mapping[str, Any]) -> str:

@@ -28,8 +28,8 @@ _PERSON = "person-"
 class Link:
     """A link to the file of an export. ``id`` is the hash of its token, ``user`` the person it was sent to.
 
-    ``generation`` is that of the export's links when it was made. Times are ISO-8601 UTC; ``revoked_at`` is empty while
-    the link is good.
+    ``generation`` is that of the export's links when it was made, and ``key`` the id of the key that its token was made
+    with. Times are ISO-8601 UTC; ``revoked_at`` is empty while the link is good.
     """
 
     tenant: str
@@ -40,6 +40,7 @@ class Link:
     kind: str
     generation: int
     created_at: str
+    key: str = ""
     revoked_at: str = ""
 
     def to_entity(self) -> dict[str, Any]:

@@ -13,12 +13,17 @@ from typing import Any
 
 import aiohttp
 
+_QUIET = ("--no-first-run", "--disable-background-networking", "--disable-component-update", "--disable-sync")
+"""It asks nobody for anything by itself."""
+
 
 class Browser:
     """One page of it."""
 
     def __init__(self, socket: aiohttp.ClientWebSocketResponse, session: str) -> None:
         self._socket, self._session, self._last = socket, session, 0
+        self.events: list[dict[str, Any]] = []
+        """What the browser has told while commands ran, such as its requests once ``Network.enable`` was called."""
 
     async def call(self, method: str, **params: Any) -> Any:
         """A command, and its result."""
@@ -30,6 +35,8 @@ class Browser:
                 if "error" in answer:
                     raise RuntimeError(answer["error"])
                 return answer["result"]
+            if "method" in answer:
+                self.events.append(answer)
 
     async def show(self, html: str, width: int, scheme: str) -> None:
         """Show a page in a window of this width; ``scheme`` is light or dark."""
@@ -59,7 +66,7 @@ async def browser(profile: Path) -> AsyncIterator[Browser]:
     program = os.environ.get("CHROMIUM") or shutil.which("chromium") or shutil.which("google-chrome")
     if not program:
         raise FileNotFoundError("no browser; install Chromium, or set CHROMIUM to its path")
-    command = [program, "--headless", "--no-sandbox", "--disable-gpu", f"--user-data-dir={profile}"]
+    command = [program, "--headless", "--no-sandbox", "--disable-gpu", f"--user-data-dir={profile}", *_QUIET]
     started = subprocess.Popen(  # noqa: ASYNC220 - it only starts here
         [*command, "--remote-debugging-port=0", "about:blank"], stderr=subprocess.PIPE, text=True
     )

@@ -27,14 +27,29 @@ VALUES = {
     **asdict(SAMPLES["completed"]),
     "file_name": "Sessions_de_janvier_" * 5 + ".csv",
     "error": SAMPLES["failed"].error,
+    "by_form": False,
+    "sign_in": "/.auth/login/aad",
+    "sign_out": "/.auth/logout",
 }
-REASONS = ("unknown", "failed", "running", "busy", "cancelled", "expired", "revoked", "deleted")
+REASONS = (
+    "unknown",
+    "failed",
+    "running",
+    "busy",
+    "cancelled",
+    "expired",
+    "revoked",
+    "deleted",
+    "sign-in",
+    "forbidden",
+)
 
 
 def pages(language: str) -> dict[str, str]:
     """Every mail and every page, by name."""
     found = {f"mail-{kind}": words(kind, facts, language).html for kind, facts in SAMPLES.items()}
     found["landing"] = page("landing", VALUES, language)
+    found["link"] = page("link", {}, language)
     found |= {f"no-file-{reason}": page("no-file", {**VALUES, "reason": reason}, language) for reason in REASONS}
     found |= {f"unsubscribe-{s}": page("unsubscribe", {"step": s}, language) for s in ("asked", "done", "unknown")}
     return found
@@ -87,7 +102,7 @@ def test_every_page_looks_right(language: str, axe: str, tmp_path: Path) -> None
     seen = asyncio.run(look())
     for place, picture in pictures.items():
         (HOME / f"{place}.png").write_bytes(picture)
-    assert len(seen) == 18 * len(WIDTHS) * len(SCHEMES)
+    assert len(seen) == 21 * len(WIDTHS) * len(SCHEMES)
     assert {name: what for name, what in seen.items() if what != {"axe": [], "too wide": False}} == {}
 
 

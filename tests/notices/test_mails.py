@@ -95,7 +95,7 @@ def mail(told: Any) -> Any:
 @pytest.mark.parametrize("reason", ["failed", "running", "cancelled", "expired"])
 def test_no_fact_breaks_out_of_a_page(locale: str, reason: str) -> None:
     """Neither on the page with the button nor on that without."""
-    values = {**asdict(SAMPLE), "reason": reason, "error": "e"}
+    values = {**asdict(SAMPLE), "reason": reason, "error": "e", "by_form": True, "sign_in": "", "sign_out": ""}
     for name in ("landing", "no-file"):
         skeleton = Skeleton(page(name, values, locale)).tags
         for text in HOSTILE:

@@ -71,6 +71,11 @@ WHO_MAY: Mapping[tuple[str, str], Access] = {
     ("HEAD", "ops/holds"): OPERATOR,
     ("PUT", "ops/exports/{id}/hold"): OPERATOR,
     ("DELETE", "ops/exports/{id}/hold"): OPERATOR,
+    **{(method, "exports/{id}/links"): OWNER for method in ("GET", "HEAD")},
+    ("DELETE", "exports/{id}/links/{link}"): OWNER,
+    **{(method, "d"): PUBLIC for method in ("GET", "HEAD")},
+    ("POST", "link"): PUBLIC,
+    ("POST", "link/file"): PUBLIC,
     ("GET", "d/{token}"): PUBLIC,
     ("HEAD", "d/{token}"): PUBLIC,
     ("POST", "d/{token}"): PUBLIC,
@@ -153,7 +158,7 @@ def call(service: Service, method: str, route: str, owned: Owned, token: str | N
     """The request, with an empty object for a body."""
     headers = {} if token is None else {"Authorization": f"Bearer {token}"}
     values = {"token": "x", "file": "start.js", "kind": "failed", "tenant": "acme", "name": "sessions"}
-    path = route.format(**values, id=owned.get(route.split("/")[0], MISSING), delivery=MISSING)
+    path = route.format(**values, id=owned.get(route.split("/")[0], MISSING), delivery=MISSING, link="0" * 64)
     return requests.request(
         method,
         f"{service.api}/{path}",
@@ -184,6 +189,7 @@ def test_the_owner_gets_in(jwt_service: Service, issuer: Issuer, owned: Owned) -
             **{(method, "exports/{id}"): 200 for method in ("GET", "HEAD")},
             **{(method, "exports/{id}/logs"): 200 for method in ("GET", "HEAD")},
             **{(method, "exports/{id}/workflow"): 200 for method in ("GET", "HEAD")},
+            **{(method, "exports/{id}/links"): 200 for method in ("GET", "HEAD")},
             **{(method, "operations/{id}"): 200 for method in ("GET", "HEAD")},
             **{(method, "export-types"): 200 for method in ("GET", "HEAD")},
             **{(method, "notifications"): 200 for method in ("GET", "HEAD")},

@@ -133,7 +133,7 @@ class World:
         thing = "exports" if call.route.startswith(("operations", "ops/exports")) else call.route.split("/")[0]
         values = {"token": "x", "file": "start.js", "kind": "failed", "tenant": "initech", "name": "roster-headcount"}
         id_ = MISSING if missing else self.owned.get(thing, MISSING)
-        path = call.route.format(**values, id=id_, delivery=MISSING, user="nobody-at-all")
+        path = call.route.format(**values, id=id_, delivery=MISSING, link="0" * 64, user="nobody-at-all")
         return self.ask(call.method, path, headers)
 
     def to_owner(self, call: Call) -> requests.Response:
@@ -209,7 +209,8 @@ def wrong_of(world: World, call: Call, headers: Mapping[str, str], status: int) 
     if status == IN:
         with world.spare(call):
             answer = world.call(call, headers)
-        kept_out = {401, 403} | ({404} - set(call.refuses) - {404 if "{delivery}" in call.route else 0})
+        unnamed = any(part in call.route for part in ("{delivery}", "{link}"))
+        kept_out = {401, 403} | ({404} - set(call.refuses) - {404 if unnamed else 0})
         return f"{answer.status_code} {answer.text[:80]}" if answer.status_code in kept_out else ""
     answer = world.call(call, headers)
     if answer.status_code != status:
