@@ -6,6 +6,8 @@ import platform
 import sys
 from pathlib import Path
 
+from bench import measure
+
 SUITES = tuple(sorted(p.stem for p in Path(__file__).parent.glob("[a-z]*.py") if p.stem != "measure"))
 
 
@@ -16,7 +18,8 @@ def main() -> int:
     if unknown:
         print(f"unknown suite {unknown[0]}; known: {', '.join(SUITES)}", file=sys.stderr)
         return 2
-    print(f"{platform.system()} {platform.machine()}, {os.cpu_count()} cores, Python {platform.python_version()}")
+    machine = f"{platform.system()} {platform.machine()}, {os.cpu_count()} cores {measure.processor()}".rstrip()
+    print(f"{machine}, Python {platform.python_version()}")
     for name in wanted:
         print(f"\n## {name}\n", flush=True)
         importlib.import_module(f"bench.{name}").main()

@@ -71,3 +71,10 @@ def _rollup_mib(pid: int, field: str) -> float:
         if line.startswith(field):
             return int(line.split()[1]) / 1024
     raise OSError(f"process {pid} tells no {field}")
+
+
+def processor() -> str:
+    """The processor's name (Linux); empty where it is not told."""
+    path = Path("/proc/cpuinfo")
+    lines = path.read_text().splitlines() if path.exists() else []
+    return next((line.partition(":")[2].strip() for line in lines if line.startswith("model name")), "")

@@ -1,7 +1,12 @@
 """The timer that runs schedules: it looks at those that are due or have a run on their way, and at no others."""
 
 import asyncio
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from contextvars import copy_context
 from datetime import datetime
+from functools import cache, partial
+from typing import Any, TypeVar
 from uuid import uuid4
 
 import azure.durable_functions as df
@@ -24,6 +29,8 @@ from triggers.starts import start
 
 bp = df.Blueprint()
 
+
+T = TypeVar("T")
 
 _AT_ONCE = 8
 """Schedules that are looked after at the same time."""
@@ -52,12 +59,23 @@ async def run(schedule: Schedule, now: datetime, context: Services, client: df.D
     """Bring a schedule up to date: settle its last run, decide on the next, begin that, tell of a stop."""
     settled = await asyncio.to_thread(runs.settle, schedule, context)
     schedule = settled or schedule
-    if decided := await asyncio.to_thread(_decide, schedule, now, context):
+    if decided := await aside(_decide, schedule, now, context):
         schedule = decided
     if schedule.run_state == STARTING:
         schedule = await _begin(schedule, now, context, client) or schedule
     if schedule.notice:
         await asyncio.to_thread(notices.tell_owner, schedule, context)
+
+
+async def aside(work: Callable[..., T], *arguments: Any) -> T:
+    """Do what may ask the database in threads that no request needs, for it may take long."""
+    running = partial(copy_context().run, work, *arguments)
+    return await asyncio.get_running_loop().run_in_executor(_threads(), running)
+
+
+@cache
+def _threads() -> ThreadPoolExecutor:
+    return ThreadPoolExecutor(_AT_ONCE, "scheduler")
 
 
 def _decide(schedule: Schedule, now: datetime, context: Services) -> Schedule | None:

@@ -15,11 +15,12 @@ from shared.errors import TooManyRequests
 from shared.identity import Caller, demo_caller
 from shared.requests import parse_request
 from shared.settings import Settings
+from triggers import scheduler
 from triggers.counting import CountingPool, in_a_counting_thread
 from triggers.estimates import estimate
 from triggers.http import in_thread
 
-_TRIGGERS = Path(__file__).parents[2] / "triggers"
+_ROOT = Path(__file__).parents[2]
 ADA, MAX, BEA = (demo_caller(name) for name in ("ada", "max", "bea"))
 
 
@@ -47,15 +48,43 @@ async def _until(true: Callable[[], bool]) -> None:
         await in_thread(time.sleep, 0.001)
 
 
-def test_only_estimates_ask_the_database() -> None:
-    """Of what answers requests; health only looks whether the URL is one of a known database."""
-    users = {
-        path.stem
-        for path in _TRIGGERS.glob("*.py")
+def importers(folder: str, *names: str) -> set[str]:
+    """The modules of a folder that import one of these names."""
+    return {
+        str(path.relative_to(_ROOT / folder).with_suffix(""))
+        for path in (_ROOT / folder).rglob("*.py")
         for node in ast.walk(ast.parse(path.read_text()))
-        if isinstance(node, ast.alias) and node.name in ("open_source", "SOURCES", "shared.sources")
+        if isinstance(node, ast.alias) and node.name in names
     }
-    assert users == {"estimates", "health"}
+
+
+def test_only_estimates_ask_the_database() -> None:
+    """Of what answers requests; health only looks whether the URL is one of a known database.
+
+    Beside activities, which have threads of their own, it is asked where a timer decides on the runs of schedules.
+    """
+    asking = ("open_source", "SOURCES", "shared.sources")
+    assert importers("triggers", *asking) == {"estimates", "health"}
+    assert importers("shared", *asking) == {"schedules/runs"}
+    assert importers("triggers", "runs", "shared.schedules.runs") == {"scheduler"}
+
+
+def test_what_the_timer_asks_is_asked_aside() -> None:
+    """In threads that no request waits for."""
+
+    async def run() -> tuple[str, str]:
+        name = threading.current_thread
+        return (await scheduler.aside(lambda: name().name), await in_thread(lambda: name().name))
+
+    aside, request = asyncio.run(run())
+    assert aside.startswith("scheduler")
+    assert not request.startswith("scheduler")
+    calls = [
+        node
+        for node in ast.walk(ast.parse((_ROOT / "triggers" / "scheduler.py").read_text()))
+        if isinstance(node, ast.Call) and any(isinstance(a, ast.Name) and a.id == "_decide" for a in node.args)
+    ]
+    assert [call.func.id for call in calls if isinstance(call.func, ast.Name)] == ["aside"]
 
 
 def test_an_estimate_is_refused_elsewhere() -> None:

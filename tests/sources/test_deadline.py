@@ -101,8 +101,7 @@ def test_a_child_that_is_killed_is_replaced(tmp_path: Path) -> None:
     assert killed
     for child in killed:
         os.kill(int(child), signal.SIGKILL)
-    while any(state != "Z" for child, state in _states().items() if child in killed):
-        time.sleep(0.01)
+        os.waitid(os.P_PID, int(child), os.WEXITED | os.WNOWAIT)
     assert database.source.count(query, deadline=Deadline.after(_PLENTY)) == 30
 
 
