@@ -35,7 +35,7 @@ test-delivery: $(STAMP) ## two hundred exports at once, every second one downloa
 	@DELIVERY_EXPORTS=$${DELIVERY_EXPORTS:-200} $(BIN)/python -m pytest tests/service/test_delivery.py
 
 test-pages: $(STAMP) ## mails and pages in Chromium (CHROMIUM=... for its path), with axe; pictures in .sluice/pages
-	@$(BIN)/python -m pytest tests/notices/pages_in_a_browser.py tests/service/links_in_a_browser.py
+	@$(BIN)/python -m pytest tests/notices/pages_in_a_browser.py tests/notices/docs_in_a_browser.py tests/service/links_in_a_browser.py
 
 test-api: $(STAMP) ## cancelling within 5 s; schemathesis for minutes as each kind of caller (SCHEMATHESIS_SECONDS=...)
 	@CANCEL_SECONDS=5 $(BIN)/python -m pytest tests/service/test_cancel.py
