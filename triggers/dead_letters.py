@@ -22,7 +22,7 @@ from shared.transitions import Status
 from triggers.control import retry
 from triggers.exports import accepted
 from triggers.http import caller_of, endpoint, in_thread, json_response, request_services
-from triggers.parameters import checked, choice_of, cursor_of, limit_of, tenant_named
+from triggers.parameters import checked, choice_of, cursor_of, is_id, limit_of, tenant_named
 from triggers.starts import start_in_turn
 
 bp = df.Blueprint()
@@ -105,7 +105,7 @@ def _redrive(letter: DeadLetter, caller: Caller, context: Services) -> ExportRec
 
 def find(export_id: str, context: Services) -> tuple[DeadLetter, ExportRecord]:
     """The letter of an export, and its record. Raises ``NotFound``; a letter that is none any more is removed."""
-    if not export_id.isalnum() or not export_id.isascii():
+    if not is_id(export_id):
         raise NotFound(_MISSING)
     tenant = context.records.tenant_of(export_id)
     letter = context.letters.get(tenant, export_id) if tenant else None

@@ -30,7 +30,7 @@ from shared.transitions import FINAL, Status
 from triggers.estimates import check_limits
 from triggers.http import caller_of, endpoint, in_thread, json_response, request_services
 from triggers.manners import REVALIDATE
-from triggers.parameters import checked, choice_of, cursor_of, limit_of, moment_of, short_of
+from triggers.parameters import checked, choice_of, cursor_of, is_id, limit_of, moment_of, short_of
 from triggers.progress import look_ahead, progress_of
 from triggers.seen import note_seen
 from triggers.starts import start, start_in_turn
@@ -187,7 +187,7 @@ async def export_logs(req: func.HttpRequest) -> func.HttpResponse:
 def visible_record(context: Services, caller: Caller, export_id: str) -> ExportRecord:
     """The record, when this caller may see it. A foreign id and a missing one raise the same ``NotFound``."""
     caller.require_exporter()
-    if not export_id.isalnum() or not export_id.isascii():
+    if not is_id(export_id):
         raise NotFound(_MISSING)
     about(caller.tenant, export_id)
     tenant = caller.tenant

@@ -31,6 +31,7 @@ from shared.settings import settings
 from shared.telemetry import span
 from triggers.cross_site import check_site
 from triggers.manners import finish, request_id
+from triggers.parameters import is_id
 from triggers.rates import count_failed_sign_in, count_request
 from triggers.sign_ins import note_failed
 from triggers.trail import address_of, begin, called_by, entry_of, not_signed_in, write_down
@@ -107,7 +108,7 @@ def liveness(function: Endpoint) -> Endpoint:
 
 def _export_of(req: func.HttpRequest) -> dict[str, str]:
     given = req.route_params.get("id", "")
-    return {"export_id": given} if given.isalnum() and given.isascii() else {}
+    return {"export_id": given} if is_id(given) else {}
 
 
 async def audited(answered: func.HttpResponse, entry: AuditEntry) -> func.HttpResponse:

@@ -13,6 +13,7 @@ _MOST_ITEMS = 200
 _MOST_DIGITS = len(str(_MOST_ITEMS))
 _CURSOR_LIMIT = 1_000
 _MOMENT_LIMIT = 64
+_ID_LIMIT = 64
 
 
 def checked(params: Mapping[str, str], checks: Mapping[str, Callable[[str], Any]]) -> dict[str, Any]:
@@ -44,6 +45,11 @@ def limit_of(text: str | None, default: int) -> int:
     ):
         raise _wrong("limit", f"takes a whole number from 1 to {_MOST_ITEMS}, got '{text[:20]}'")
     return int(digits)
+
+
+def is_id(text: str) -> bool:
+    """Whether a text of a route may be an id of ours: it goes into keys of tables, which are bounded."""
+    return text.isalnum() and text.isascii() and len(text) <= _ID_LIMIT
 
 
 def cursor_of(text: str | None) -> str:

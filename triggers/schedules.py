@@ -20,7 +20,7 @@ from shared.schedules.requests import ScheduleChanges, ScheduleRequest, check_ex
 from shared.services import Services
 from shared.settings import Settings
 from triggers.http import caller_of, endpoint, in_thread, json_response, request_services
-from triggers.parameters import cursor_of, limit_of
+from triggers.parameters import cursor_of, is_id, limit_of
 
 bp = df.Blueprint()
 
@@ -109,7 +109,7 @@ async def schedule_runs(req: func.HttpRequest) -> func.HttpResponse:
 def visible_schedule(context: Services, caller: Caller, schedule_id: str) -> Schedule:
     """The schedule, when this caller may see it. A foreign id and a missing one raise the same ``NotFound``."""
     caller.require_exporter()
-    if not schedule_id.isalnum() or not schedule_id.isascii():
+    if not is_id(schedule_id):
         raise NotFound(_MISSING)
     schedule = context.schedules.get(caller.tenant, schedule_id)
     if schedule is None and caller.all_tenants:

@@ -19,7 +19,7 @@ from shared.storage.names import delivery_instance
 from shared.webhooks.deliveries import ROUNDS, Attempt, Delivery, DeliveryStatus, in_round
 from shared.webhooks.endpoints import Endpoint
 from triggers.http import endpoint, in_thread, json_response
-from triggers.parameters import cursor_of, limit_of
+from triggers.parameters import cursor_of, is_id, limit_of
 from triggers.webhooks import visible_endpoint
 
 bp = df.Blueprint()
@@ -91,7 +91,7 @@ def _attempt(attempt: Attempt) -> dict[str, Any]:
 
 
 async def _delivery(found: Endpoint, delivery_id: str, context: Services) -> Delivery:
-    if not delivery_id.isalnum() or not delivery_id.isascii():
+    if not is_id(delivery_id):
         raise NotFound(_MISSING)
     delivery = await in_thread(context.deliveries.get, found.id, delivery_id)
     if delivery is None:

@@ -22,6 +22,7 @@ from shared.webhooks.endpoints import SECRETS_AT_ONCE, Endpoint, new_endpoint_id
 from shared.webhooks.events import SUBSCRIBED
 from shared.webhooks.signing import new_secret
 from triggers.http import caller_of, endpoint, in_thread, json_response, request_services
+from triggers.parameters import is_id
 
 bp = df.Blueprint()
 
@@ -160,7 +161,7 @@ async def visible_endpoint(req: func.HttpRequest) -> tuple[Endpoint, Caller, Ser
     caller = await caller_of(req)
     caller.require_admin()
     endpoint_id = req.route_params["id"]
-    if not endpoint_id.isalnum() or not endpoint_id.isascii():
+    if not is_id(endpoint_id):
         raise NotFound(_MISSING)
     context = await request_services()
     if caller.all_tenants:

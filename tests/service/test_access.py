@@ -157,6 +157,41 @@ def test_a_foreign_id_and_a_missing_one_are_answered_alike(
     assert {**foreign.headers, **unlike} == {**missing.headers, **unlike}
 
 
+@pytest.mark.parametrize(
+    "given",
+    [
+        "a" * 65,
+        "a" * 2_000,
+        "a" * 7_000,
+        "%00",
+        "a%00b",
+        "%2e%2e%2fa",
+        "a'b",
+        "a%22b",
+        "%C3%A9",
+        "%F0%9F%98%80",
+        "a%0Ab",
+        "!limit",
+        "-",
+        "a%2Fb",
+        "%FF",
+        "%E2%80%AE",
+        "a%5Cb",
+        "a%23b",
+        "a%3Fb",
+        "1e999999999",
+        "0x10",
+        "*",
+        "a;b",
+        "$top",
+    ],
+)
+@pytest.mark.parametrize("path", ["exports/{}", "exports/{}/logs", "operations/{}", "webhooks/{}", "schedules/{}"])
+def test_an_id_that_cannot_be_one_is_a_missing_one(people: People, path: str, given: str) -> None:
+    """404, whatever its length and characters: storage is not asked what it makes of them."""
+    assert_problem(people.ada.call("GET", f"/{path.format(given)}"), "not-found")
+
+
 def test_a_foreign_download_leaves_no_trace(people: People, finished: dict[str, Any]) -> None:
     """The owner's export is not marked as downloaded, and its log says nothing."""
     before = people.ada.logs(finished["id"])

@@ -2,8 +2,11 @@
 
 import os
 import signal
+import subprocess
+import sys
 import threading
 import time
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -120,3 +123,26 @@ def test_a_child_that_is_killed_at_work_is_told(tmp_path: Path) -> None:
     with pytest.raises(SourceUnavailable, match="has ended"):
         database.source.count(_endless(database), deadline=Deadline.after(_PLENTY))
     killer.join()
+
+
+def test_a_child_ends_with_its_parent(tmp_path: Path) -> None:
+    """Also where the parent is killed while the child is in the middle of a statement."""
+    database = Database("sqlite", f"sqlite:///{tmp_path}/one.db")
+    _filled(database)
+    script = (
+        "from shared.columns import Column; from shared.query import Query; from shared.sources import open_source; "
+        "from shared.sources.deadline import Deadline; column = Column('id', 'Id', 'integer'); "
+        f"query = Query({_ENDLESS['sqlite']!r}, (column,), (column,)); "
+        f"open_source({database.url!r}).count(query, deadline=Deadline.after({_PLENTY}))"
+    )
+    with subprocess.Popen([sys.executable, "-c", script]) as parent:
+        children: list[str] = []
+        while not [child for child in children if _is_ours(child)]:
+            paths = Path(f"/proc/{parent.pid}/task").glob("*/children")
+            children = [child for path in paths for child in path.read_text().split()]
+        parent.kill()
+    (child,) = children
+    with suppress(FileNotFoundError, ProcessLookupError):
+        while " Z " not in Path(f"/proc/{child}/stat").read_text():
+            time.sleep(0.02)
+    assert child not in _states()
