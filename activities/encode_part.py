@@ -1,6 +1,7 @@
 """Encode one part: read its key range, encode while reading, and store the partial blob."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from functools import partial
 from typing import Any
 
@@ -17,16 +18,20 @@ from shared.formats import get_format
 from shared.formats.base import Facts, PartPosition, Write
 from shared.formats.compression import TextWriter
 from shared.formats.csv import GUARDED
+from shared.identity import Caller
 from shared.limits import too_many_bytes
 from shared.metrics import PARTS, PARTS_RETRIED, count
 from shared.models import ExportRef, PartDone, PartJob
 from shared.plan import ExportPlan, FunctionCall
+from shared.requests import ExportRequest
 from shared.services import Services, plan_of, services
 from shared.sources import open_source
 from shared.sources.interruption import Interrupt, read_beside, run_beside
 from shared.storage.names import final_blob, part_blob
 from shared.storage.parts import PartUpload, stored_part
 from shared.telemetry import query_span
+from shared.tenancy import Reach, reach
+from shared.words import count as count_of
 
 bp = df.Blueprint()
 
@@ -47,10 +52,11 @@ def encode(job: PartJob, context: Services) -> PartDone:
     """Make the part unless it is there already; give its real rows and bytes.
 
     Raises ``SourceUnavailable`` and ``StorageUnavailable`` (try again), ``QueryFailed``, ``SchemaChanged``,
-    ``LimitReached`` and ``ExportCancelled`` (do not).
+    ``LimitReached`` and ``ExportCancelled`` (do not), and for a function what ``tenancy.reach`` raises.
     """
     check = still_wanted(ExportRef(job.tenant, job.export_id), context)
     plan, plan_hash = plan_of(job.tenant, job.export_id)
+    whose = _reach(plan, job, context, check) if plan.call else None
     name = part_blob(job.tenant, job.export_id, job.index)
     there = stored_part(context.blobs, name)
     if there is not None and there.plan_hash == plan_hash:
@@ -66,8 +72,8 @@ def encode(job: PartJob, context: Services) -> PartDone:
             raise LimitReached(f"it has more bytes than the whole file may have; {advice}")
         upload.write(data)
 
-    if plan.call is not None:
-        rows, facts = _call(plan, plan.call, job.tenant, write, check)
+    if plan.call is not None and whose is not None:
+        rows, facts = _call(plan, plan.call, job.tenant, whose, write, check)
     else:
         position = plan.position(job.index)
         rows, facts = encode_range(plan, position, context.settings.source_url, write, check, halvings=job.halvings)
@@ -100,20 +106,41 @@ def encode_range(
         return rows, facts
 
 
-def _call(
-    plan: ExportPlan, call: FunctionCall, tenant: str, write: Write, check: Callable[[], None]
-) -> tuple[int, Facts]:
+def _function_of(plan: ExportPlan) -> FunctionExport:
     export_type = export_type_named(plan.export_type)
     if not isinstance(export_type, FunctionExport):
         raise TypeError(f"export type {plan.export_type} was a function when the plan was made and is none now")
-    more = {"tenant": tenant} if export_type.with_tenant else {}
+    return export_type
+
+
+def _reach(plan: ExportPlan, job: PartJob, context: Services, check: Callable[[], None]) -> Reach:
+    """What the function may be called with, as the tenant owns it now, whatever made the record and its parts.
+
+    Raises what ``tenancy.reach`` raises.
+    """
+    record = context.record(ExportRef(job.tenant, job.export_id))
+    request = ExportRequest.model_validate_json(record.request["body"])
+    caller = replace(Caller.from_json(record.caller), tenant=job.tenant)
+    look = partial(reach, _function_of(plan), request, caller, context.settings)
+    found = run_beside(look, check, Interrupt())
+    if found.left_out:
+        ids = count_of(found.left_out, "id")
+        message = f"Left out {ids} of companies and operational scopes that are not your organisation's."
+        context.log.add(job.tenant, job.export_id, "left-out", message, level="warning")
+    return found
+
+
+def _call(
+    plan: ExportPlan, call: FunctionCall, tenant: str, whose: Reach, write: Write, check: Callable[[], None]
+) -> tuple[int, Facts]:
+    export_type = _function_of(plan)
     generate = partial(
         export_type.generate_export,
         call.filters,
         call.file_format,
-        call.company_ids,
-        call.operational_scope_ids,
-        **more,
+        whose.company_ids,
+        whose.operational_scope_ids,
+        **({"tenant": tenant} if export_type.takes_tenant else {}),
     )
     generated = run_beside(generate, check, Interrupt())
     with TextWriter(write, plan.spec.compression) as out:

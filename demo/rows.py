@@ -275,6 +275,7 @@ def _exemptions(employees: pa.Table) -> pa.Table:
     return pa.table(
         {
             "id": _numbers(1, EXEMPTIONS),
+            "organisation_id": who["organisation_id"],
             "company_id": who["company_id"],
             "operational_scope_id": who["operational_scope_id"],
             "employee_id": who["id"],

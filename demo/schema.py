@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Literal
 
-VERSION = 3
+VERSION = 4
 """Raised whenever the schema or the rows change; a database with another version is made again."""
 
 Dialect = Literal["sqlite", "postgresql"]
@@ -150,6 +150,7 @@ TABLES = (
         "exemptions",
         {
             "id": "bigint not null",
+            "organisation_id": "text not null",
             "company_id": "text not null",
             "operational_scope_id": "text not null",
             "employee_id": "bigint not null",
@@ -160,6 +161,6 @@ TABLES = (
             "approved": "boolean not null",
         },
         primary_key="id",
-        indexes=("company_id, operational_scope_id, id",),
+        indexes=("organisation_id, company_id, operational_scope_id, id",),
     ),
 )

@@ -112,6 +112,7 @@ def host(
     data: Path | None = None,
     auth: bool = False,
     python: str = sys.executable,
+    app: Path = ROOT,
 ) -> Iterator["subprocess.Popen[bytes]"]:
     """The app on the embedded host, ready to answer. With ``auth`` it asks for function keys, as the platform does."""
     log = home / "logs" / "host.log"
@@ -122,7 +123,7 @@ def host(
         "local_host",
         "start",
         "--app",
-        str(ROOT),
+        str(app),
         "--port",
         str(port),
         "--data",
@@ -132,7 +133,7 @@ def host(
     key = load_keys(data / "host-keys.json").master
     inherited = without_platform(os.environ)  # whoever starts this says that it is local, wherever the machine stands
     environment = {**inherited, **settings, "PYTHONUNBUFFERED": "1"}
-    process = processes.start(command, log, environment=environment, cwd=ROOT, death_signal=signal.SIGKILL)
+    process = processes.start(command, log, environment=environment, cwd=app, death_signal=signal.SIGKILL)
     try:
         processes.wait_for_answer(process, f"http://127.0.0.1:{port}/admin/host/status?code={key}", "The host", log, 60)
         yield process

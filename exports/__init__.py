@@ -7,9 +7,14 @@ from exports.audit import AUDIT
 from exports.employees import EMPLOYEES
 from exports.exemptions import EXEMPTIONS
 from exports.local_scope import Headcount, local_scope_export
+from exports.ownership import owned
 from exports.sessions import SESSIONS
 from exports.users import USERS
 from shared.export_types import AsyncExportsDependency, ExportType
+from shared.ownership import Ownership
+
+OWNERSHIP: Ownership | None = owned
+"""Who says what a tenant owns. None where every function declares ``tenant``, or there is one tenant only."""
 
 APPLICATIONS: Mapping[str, AsyncExportsDependency] = {
     "payroll": Headcount(with_leavers=True),

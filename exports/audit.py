@@ -80,5 +80,4 @@ AUDIT = FunctionExport(
     dedup_window=timedelta(0),
     notify_after=timedelta(seconds=45),
     generate_export=generate_export,
-    with_tenant=True,
 )

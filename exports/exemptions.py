@@ -3,6 +3,9 @@
 The function answers with the whole file, and runs as one part: keep it to what fits in memory. It may run twice, so it
 only reads. It reads its own settings when it is called. What it raises fails the export, and a ``TransientError`` has
 it tried again; ``open_source`` raises the right ones.
+
+It declares ``tenant``, and binds it in its query like any other condition: ids of companies are those of many tenants.
+Without that it would be called only with companies and scopes that ``exports/ownership.py`` says are the tenant's.
 """
 
 import os
@@ -36,15 +39,19 @@ def generate_export(
     file_format: str,
     company_ids: Sequence[str],
     operational_scope_ids: Sequence[str],
+    *,
+    tenant: str,
 ) -> GeneratedExportData:
-    """The exemptions of these companies and scopes. ``filters`` has what the request set of ``EXEMPTIONS.filters``:
-    a list where a filter takes many values.
+    """The exemptions of these companies and scopes of the tenant.
+
+    ``filters`` has what the request set of ``EXEMPTIONS.filters``: a list where a filter takes many values.
 
     Raises ``SourceUnavailable``, ``QueryFailed``, and ``PermanentError`` for another format than csv.
     """
     if file_format != "csv":
         raise PermanentError(unknown("format", file_format, ["csv"]))
     where = [
+        Condition("organisation_id", "text", "=", (tenant,)),
         Condition("company_id", "text", "in", tuple(company_ids)),
         Condition("operational_scope_id", "text", "in", tuple(operational_scope_ids)),
     ]

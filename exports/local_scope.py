@@ -32,11 +32,17 @@ class Headcount(AsyncExportsDependency):
         file_format: str,
         company_ids: Sequence[str],
         operational_scope_ids: Sequence[str],
+        *,
+        tenant: str,
     ) -> GeneratedExportData:
-        """See ``AsyncExportsDependency``. Raises ``PermanentError`` for another format than csv."""
+        """See ``AsyncExportsDependency``; the tenant is bound in the query.
+
+        Raises ``PermanentError`` for another format than csv.
+        """
         if file_format != "csv":
             raise PermanentError(unknown("format", file_format, ["csv"]))
         where = [
+            Condition("organisation_id", "text", "=", (tenant,)),
             Condition("company_id", "text", "in", tuple(company_ids)),
             Condition("operational_scope_id", "text", "in", tuple(operational_scope_ids)),
         ]

@@ -9,6 +9,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
 from enum import StrEnum
+from inspect import Parameter, signature
 from typing import Any, Literal
 
 from shared.columns import Column
@@ -105,6 +106,17 @@ class SqlExport(ExportType):
     settle: timedelta = timedelta(minutes=5)
     part_rows: int | None = None
 
+    def __post_init__(self) -> None:
+        """Raise ``ValueError`` for a type whose rows are not bound to the tenant, or to what its scope asks for."""
+        bound = {"tenant_sql": self.tenant_sql}
+        if self.scope is not Scope.TENANT:
+            bound["company_sql"] = self.company_sql
+        if self.scope is Scope.OPERATIONAL:
+            bound["operational_scope_sql"] = self.operational_scope_sql
+        for name, sql in bound.items():
+            if not sql.strip():
+                raise ValueError(f"export type '{self.name}' has no {name}, and its rows must be bound by it")
+
 
 @dataclass(frozen=True)
 class GeneratedExportData:
@@ -120,7 +132,10 @@ class GeneratedExportData:
 
 
 GenerateExport = Callable[..., GeneratedExportData]
-"""``generate_export(filters, file_format, company_ids, operational_scope_ids) -> GeneratedExportData``"""
+"""``generate_export(filters, file_format, company_ids, operational_scope_ids) -> GeneratedExportData``.
+
+A function that declares the keyword ``tenant`` is given that too.
+"""
 
 
 class AsyncExportsDependency(ABC):
@@ -133,16 +148,48 @@ class AsyncExportsDependency(ABC):
         file_format: str,
         company_ids: Sequence[str],
         operational_scope_ids: Sequence[str],
+        *args: Any,
+        **kwargs: Any,
     ) -> GeneratedExportData:
-        """Make the whole file. Called in an activity; may run twice; raise ``TransientError`` to be tried again."""
+        """Make the whole file. Called in an activity; may run twice; raise ``TransientError`` to be tried again.
+
+        Declare ``*, tenant: str`` after the four to be given the tenant, and bind it in your query; ``*args`` and
+        ``**kwargs`` stand for that here. Without it, ``OWNERSHIP`` must say whose companies and scopes these are.
+        """
 
 
 @dataclass(frozen=True, kw_only=True)
 class FunctionExport(ExportType):
     """A file that a plain function makes.
 
-    ``with_tenant``: it takes the keyword ``tenant`` too, for what is kept by tenant and not by company.
+    A function that declares the keyword ``tenant`` is given the tenant, and binds it by itself. One that does not is
+    called only with companies and operational scopes that the tenant owns (``shared/tenancy.py``). ``with_tenant`` says
+    that it takes the keyword where its signature does not show that.
     """
 
     generate_export: GenerateExport
     with_tenant: bool = False
+
+    @property
+    def takes_tenant(self) -> bool:
+        """Whether the function is given the tenant."""
+        return self.with_tenant or _declares_tenant(self.generate_export)
+
+    @property
+    def fault(self) -> str:
+        """Why the function cannot be called at all; empty when it can, or its signature is not known."""
+        try:
+            signature(self.generate_export).bind({}, "", (), (), **({"tenant": ""} if self.takes_tenant else {}))
+        except TypeError as error:
+            return str(error)
+        except ValueError:  # it is written in C
+            return ""
+        return ""
+
+
+def _declares_tenant(function: GenerateExport) -> bool:
+    try:
+        declared = signature(function).parameters.get("tenant")
+    except (TypeError, ValueError):
+        return False
+    return declared is not None and declared.kind in (Parameter.KEYWORD_ONLY, Parameter.POSITIONAL_OR_KEYWORD)

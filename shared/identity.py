@@ -7,7 +7,6 @@
 With ``SERVICE_TOKENS`` a bearer token that ``POST /service/token`` gave is good in every mode.
 """
 
-import re
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime, timedelta
@@ -21,6 +20,7 @@ from shared.demo_users import DEMO_USERS
 from shared.errors import FieldError, NotAllowed, NotAuthenticated, ValidationFailed, unknown
 from shared.export_types import ExportType, Role
 from shared.issuer import issuer_claims
+from shared.ownership import TENANT
 from shared.settings import Settings
 from shared.sign_ins import refused, refused_for
 from shared.signing import sign, verified
@@ -30,9 +30,6 @@ _SERVICE = "sluice-service"
 _DEV_LIFETIME = timedelta(hours=8)
 SERVICE_LIFETIME = timedelta(minutes=15)
 """Short, for a token outlives the function key that it was given for."""
-
-TENANT = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
-"""What the name of a tenant looks like: it is part of blob names and the partition of tables."""
 
 _USER_LIMIT = 200
 
@@ -98,8 +95,21 @@ class Caller:
 def caller_from(headers: Mapping[str, str], settings: Settings) -> Caller:
     """The caller of a request, from its headers (names in lower case). May block on the network in mode jwt.
 
-    Raises ``NotAuthenticated``, and ``IssuerUnavailable`` when the issuer's keys cannot be had.
+    Raises ``NotAuthenticated``, ``NotAllowed`` for another tenant than the only one (``SINGLE_TENANT``), and
+    ``IssuerUnavailable`` when the issuer's keys cannot be had.
     """
+    caller = _caller_from(headers, settings)
+    require_served(caller.tenant, settings)
+    return caller
+
+
+def require_served(tenant: str, settings: Settings) -> None:
+    """Raise ``NotAllowed`` for a tenant that is not served here: with ``SINGLE_TENANT`` that is every other one."""
+    if settings.single_tenant not in ("", tenant):
+        raise NotAllowed("this service works for one organisation, and it is not yours")
+
+
+def _caller_from(headers: Mapping[str, str], settings: Settings) -> Caller:
     if settings.auth_mode == "easyauth" and PRINCIPAL_HEADER in headers:
         return caller_of_claims(principal_claims(headers[PRINCIPAL_HEADER]), settings)
     token = _bearer(headers, settings)

@@ -42,6 +42,9 @@ class Health(Resource):
 
     status: Literal["ok"]
     version: str
+    refused_export_types: dict[str, str] = Field(
+        default_factory=dict, description="Types that are not offered, each with the reason and what to write."
+    )
 
 
 class Links(Resource):

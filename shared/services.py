@@ -39,6 +39,7 @@ from shared.storage.counts import CountsTable
 from shared.storage.links import Links
 from shared.storage.names import plan_blob
 from shared.storage.sent_mail import SentMail
+from shared.tenancy import refused
 from shared.transitions import Status
 from shared.usage import Limits, Usage
 from shared.webhooks.addresses import Rules
@@ -188,6 +189,7 @@ def services(patience: Patience) -> Services:
     """
     current = settings()
     telemetry.begin(current)
+    refused(current)  # says in the log what is not offered
     logging.getLogger("azure").setLevel(logging.WARNING)  # the SDK logs each request and answer at INFO
     tables = table_service(current, patience)
     sent = SentMail(tables)

@@ -20,6 +20,7 @@ from shared.environment import is_local_development
 from shared.errors import SettingsError
 from shared.link_rules import parse_sign_in_rules
 from shared.outward_settings import check_mail, check_pauses, check_storage, in_clear_text
+from shared.ownership import TENANT
 from shared.retention import parse_rules
 
 _ORIGIN = re.compile(r"https?://[A-Za-z0-9.-]+(:[0-9]{1,5})?")
@@ -48,6 +49,12 @@ def _checked_address(text: str) -> str:
     if text and not (address := mail_address(text)):
         raise ValueError(f"takes one address such as operators@example.com, got '{text[:80]}'")
     return address if text else ""
+
+
+def _checked_tenant(text: str) -> str:
+    if text and not TENANT.fullmatch(text):
+        raise ValueError(f"takes a tenant's id: letters, digits and ._-, 100 at most, got '{text[:80]}'")
+    return text
 
 
 Mailbox = Annotated[str, AfterValidator(_checked_address)]
@@ -122,6 +129,11 @@ class Settings(BaseModel):
     claim_company_ids: str = Field(default="company_ids", description="The claim that lists the user's companies.")
     claim_operational_scope_ids: str = Field(
         default="operational_scope_ids", description="The claim that lists the user's operational scopes."
+    )
+    single_tenant: Annotated[str, AfterValidator(_checked_tenant)] = Field(
+        default="",
+        description="The only tenant of this deployment: callers of any other are refused, and the claims say which "
+        "companies and scopes are theirs. Left out, `OWNERSHIP` in `exports/__init__.py` says whose they are.",
     )
     service_tokens: bool = Field(
         default=False, description="Whether `POST /service/token` gives tokens to services that have a function key."

@@ -16,8 +16,9 @@ from shared.clock import utc_now
 from shared.controls import Control, Kind
 from shared.errors import NotFound, unknown
 from shared.histories import Event, events_of, function_of, number_in
-from shared.identity import TENANT, Caller
+from shared.identity import Caller
 from shared.metrics import Sums
+from shared.ownership import TENANT
 from shared.records import ExportRecord, from_iso, iso
 from shared.requests import Body, parse_body
 from shared.services import Services

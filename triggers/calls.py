@@ -12,11 +12,11 @@ from shared import resources as r
 from shared.audit import ACTIONS, NOBODY
 from shared.dead_letters import FailureClass
 from shared.formats import FORMATS
-from shared.identity import TENANT
 from shared.notices.catalogues import LANGUAGES
 from shared.notices.mails import SAMPLES
 from shared.openapi import Access, Answer, Call, Parameter
 from shared.operators import TENANT_PATTERN, HoldRequest, RedriveRequest
+from shared.ownership import TENANT
 from shared.requests import ExportRequest, Notify
 from shared.schedules.requests import ScheduleChanges, ScheduleRequest
 from shared.settings import Settings

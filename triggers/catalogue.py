@@ -5,11 +5,11 @@ from typing import Any
 import azure.durable_functions as df
 import azure.functions as func
 
-from exports import EXPORT_TYPES
 from shared.export_types import ExportType, SqlExport
 from shared.formats import get_format
 from shared.limits import max_bytes
 from shared.settings import Settings, settings
+from shared.tenancy import offered
 from triggers.http import caller_of, endpoint, json_response
 from triggers.manners import REVALIDATE
 
@@ -22,7 +22,7 @@ async def export_types(req: func.HttpRequest) -> func.HttpResponse:
     caller = await caller_of(req)
     current = settings()
     return json_response(
-        {"items": [describe(t, caller.locale, current) for t in EXPORT_TYPES if caller.may_use(t)]},
+        {"items": [describe(t, caller.locale, current) for t in offered(current) if caller.may_use(t)]},
         headers={"Cache-Control": REVALIDATE},
     )
 

@@ -3,7 +3,7 @@
 import azure.durable_functions as df
 import azure.functions as func
 
-from exports import EXPORT_TYPES
+from shared import tenancy
 from shared.errors import NotFound
 from shared.openapi import document
 from shared.settings import settings
@@ -21,7 +21,8 @@ async def openapi_document(req: func.HttpRequest) -> func.HttpResponse:
     current = settings()
     base_url = f"{current.public_url.rstrip('/')}/api"
     return json_response(
-        await in_thread(document, offered(current), EXPORT_TYPES, base_url), headers={"Cache-Control": REVALIDATE}
+        await in_thread(document, offered(current), tenancy.offered(current), base_url),
+        headers={"Cache-Control": REVALIDATE},
     )
 
 

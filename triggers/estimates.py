@@ -7,7 +7,6 @@ import azure.functions as func
 import pyarrow as pa
 
 from activities.plan import file_spec, part_rows_of
-from exports import EXPORT_TYPES
 from shared import plan as plans
 from shared.clock import utc_now
 from shared.errors import OverTheLimit
@@ -18,13 +17,15 @@ from shared.identity import Caller
 from shared.limits import has_limit, max_bytes, over_the_limit, too_many_bytes
 from shared.queries import build_query
 from shared.records import iso
-from shared.requests import ExportRequest, check_request, parse_request
-from shared.settings import Settings
+from shared.requests import ExportRequest, parse_request
+from shared.settings import Settings, settings
 from shared.sources import open_source
 from shared.sources.base import Source
 from shared.sources.deadline import Deadline
+from shared.tenancy import wanted_type
 from triggers.counting import counting_pool, in_a_counting_thread
 from triggers.http import caller_of, endpoint, json_response, request_services
+from triggers.owning import check_owned
 from triggers.trail import about
 
 bp = df.Blueprint()
@@ -38,7 +39,8 @@ async def estimate_export(req: func.HttpRequest) -> func.HttpResponse:
     caller = await caller_of(req)
     caller.require_exporter()
     request = parse_request(req.get_body())
-    export_type = check_request(request, caller, EXPORT_TYPES)
+    export_type = wanted_type(request, caller, settings())
+    await check_owned(request, export_type, caller)
     about(caller.tenant, subject=f"{export_type.name} as {request.format}")
     context = await request_services()
     counting = partial(estimate, request, caller, export_type, context.settings)

@@ -20,16 +20,18 @@ from shared.export_types import ExportType, Role
 from shared.formats import FORMATS
 from shared.identity import Caller
 from shared.records import ExportRecord, Listing, from_iso, iso, new_export_id
-from shared.requests import ExportRequest, check_request, fingerprint, parse_request
+from shared.requests import ExportRequest, fingerprint, parse_request
 from shared.services import Services
-from shared.settings import Settings
+from shared.settings import Settings, settings
 from shared.storage.names import export_instance
 from shared.storage.tables import quoted
 from shared.telemetry import trace_parent
+from shared.tenancy import wanted_type
 from shared.transitions import FINAL, Status
 from triggers.estimates import check_limits
 from triggers.http import caller_of, endpoint, in_thread, json_response, request_services
 from triggers.manners import REVALIDATE
+from triggers.owning import check_owned
 from triggers.parameters import checked, choice_of, cursor_of, is_id, limit_of, moment_of, short_of
 from triggers.progress import look_ahead, progress_of
 from triggers.seen import note_seen
@@ -51,7 +53,8 @@ async def start_export(req: func.HttpRequest, client: df.DurableOrchestrationCli
     caller = await caller_of(req)
     caller.require_exporter()
     request = parse_request(req.get_body())
-    export_type = check_request(request, caller, EXPORT_TYPES)
+    export_type = wanted_type(request, caller, settings())
+    await check_owned(request, export_type, caller)
     context = await request_services()
     now = utc_now()
     record = ExportRecord(

@@ -8,6 +8,7 @@ import azure.durable_functions as df
 import azure.functions as func
 
 from shared.sources import open_source
+from shared.tenancy import refused
 from shared.version import VERSION
 from triggers.http import endpoint, in_thread, json_response, liveness, request_services
 
@@ -20,7 +21,9 @@ async def health(req: func.HttpRequest) -> func.HttpResponse:
     context = await request_services()
     open_source(context.settings.source_url)  # connects to nothing; refuses a URL of no known database
     await in_thread(context.records.reachable)
-    return json_response({"status": "ok", "version": VERSION})
+    out = refused(context.settings)
+    body = {"status": "ok", "version": VERSION, **({"refusedExportTypes": out} if out else {})}
+    return json_response(body)
 
 
 @bp.route(route="health/live", methods=["GET", "HEAD"])

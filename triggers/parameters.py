@@ -6,7 +6,7 @@ from functools import partial
 from typing import Any
 
 from shared.errors import FieldError, ValidationFailed, Wrong, WrongCursor, unknown
-from shared.identity import TENANT
+from shared.ownership import TENANT
 from shared.records import from_iso, iso
 
 _MOST_ITEMS = 200

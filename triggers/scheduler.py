@@ -14,14 +14,21 @@ import azure.functions as func
 
 from shared.app_log import logger
 from shared.clock import utc_now
-from shared.errors import NotAllowed, PermanentError, QuotaReached, ValidationFailed
+from shared.errors import (
+    NotAllowed,
+    PermanentError,
+    QuotaReached,
+    SettingsError,
+    SourceUnavailable,
+    ValidationFailed,
+)
 from shared.identity import Caller, demo_caller
 from shared.records import ExportRecord, from_iso, iso
 from shared.requests import ExportRequest
 from shared.schedules import notices, runs
 from shared.schedules.periods import covering
 from shared.schedules.records import RUNNING, STARTING, Schedule
-from shared.schedules.requests import check_export
+from shared.schedules.requests import check_export, check_reach
 from shared.services import Services, services
 from shared.transitions import Status
 from shared.words import count
@@ -106,12 +113,12 @@ async def _begin(
 ) -> Schedule | None:
     """Make the export of the run that was decided on; None when it has to wait, or somebody else was faster."""
     try:
-        record = await asyncio.to_thread(wanted_record, schedule, now, context)
+        record = await aside(wanted_record, schedule, now, context)
         message = f"The schedule '{schedule.name}' asked for '{record.export_type}' as {record.format}."
         await start(record, None, _nothing, message, context, client)
     except (NotAllowed, ValidationFailed, runs.CannotRun) as error:
         return await asyncio.to_thread(runs.settle, schedule, context, str(error))
-    except QuotaReached as error:
+    except (QuotaReached, SettingsError, SourceUnavailable) as error:  # it is tried again
         await asyncio.to_thread(runs.explain, schedule, str(error), context)
         return None
     return await asyncio.to_thread(
@@ -126,11 +133,13 @@ async def _begin(
 def wanted_record(schedule: Schedule, now: datetime, context: Services) -> ExportRecord:
     """The record of the run's export, for its owner as they are now.
 
-    Raises ``NotAllowed``, ``ValidationFailed``, and ``CannotRun`` when it is not known any more what they may do.
+    Raises what ``check_export`` and ``check_reach`` raise, and ``CannotRun`` when it is not known any more what they
+    may do.
     """
     caller = owner(schedule, now, context)
     request = ExportRequest.model_validate_json(schedule.request)
     export_type = check_export(request, schedule.incremental, schedule.period, caller)
+    check_reach(export_type, request, caller, context.settings)
     if schedule.period:
         request = covering(request, schedule.period, from_iso(schedule.run_due), schedule.time_zone)
     made = {"body": request.model_dump_json(by_alias=True, exclude_unset=True), "schedule": schedule.id}

@@ -16,10 +16,11 @@ from shared.records import from_iso, iso, new_export_id
 from shared.requests import ExportRequest, parse_body
 from shared.schedules.cron import check_cron, occurrences
 from shared.schedules.records import ACTIVE, PAUSED, Run, Schedule
-from shared.schedules.requests import ScheduleChanges, ScheduleRequest, check_export, check_timing
+from shared.schedules.requests import ScheduleChanges, ScheduleRequest, check_export, check_reach, check_timing
 from shared.services import Services
 from shared.settings import Settings
 from triggers.http import caller_of, endpoint, in_thread, json_response, request_services
+from triggers.owning import check_owned
 from triggers.parameters import cursor_of, is_id, limit_of
 
 bp = df.Blueprint()
@@ -39,7 +40,8 @@ async def create_schedule(req: func.HttpRequest) -> func.HttpResponse:
     caller.require_exporter()
     wanted = parse_body(ScheduleRequest, req.get_body(), _EXAMPLE)
     check_timing(wanted.cron, wanted.time_zone)
-    check_export(wanted.request, wanted.incremental, wanted.period, caller)
+    export_type = check_export(wanted.request, wanted.incremental, wanted.period, caller)
+    await check_owned(wanted.request, export_type, caller, check_reach)
     context = await request_services()
     schedule = await in_thread(create, wanted, caller, context)
     body = resource(schedule, None, context.settings)
@@ -78,6 +80,11 @@ async def change_schedule(req: func.HttpRequest) -> func.HttpResponse:
     schedule = await in_thread(visible_schedule, context, caller, req.route_params["id"])
     wanted = parse_body(ScheduleChanges, req.get_body(), '{"paused": true}')
     schedule = await in_thread(seen, schedule, caller, context)
+    if wanted.request is not None:
+        owner = Caller.from_json(schedule.caller)
+        period = wanted.period if "period" in wanted.model_fields_set else schedule.period
+        export_type = check_export(wanted.request, schedule.incremental, period, owner)
+        await check_owned(wanted.request, export_type, owner, check_reach)
     schedule = await in_thread(change, schedule, wanted, context)
     last = await in_thread(context.schedules.run, schedule)
     return json_response(resource(schedule, last, context.settings))
@@ -165,7 +172,8 @@ def change(schedule: Schedule, wanted: ScheduleChanges, context: Services) -> Sc
     changed = replace(schedule, **changes)
     check_timing(changed.cron, changed.time_zone)
     owner = Caller.from_json(schedule.caller)
-    check_export(ExportRequest.model_validate_json(changed.request), schedule.incremental, changed.period, owner)
+    request = ExportRequest.model_validate_json(changed.request)
+    check_export(request, schedule.incremental, changed.period, owner)
     if paused is True:
         changes |= {"state": PAUSED, "stop_reason": "", "due_at": "", "run_at": ""}
     elif (paused is False and schedule.state != ACTIVE) or (

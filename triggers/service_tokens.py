@@ -10,7 +10,8 @@ from pydantic import Field
 
 from shared.clock import utc_now
 from shared.errors import NotFound
-from shared.identity import SERVICE_LIFETIME, TENANT, service_token
+from shared.identity import SERVICE_LIFETIME, require_served, service_token
+from shared.ownership import TENANT
 from shared.records import iso
 from shared.requests import Body, parse_body
 from shared.settings import settings
@@ -37,6 +38,7 @@ async def service_token_for(req: func.HttpRequest) -> func.HttpResponse:
         raise NotFound("there is nothing here")
     wanted = parse_body(ServiceTokenRequest, req.get_body(), '{"service": "billing", "tenant": "acme"}')
     about(wanted.tenant, subject=f"service:{wanted.service}", by="function-key")
+    require_served(wanted.tenant, current)
     until = utc_now() + SERVICE_LIFETIME
     token = service_token(
         wanted.service, wanted.tenant, wanted.company_ids, wanted.operational_scope_ids, until, current

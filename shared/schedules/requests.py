@@ -11,6 +11,8 @@ from shared.identity import Caller
 from shared.requests import WHOLE, Body, ExportRequest, Line, check_request, check_time_zone
 from shared.schedules.cron import check_cron
 from shared.schedules.periods import Period
+from shared.settings import Settings
+from shared.tenancy import reach
 
 _Name = Annotated[Line, Field(max_length=100)]
 _Cron = Annotated[
@@ -86,8 +88,7 @@ def check_export(request: ExportRequest, incremental: bool, period: Period | Non
     try:
         export_type = check_request(request, caller, EXPORT_TYPES)
     except ValidationFailed as failed:
-        inside = [FieldError(f"request.{e.field}", e.message) for e in failed.errors]
-        raise ValidationFailed(inside, failed.more) from None
+        raise _inside(failed) from None
     if incremental and not (isinstance(export_type, SqlExport) and export_type.watermark_sql):
         known = ", ".join(t.name for t in EXPORT_TYPES if isinstance(t, SqlExport) and t.watermark_sql)
         sentence = f"export type '{export_type.name}' has no watermark; those that have one: {known}"
@@ -95,6 +96,19 @@ def check_export(request: ExportRequest, incremental: bool, period: Period | Non
     if period and (sentence := _against_period(request, incremental, export_type)):
         raise ValidationFailed([FieldError("period", sentence)])
     return export_type
+
+
+def check_reach(export_type: ExportType, request: ExportRequest, caller: Caller, settings: Settings) -> None:
+    """Check whose companies and scopes a schedule asks for. Blocks; raises what ``tenancy.reach`` raises."""
+    try:
+        reach(export_type, request, caller, settings)
+    except ValidationFailed as failed:
+        raise _inside(failed) from None
+
+
+def _inside(failed: ValidationFailed) -> ValidationFailed:
+    """The same with the fields as a schedule has them."""
+    return ValidationFailed([FieldError(f"request.{e.field}", e.message) for e in failed.errors], failed.more)
 
 
 def _against_period(request: ExportRequest, incremental: bool, export_type: ExportType) -> str:

@@ -12,7 +12,8 @@ import pytest
 from demo.azurite_server import Azurite
 from shared.audit import NOBODY, AuditQuery
 from shared.errors import NotAuthenticated
-from shared.identity import TENANT, caller_from
+from shared.identity import caller_from
+from shared.ownership import TENANT
 from shared.services import Services
 from shared.settings import settings_from
 from shared.sign_ins import REASONS

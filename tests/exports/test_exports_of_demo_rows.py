@@ -9,9 +9,11 @@ import pytest
 from demo.schema import TABLES, Dialect
 from exports import APPLICATIONS, EXPORT_TYPES
 from exports.exemptions import generate_export
+from exports.ownership import owned
 from shared.columns import Column
 from shared.errors import PermanentError, SettingsError
 from shared.export_types import SqlExport
+from shared.ownership import Owned
 from shared.query import Condition, Query
 from tests.databases import Database, read
 
@@ -48,9 +50,9 @@ ROWS = {
         "4, 'globex', '201', 'emea', '004', 'D', null, 'Nurse', 9, '2020-01-01', null",
     ],
     "exemptions": [
-        "1, '123', 'north', 1, 'training', '=1+1', '2026-01-01', null, {true}",
-        "2, '123', 'south', 3, 'medical', 'a, \"b\"', '2026-01-01', '2026-02-01', {false}",
-        "3, '201', 'emea', 4, 'medical', null, '2026-01-01', null, {true}",
+        "1, 'acme', '123', 'north', 1, 'training', '=1+1', '2026-01-01', null, {true}",
+        "2, 'acme', '123', 'south', 3, 'medical', 'a, \"b\"', '2026-01-01', '2026-02-01', {false}",
+        "3, 'globex', '201', 'emea', 4, 'medical', null, '2026-01-01', null, {true}",
     ],
 }
 
@@ -146,7 +148,7 @@ def test_employees_of_some_companies_and_scopes(demo: Database) -> None:
 
 def test_exemptions(demo: Database) -> None:
     """The function writes the whole file, with the text that looks like a formula defused."""
-    file = generate_export({}, "csv", ["123"], ["north", "south"])
+    file = generate_export({}, "csv", ["123"], ["north", "south"], tenant="acme")
 
     assert (2, "text/csv") == (file.items_count, file.mimetype)
     assert [
@@ -162,12 +164,12 @@ def test_exemptions(demo: Database) -> None:
 )
 def test_exemptions_with_filters(demo: Database, filters: dict[str, object], expected: int) -> None:
     """Filters narrow what the scopes allow."""
-    assert expected == generate_export(filters, "csv", ["123"], ["north", "south"]).items_count
+    assert expected == generate_export(filters, "csv", ["123"], ["north", "south"], tenant="acme").items_count
 
 
 def test_exemptions_of_nobody(demo: Database) -> None:
     """Without a company there is nothing, and the file has its header."""
-    file = generate_export({}, "csv", [], ["north"])
+    file = generate_export({}, "csv", [], ["north"], tenant="acme")
 
     assert file.items_count == 0
     assert file.file_content.startswith(b"Id,Company,")
@@ -176,18 +178,37 @@ def test_exemptions_of_nobody(demo: Database) -> None:
 @pytest.mark.parametrize(("application", "people"), [("payroll", 3), ("roster", 2)])
 def test_headcount_by_application(demo: Database, application: str, people: int) -> None:
     """Each application has its own instance, and counts as it was told to."""
-    file = APPLICATIONS[application].generate_export({}, "csv", ["123", "124"], ["north", "south"])
+    file = APPLICATIONS[application].generate_export({}, "csv", ["123", "124"], ["north", "south"], tenant="acme")
 
     counts = [int(row[2]) for row in csv.reader(io.StringIO(file.file_content.decode())) if row[2] != "People"]
     assert people == sum(counts)
     assert len(counts) == file.items_count
 
 
+def test_another_tenant_with_the_same_ids_finds_nothing(demo: Database) -> None:
+    """The tenant is a condition of every function too."""
+    for function in (generate_export, *(application.generate_export for application in APPLICATIONS.values())):
+        file = function({}, "csv", ["123", "124"], ["north", "south"], tenant="globex")
+        assert file.items_count == 0
+
+
+def test_what_a_tenant_owns(demo: Database) -> None:
+    """Companies and scopes by the application's database; ids of others, and whatever is no id, are not among them."""
+    demo.execute(
+        "insert into companies values ('123', 'acme', 'A'), ('201', 'globex', 'G')",
+        "insert into operational_scopes values ('acme', 'north', 'N'), ('globex', 'north', 'N')",
+        "insert into operational_scopes values ('globex', 'emea', 'E')",
+    )
+    assert owned("acme", ["123", "201", "124", "", "' or 1=1 --"], ["north", "emea"]) == Owned({"123"}, {"north"})
+    assert owned("globex", ["123", "201"], []) == Owned({"201"}, frozenset())
+    assert owned("umbrella", ["123"], ["north"]) == Owned(frozenset(), frozenset())
+
+
 def test_functions_refuse_other_formats() -> None:
     """The error says which one they know."""
     for function in (generate_export, APPLICATIONS["payroll"].generate_export):
         with pytest.raises(PermanentError, match="unknown format 'cvs'; did you mean 'csv'"):
-            function({}, "cvs", [], [])
+            function({}, "cvs", [], [], tenant="acme")
 
 
 def test_functions_without_a_source(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -195,4 +216,4 @@ def test_functions_without_a_source(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("SOURCE_URL", raising=False)
 
     with pytest.raises(SettingsError, match="sqlite:///path or postgresql://"):
-        generate_export({}, "csv", ["123"], ["north"])
+        generate_export({}, "csv", ["123"], ["north"], tenant="acme")

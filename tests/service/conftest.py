@@ -222,10 +222,13 @@ class Service:
         """A request with this bearer token."""
         return self.get(path, Authorization=f"Bearer {token}")
 
+    def post(self, token: str, path: str, **body: Any) -> requests.Response:
+        """A POST with this bearer token."""
+        return requests.post(self.api + path, json=body, headers={"Authorization": f"Bearer {token}"}, timeout=30)
+
     def export(self, token: str, **body: Any) -> requests.Response:
         """Ask for an export."""
-        headers = {"Authorization": f"Bearer {token}"}
-        return requests.post(f"{self.api}/exports", json=body, headers=headers, timeout=30)
+        return self.post(token, "/exports", **body)
 
     def status(self, token: str, export_id: str) -> dict[str, Any]:
         """The status of an export when it has ended."""

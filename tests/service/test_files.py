@@ -26,8 +26,8 @@ Export = Callable[..., dict[str, Any]]
 SESSION_TYPES = ["id", "uuid", "text", "text", "text", "money", "float", "boolean", "date", "moment", "text", "text"]
 SESSION_COLUMNS = "id, token, email, user_name, country, amount, score, mobile, billed_on, started_at, notes, status"
 HEADCOUNT = (
-    "select company_id, operational_scope_id, count(*) from employees where company_id in ('123', '124', '125') {}"
-    " group by 1, 2 order by 1, 2"
+    "select company_id, operational_scope_id, count(*) from employees"
+    " where organisation_id = 'acme' and company_id in ('123', '124', '125') {} group by 1, 2 order by 1, 2"
 )
 EXEMPTIONS = (
     "select id, company_id, operational_scope_id, employee_id, kind, reason, starts_on, ends_on,"
@@ -90,7 +90,7 @@ def cells(data: bytes) -> tuple[list[str], list[list[str]]]:
         ),
         (
             "exemptions",
-            f"{EXEMPTIONS} where company_id in ('123', '124', '125') order by id",
+            f"{EXEMPTIONS} where organisation_id = 'acme' and company_id in ('123', '124', '125') order by id",
             ["id", "text", "text", "id", "text", "text", "date", "date", "text"],
             "Id,Company,Scope,Employee,Kind,Reason,Starts on,Ends on,Approved",
         ),
