@@ -15,9 +15,6 @@ from shared.key_strength import MINIMUM_BITS, MINIMUM_LENGTH, strength
 if TYPE_CHECKING:
     from shared.settings import Settings
 
-DIRECTORY = "{tenantid}"
-"""Stands in the name of an issuer of several directories for one of them."""
-
 _APP_SERVICE_AUTHENTICATION = "WEBSITE_AUTH_ENABLED"
 """``True`` where App Service authentication stands before the app and takes its header out of requests from outside."""
 
@@ -74,10 +71,6 @@ def wrong_here(settings: "Settings", environment: Mapping[str, str]) -> Iterator
 
 def check_issuer(settings: "Settings") -> None:
     """Raise ``ValueError`` for what cannot be right with ``AUTH_MODE=jwt``."""
-    if (DIRECTORY in settings.jwt_issuer) != bool(settings.directories):
-        raise ValueError(
-            f"JWT_DIRECTORIES and {DIRECTORY} in JWT_ISSUER go together: name the directories whose tokens are good"
-        )
     for name, value in (("JWT_ISSUER", settings.jwt_issuer), ("JWT_AUDIENCE", settings.jwt_audience)):
         if not value:
             raise ValueError(f"{name} is not set, and AUTH_MODE=jwt needs it")

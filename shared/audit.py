@@ -34,8 +34,9 @@ ACTIONS = (
     "changed",
     "token-given",
     "sign-in",
+    "role-refused",
 )
-"""What can be done, in stable words; of signing in, only what failed is noted."""
+"""What can be done, in stable words; of signing in, only what failed is noted, and that a role did not count."""
 
 NOBODY = "-"
 """In the place of a tenant, for what is about none: failed sign-ins. No tenant can be called so."""

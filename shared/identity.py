@@ -14,6 +14,7 @@ from typing import Any, Self
 
 import jwt
 
+from shared import directories
 from shared.addresses import mail_address
 from shared.app_service import PRINCIPAL_HEADER, principal_claims
 from shared.demo_users import DEMO_USERS
@@ -47,6 +48,8 @@ class Caller:
     operational_scope_ids: tuple[str, ...] = ()
     locale: str = "en"
     service: bool = False
+    not_operator_from: str = ""
+    """The directory from which SuperAdmin was claimed in vain; of this call alone, and not kept."""
 
     @property
     def all_tenants(self) -> bool:
@@ -72,12 +75,19 @@ class Caller:
 
     def require_operator(self) -> None:
         """Raise ``NotAllowed`` for those who do not operate the service."""
+        if self.not_operator_from:
+            raise NotAllowed(
+                f"this is for operators: {Role.SUPER_ADMIN} counts from the operator's directory alone, and you are of "
+                f"{self.not_operator_from}"
+            )
         if not self.all_tenants:
             raise NotAllowed(f"this is for operators: {Role.SUPER_ADMIN}; you are: {', '.join(self.roles)}")
 
     def to_json(self) -> dict[str, Any]:
         """As the export's record keeps it."""
-        return asdict(self)
+        values = asdict(self)
+        del values["not_operator_from"]
+        return values
 
     @classmethod
     def from_json(cls, value: Mapping[str, Any]) -> Self:
@@ -111,7 +121,9 @@ def require_served(tenant: str, settings: Settings) -> None:
 
 def _caller_from(headers: Mapping[str, str], settings: Settings) -> Caller:
     if settings.auth_mode == "easyauth" and PRINCIPAL_HEADER in headers:
-        return caller_of_claims(principal_claims(headers[PRINCIPAL_HEADER]), settings)
+        claims = principal_claims(headers[PRINCIPAL_HEADER])
+        directories.admit(claims, settings)
+        return caller_of_claims(claims, settings)
     token = _bearer(headers, settings)
     if settings.service_tokens and _claimed_issuer(token) == _SERVICE:
         return _service_of(_own_claims(token, _SERVICE, settings))
@@ -128,7 +140,8 @@ def _caller_from(headers: Mapping[str, str], settings: Settings) -> Caller:
 def caller_of_claims(claims: Mapping[str, Any], settings: Settings) -> Caller:
     """The caller that verified claims describe; the settings say which claim is what.
 
-    Roles that we do not know are left out. Raises ``NotAuthenticated`` when the claims name no user or no tenant.
+    Roles that we do not know are left out, and so is SuperAdmin from another directory than the operator's: the rest of
+    what the caller may do is not in doubt. Raises ``NotAuthenticated`` when the claims name no user or no tenant.
     """
     user = _first(claims, settings.claim_user)
     tenant = _first(claims, settings.claim_tenant)
@@ -138,15 +151,18 @@ def caller_of_claims(claims: Mapping[str, Any], settings: Settings) -> Caller:
         raise NotAuthenticated(f"the claim '{settings.claim_tenant}' does not name a tenant", "no-tenant")
     known = {str(role): role for role in Role}
     email = _email(claims)
+    roles = tuple(known[role] for role in _texts(claims, settings.claim_roles) if role in known)
+    claimed = Role.SUPER_ADMIN in roles and not directories.is_operators(claims, settings)
     return Caller(
         user=user,
         email=email,
         name=_first(claims, "name") or email or user,
         tenant=tenant,
-        roles=tuple(known[role] for role in _texts(claims, settings.claim_roles) if role in known),
+        roles=tuple(role for role in roles if not (claimed and role == Role.SUPER_ADMIN)),
         company_ids=_texts(claims, settings.claim_company_ids),
         operational_scope_ids=_texts(claims, settings.claim_operational_scope_ids),
         locale=_first(claims, "locale")[:35] or "en",
+        not_operator_from=directories.directory_of(claims) if claimed else "",
     )
 
 

@@ -18,7 +18,7 @@ from urllib.parse import urlsplit
 import jwt
 import requests
 
-from shared.access_settings import DIRECTORY
+from shared.directories import DIRECTORY
 from shared.errors import IssuerUnavailable
 from shared.settings import Settings
 from shared.sign_ins import refused, refused_for

@@ -16,6 +16,8 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationErr
 from shared.access_settings import check_issuer, check_key, check_sign_in_rules, mode_refused, wrong_here
 from shared.addresses import mail_address
 from shared.development_key import data_folder, development_key
+from shared.directories import as_in_tokens, listed
+from shared.directories import check as check_directories
 from shared.environment import is_local_development
 from shared.errors import SettingsError
 from shared.link_rules import parse_sign_in_rules
@@ -112,9 +114,15 @@ class Settings(BaseModel):
         description="With jwt: the issuer, exactly as its tokens name it (claim `iss`), `{tenantid}` standing for one "
         "of several directories; https.",
     )
-    jwt_directories: str = Field(
+    allowed_directories: str = Field(
         default="",
-        description="With `{tenantid}` in JWT_ISSUER: directories (claim `tid`) whose tokens are good, with commas.",
+        description="With easyauth, and with `{tenantid}` in JWT_ISSUER: directories (claim `tid`) whose people may "
+        "sign in, with commas. JWT_DIRECTORIES is its old name.",
+    )
+    operator_directory: str = Field(
+        default="",
+        description="The directory (`tid`) or issuer (`iss`) whose SuperAdmins are operators. Left out, the only one "
+        "that may sign in; where there are several, or easyauth lets in any, nobody.",
     )
     jwt_audience: str = Field(default="", description="With jwt: whom tokens must be meant for (claim `aud`).")
     jwt_jwks_url: str = Field(
@@ -370,6 +378,7 @@ class Settings(BaseModel):
         for key in _listed(self.webhook_secret_keys):
             check_key("WEBHOOK_SECRET_KEYS", key)
         check_sign_in_rules(self)
+        check_directories(self)
         if self.auth_mode == "jwt":
             check_issuer(self)
         if self.telemetry_exporter == "otlp" and urlsplit(self.otel_exporter_otlp_endpoint).scheme not in _WEB:
@@ -396,8 +405,13 @@ class Settings(BaseModel):
 
     @property
     def directories(self) -> frozenset[str]:
-        """The directories of an issuer that has several."""
-        return frozenset(filter(None, self.jwt_directories.replace(" ", "").split(",")))
+        """``ALLOWED_DIRECTORIES``, one by one."""
+        return frozenset(listed(self.allowed_directories))
+
+    @property
+    def operators(self) -> str:
+        """``OPERATOR_DIRECTORY``, as tokens name it."""
+        return as_in_tokens(self.operator_directory.strip())
 
     @property
     def friends(self) -> frozenset[str]:
@@ -435,6 +449,9 @@ def settings_from(environment: Mapping[str, str]) -> Settings:
     values = {name.lower(): value for name, value in environment.items() if value != ""}
     mode = values.get("auth_mode", "")
     wrong = [mode_refused(mode, environment)]
+    old = values.pop("jwt_directories", "")
+    if old and values.setdefault("allowed_directories", old) != old:
+        wrong.append("JWT_DIRECTORIES is the old name of ALLOWED_DIRECTORIES, and both are set; leave the old one out")
     if not wrong[0]:
         values["auth_mode"] = mode or "dev"
     try:

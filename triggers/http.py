@@ -71,6 +71,8 @@ def liveness(function: Endpoint) -> Endpoint:
                 answered = await answer(identity, lambda: refused(answered, req, trail.refusal, identity))
             elif entry := entry_of(trail, answered.status_code):
                 answered = await answer(identity, lambda: audited(answered, entry))
+            if also := trail.role_refused:
+                answered = await answer(identity, lambda: audited(answered, also))
             current.note(export_id=trail.export_id, tenant=trail.tenant, status=answered.status_code)
             return finish(req, answered, identity)
 

@@ -8,7 +8,7 @@ import ipaddress
 from collections import OrderedDict
 from collections.abc import Mapping
 from contextvars import ContextVar
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import azure.functions as func
 
@@ -16,8 +16,9 @@ from shared.app_log import logger
 from shared.audit import AuditEntry
 from shared.clock import utc_now
 from shared.errors import StorageUnavailable
+from shared.export_types import Role
 from shared.identity import Caller
-from shared.records import iso
+from shared.records import from_iso, iso
 from shared.services import services
 from shared.settings import settings
 
@@ -112,7 +113,8 @@ _MALFORMED = frozenset({400, 405, 413})
 class Trail:
     """What is known of a call while it runs; ``refusal`` is why nobody is signed in, where somebody had to be.
 
-    ``handed_out``: the call hands a file out, and is in the log already.
+    ``role_refused`` is the entry of a role that the caller claims and does not have. ``handed_out``: the call hands a
+    file out, and is in the log already.
     """
 
     function: str
@@ -124,6 +126,7 @@ class Trail:
     export_id: str = ""
     subject: str = ""
     refusal: str = ""
+    role_refused: AuditEntry | None = None
     handed_out: bool = False
 
 
@@ -142,6 +145,8 @@ def called_by(caller: Caller) -> None:
     """Note who calls."""
     if trail := _trail.get():
         trail.user, trail.name, trail.tenant = caller.user, caller.name, caller.tenant
+        if caller.not_operator_from:
+            _role_refused(trail, f"{Role.SUPER_ADMIN} from {caller.not_operator_from}")
 
 
 def not_signed_in(reason: str) -> None:
@@ -181,22 +186,31 @@ def entry_of(trail: Trail, status: int) -> AuditEntry | None:
         return None
     if trail.handed_out:
         return None
-    req = trail.request
-    now = utc_now()
-    entry = AuditEntry(
+    entry = _entry(trail, "seen" if trail.request.method == "HEAD" else ACTIONS[trail.function], status)
+    return None if entry.action in _LOOKS and _looked_before(entry) else entry
+
+
+def _role_refused(trail: Trail, subject: str) -> None:
+    """Note a role that does not count, as a look: once an hour, by each worker."""
+    logger.warning("a role does not count: %s", subject, extra={"action": "role-refused"})
+    entry = replace(_entry(trail, "role-refused", 403), subject=subject)
+    trail.role_refused = None if _looked_before(entry) else entry
+
+
+def _entry(trail: Trail, action: str, status: int) -> AuditEntry:
+    return AuditEntry(
         tenant=trail.tenant,
-        time=iso(now),
-        action="seen" if req.method == "HEAD" else ACTIONS[trail.function],
+        time=iso(utc_now()),
+        action=action,
         status=status,
         user=trail.user,
         name=trail.name,
-        address=address_of(req.headers, settings().trusted_proxies),
-        agent=req.headers.get("user-agent", ""),
+        address=address_of(trail.request.headers, settings().trusted_proxies),
+        agent=trail.request.headers.get("user-agent", ""),
         request_id=trail.request_id,
         export_id=trail.export_id,
         subject=trail.subject,
     )
-    return None if entry.action in _LOOKS and _looked_before(entry, now.timestamp()) else entry
 
 
 def write_down(entry: AuditEntry) -> None:
@@ -223,7 +237,8 @@ def address_of(headers: Mapping[str, str], proxies: int) -> str:
     return ""
 
 
-def _looked_before(entry: AuditEntry, now: float) -> bool:
+def _looked_before(entry: AuditEntry) -> bool:
+    now = from_iso(entry.time).timestamp()
     key = (entry.tenant, entry.user, entry.action, entry.export_id, entry.outcome, entry.address, entry.agent)
     before = _looks.get(key)
     if before is not None and now - before < _LOOK_AGAIN_SECONDS:

@@ -133,9 +133,9 @@ def test_what_stays_on_this_machine_needs_no_encryption(changes: dict[str, str])
         (JWT | {"JWT_JWKS_URL": "file:///etc/passwd"}, "JWT_JWKS_URL must be an https address"),
         (
             JWT | {"JWT_ISSUER": "https://login.example.com/{tenantid}"},
-            "JWT_DIRECTORIES and {tenantid} in JWT_ISSUER go",
+            "ALLOWED_DIRECTORIES and {tenantid} in JWT_ISSUER go",
         ),
-        (JWT | {"JWT_DIRECTORIES": "a,b"}, "JWT_DIRECTORIES and {tenantid} in JWT_ISSUER go together: name the"),
+        (JWT | {"JWT_DIRECTORIES": "a,b"}, "ALLOWED_DIRECTORIES and {tenantid} in JWT_ISSUER go together: name the"),
         (JWT | {"JWT_LEEWAY_SECONDS": "301"}, "JWT_LEEWAY_SECONDS: Input should be less than or equal to 300"),
         ({"AUTH_MODE": "easyauth"}, "AUTH_MODE=easyauth believes a header that anybody can send unless"),
         ({"AUTH_MODE": "easyauth", "WEBSITE_AUTH_ENABLED": "False"}, "(WEBSITE_AUTH_ENABLED is not true)"),
