@@ -131,6 +131,7 @@ class Host:
         self._runners: list[web.AppRunner] = []
         self._http_calls = HttpCalls()
         self._state = "Starting"
+        self._outstanding = 0
         self.lease_held = asyncio.ensure_future(self._hold_lease())
         self._engine: Engine
         self._entities: EntityEngine
@@ -281,12 +282,19 @@ class Host:
             return web.Response(status=503)
 
     async def _handle_function(self, request: web.Request) -> web.StreamResponse:
-        return await self._triggers.handle(request)
+        most = self.settings.max_outstanding_requests
+        if most is not None and self._outstanding >= most:
+            return web.Response(status=429)
+        self._outstanding += 1
+        try:
+            return await self._triggers.handle(request)
+        finally:
+            self._outstanding -= 1
 
     async def _handle_root(self, request: web.Request) -> web.StreamResponse:
         if self.settings.route_prefix:
             return web.Response(text="Your Functions host is up and running.")
-        return await self._triggers.handle(request)
+        return await self._handle_function(request)
 
     async def _handle_status(self, request: web.Request) -> web.Response:
         if not self._is_admin(request):

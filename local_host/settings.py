@@ -37,7 +37,8 @@ class HostSettings:
     """Settings of one run.
 
     ``function_timeout`` is in seconds, None means no limit. ``log_levels`` maps a logger or category name to a
-    ``logging`` level; ``default`` is always there; ``Function``, when there, is for what functions log.
+    ``logging`` level; ``default`` is always there; ``Function``, when there, is for what functions log. Beyond
+    ``max_outstanding_requests`` that run or wait, None means no limit, further ones get 429.
     """
 
     route_prefix: str = "api"
@@ -50,6 +51,7 @@ class HostSettings:
     worker_count: int = 1
     thread_count: int = 4
     max_request_bytes: int = MAX_REQUEST_BYTES
+    max_outstanding_requests: int | None = None
     log_levels: Mapping[str, int] = field(default_factory=lambda: {"default": logging.INFO})
 
 
@@ -101,6 +103,7 @@ def load_host_settings(app_dir: Path, environment: Mapping[str, str]) -> HostSet
         versioning=_versioning(durable),
         worker_count=_count(environment, "FUNCTIONS_WORKER_PROCESS_COUNT", cores),
         thread_count=_count(environment, "PYTHON_THREADPOOL_THREAD_COUNT", 4),
+        max_outstanding_requests=_outstanding(http.get("maxOutstandingRequests", -1)),
         max_request_bytes=_count(environment, "FUNCTIONS_REQUEST_BODY_SIZE_LIMIT", MAX_REQUEST_BYTES),
         log_levels=_log_levels(_section(_section(document, "logging"), "logLevel", "logging.")),
     )
@@ -174,6 +177,15 @@ def _positive(section: Mapping[str, Any], name: str, default: int) -> int:
             f"host.json: 'extensions.durableTask.{name}' must be a whole number of 1 or more, got {value!r}"
         )
     return value
+
+
+def _outstanding(value: Any) -> int | None:
+    if not isinstance(value, int) or isinstance(value, bool) or value < -1:
+        raise SettingsError(
+            "host.json: 'extensions.http.maxOutstandingRequests' must be a whole number, or -1 for no limit, "
+            f"got {value!r}"
+        )
+    return None if value < 0 else value
 
 
 def _count(environment: Mapping[str, str], name: str, default: int) -> int:

@@ -228,9 +228,9 @@ class Settings(BaseModel):
         default=4, description="How many such counts a worker process makes at the same time; others wait."
     )
     max_estimates_per_user: Quota = Field(
-        default=4, description="How many such counts of a user may run or wait in a worker process; more: 429."
+        default=10, description="How many such counts of a user may run or wait in a worker process; more: 429."
     )
-    max_estimates_per_tenant: Quota = Field(default=8, description="The same of a tenant.")
+    max_estimates_per_tenant: Quota = Field(default=20, description="The same of a tenant.")
     max_running_per_tenant: Quota = Field(
         default=500, description="How many exports of a tenant may run or wait at the same time."
     )

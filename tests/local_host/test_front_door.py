@@ -7,14 +7,18 @@ import gzip
 import json
 import socket
 from collections.abc import AsyncIterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
+from pathlib import Path
 
 import pytest
 from aiohttp import web
 
 from local_host import front_door, logs
+from local_host.errors import SettingsError
 from local_host.front_door import GuardedSite, RefusedBodyError, read_body
-from tests.local_host.conftest import RunningHost, send
+from local_host.settings import load_host_settings
+from tests.local_host.conftest import HostFactory, RunningHost, send, until
 
 LIMIT = 100_000
 PLENTY = 60.0
@@ -185,3 +189,35 @@ def test_a_line_of_the_log_is_printable(text: str) -> None:
     line = logs.line("http.served", path=text)
     assert line.isprintable()
     assert json.loads(line.removeprefix("http.served path=")) == text
+
+
+SLOW_APP = """
+@app.route(route="slow", auth_level=func.AuthLevel.ANONYMOUS)
+async def slow(req: func.HttpRequest) -> func.HttpResponse:
+    mark("in")
+    while not (MARKS / "go").exists():
+        await asyncio.sleep(0.02)
+    return func.HttpResponse("done")
+"""
+
+
+def test_more_requests_than_may_wait_get_429(new_host: HostFactory) -> None:
+    """As ``maxOutstandingRequests`` of host.json says; without it there is no limit."""
+    http = {"version": "2.0", "extensions": {"http": {"maxOutstandingRequests": 3}}}
+    host = new_host(SLOW_APP, files={"host.json": json.dumps(http)})
+    with ThreadPoolExecutor(3) as pool:
+        waiting = [pool.submit(send, f"{host.url}/api/slow") for _ in range(3)]
+        until(lambda: host.marked("in") == 3)
+        assert send(f"{host.url}/api/slow").status == 429
+        (host.marks / "go").touch()
+        assert [answer.result().status for answer in waiting] == [200] * 3
+    assert send(f"{host.url}/api/slow").status == 200
+
+
+@pytest.mark.parametrize("value", [-2, "many", 1.5, True, None])
+def test_a_wrong_number_of_requests_is_refused(tmp_path: Path, value: object) -> None:
+    """The setting is named."""
+    http = {"version": "2.0", "extensions": {"http": {"maxOutstandingRequests": value}}}
+    (tmp_path / "host.json").write_text(json.dumps(http))
+    with pytest.raises(SettingsError, match="maxOutstandingRequests"):
+        load_host_settings(tmp_path, {})
