@@ -35,6 +35,9 @@ _STATUS: dict[Kind, Status] = {"completed": Status.COMPLETED, "failed": Status.F
 _NO_ADDRESS = Reason("no-address", "no address is known of who asked, or none that mail can go to")
 
 
+_LEFT = Reason("left", "who asked was offboarded")
+
+
 @dataclass(frozen=True)
 class Decision:
     """``waits``, ``sent`` or ``skipped``, and the reason in a sentence."""
@@ -124,12 +127,12 @@ def plan_notification(ref: ExportRef, context: Services) -> NotificationStart | 
     kind = next((k for k, status in _STATUS.items() if status == record.status), None)
     if kind is None:
         return Decision("skipped", _by_now(record).sentence)
-    policy = context.policy(record)
+    policy, gone = context.policy(record), _left(record, context)
     waiting: list[str] = []
     decision = Decision("skipped", "there is no channel")
     for name, channel in sorted(context.delivery.channels.items(), key=lambda item: item[1].waits):
         told = _message(record, kind, name, channel, context)
-        reason = _against(policy, record, kind, name, told, channel)
+        reason = gone or _against(policy, record, kind, name, told, channel)
         if channel.waits and not reason:
             reason = _known_already(record)
         if reason:
@@ -173,6 +176,11 @@ def _known_already(record: ExportRecord) -> Reason | None:
     return Reason(event, NO_NEWS[event]) if event else None
 
 
+def _left(record: ExportRecord, context: Services) -> Reason | None:
+    """The reason why somebody who was offboarded is told nothing; None of others."""
+    return _LEFT if context.people.has_left(record.tenant, record.created_by) else None
+
+
 def _by_now(record: ExportRecord) -> Reason:
     return Reason("not-completed", f"the export is {record.status} by now")
 
@@ -193,7 +201,7 @@ def send(start: NotificationStart, context: Services) -> Decision:
     record = context.record(ExportRef(start.tenant, start.export_id))
     kind: Kind = "failed" if start.kind == "failed" else "completed"
     news = record.status == _STATUS[kind] and record.attempt == start.attempt
-    stale = _known_already(record) or (None if news else _by_now(record))
+    stale = _left(record, context) or _known_already(record) or (None if news else _by_now(record))
     policy = context.policy(record)
     decision = Decision("skipped", "there is no channel")
     failure: TransientError | None = None
@@ -225,10 +233,10 @@ def skip(skipped: SkippedMail, context: Services) -> Decision:
 
 def remind(record: ExportRecord, context: Services) -> None:
     """Tell whoever has not fetched a file that it goes soon, once."""
-    policy = context.policy(record)
+    policy, gone = context.policy(record), _left(record, context)
     for name, channel in context.delivery.channels.items():
         told = _message(record, "expiring", name, channel, context)
-        if reason := _against(policy, record, "expiring", name, told, channel):
+        if reason := gone or _against(policy, record, "expiring", name, told, channel):
             _skipped(record, channel, reason, context)
         else:
             _deliver(record, name, channel, told, context)

@@ -32,7 +32,8 @@ _DEV_LIFETIME = timedelta(hours=8)
 SERVICE_LIFETIME = timedelta(minutes=15)
 """Short, for a token outlives the function key that it was given for."""
 
-_USER_LIMIT = 200
+USER_LIMIT = 200
+"""Characters of a user's id."""
 
 
 @dataclass(frozen=True)
@@ -145,7 +146,7 @@ def caller_of_claims(claims: Mapping[str, Any], settings: Settings) -> Caller:
     """
     user = _first(claims, settings.claim_user)
     tenant = _first(claims, settings.claim_tenant)
-    if not user or len(user) > _USER_LIMIT:
+    if not user or len(user) > USER_LIMIT:
         raise NotAuthenticated(f"the claim '{settings.claim_user}' does not name a user", "no-user")
     if not TENANT.fullmatch(tenant):
         raise NotAuthenticated(f"the claim '{settings.claim_tenant}' does not name a tenant", "no-tenant")

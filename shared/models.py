@@ -223,6 +223,7 @@ ReasonCode = Literal[
     "kind-switched-off",
     "not-of-type",
     "no-address",
+    "left",
     "not-completed",
     "not-sent",
     "other",

@@ -1,16 +1,17 @@
 """Telling owners what was done to something of theirs: a schedule that was stopped, a webhook that was disabled.
 
 The row of the thing names what its owner was not told yet (``notice``); whoever finds one tells it and takes it off.
+Nothing goes to an owner who was offboarded: the Admins of the tenant hear it, as far as they are known.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
 from shared.addresses import mail_address
 from shared.app_log import logger
 from shared.errors import PermanentError, TransientError
-from shared.notices.mails import Facts, mail
+from shared.notices.mails import Facts, MailKind, mail
 from shared.services import Services
 
 
@@ -21,7 +22,7 @@ class News:
     ``notice`` tells this news from all other of the same thing.
     """
 
-    kind: Literal["schedule-stopped", "webhook-disabled"]
+    kind: Literal["schedule-stopped", "webhook-disabled", "webhook-passed"]
     id: str
     tenant: str
     notice: str
@@ -29,6 +30,9 @@ class News:
     title: str
     reason: str
 
+
+_MOST_TOLD = 20
+"""Admins who hear of one thing: those who called last."""
 
 Notice = Callable[[News, Services], None]
 """``notice(news, context)``: tell it; may be called again with the same."""
@@ -43,11 +47,16 @@ def log_notice(news: News, context: Services) -> None:
 
 
 def mail_notice(news: News, context: Services) -> None:
-    """A mail in the owner's language, when an address is known that mail can go to."""
-    if to := mail_address(str(news.owner["email"])):
-        facts = Facts(str(news.owner["name"]), news.title, error=news.reason)
-        told = mail(news.kind, facts, str(news.owner["locale"]), to, notice=news.notice, about=news.id)
-        context.delivery.send("email", told)
+    """A mail to everybody who is to hear of it, in their language, when an address is known that mail can go to."""
+    kind: MailKind = news.kind
+    people: Sequence[Mapping[str, Any]] = (news.owner,)
+    if context.people.has_left(news.tenant, str(news.owner["user"])):
+        kind, people = "owner-left", [admin.caller for admin in context.people.admins(news.tenant)][:_MOST_TOLD]
+    for person in people:
+        if to := mail_address(str(person["email"])):
+            facts = Facts(str(person["name"]), news.title, error=news.reason)
+            told = mail(kind, facts, str(person["locale"]), to, notice=news.notice, about=news.id)
+            context.delivery.send("email", told)
 
 
 NOTICES: tuple[Notice, ...] = (log_notice, mail_notice)

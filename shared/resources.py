@@ -173,6 +173,18 @@ class LogPage(Resource):
     next_cursor: str | None = Field(description="The cursor of the next page; null at the end.")
 
 
+class Offboarded(Resource):
+    """A person who has left, and what this call stopped for them; nothing, when it was stopped before."""
+
+    tenant: str
+    user: str
+    offboarded_at: datetime
+    offboarded_by: str
+    schedules_stopped: Annotated[int, Field(ge=0)]
+    links_revoked: Annotated[int, Field(ge=0)]
+    webhooks_passed: Annotated[int, Field(ge=0)] = Field(description="To other Admins of the tenant.")
+
+
 class WorkflowProgress(Resource):
     """The custom status of an orchestration."""
 

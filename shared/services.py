@@ -23,6 +23,7 @@ from shared.link_rules import asks_for_sign_in
 from shared.models import ExportRef
 from shared.notifications import Notifications
 from shared.outbox import Outbox
+from shared.people import People
 from shared.plan import ExportPlan
 from shared.policy import Policy
 from shared.preferences import Preferences
@@ -77,6 +78,7 @@ class Services:
     counts: CountsTable
     controls: Controls
     links: Links
+    people: People
 
     @property
     def limits(self) -> Limits:
@@ -215,6 +217,7 @@ def services(patience: Patience) -> Services:
         CountsTable(tables),
         Controls(tables),
         Links(tables),
+        People(tables),
     )
     built.blobs.prepare()
     built.records.prepare()
@@ -232,6 +235,7 @@ def services(patience: Patience) -> Services:
     built.counts.prepare()
     built.controls.prepare()
     built.links.prepare()
+    built.people.prepare()
     metrics.keep_in(built.counts)
     sent.prepare()
     return built

@@ -207,7 +207,7 @@ class Settings(BaseModel):
     )
     schedule_trust_days: Annotated[float, Field(gt=0, le=3650)] = Field(
         default=90,
-        description="A schedule is stopped when its owner has not been seen with it for so long: "
+        description="A schedule is stopped when its owner has not called for so long: "
         "what they may do is as old as that.",
     )
     operator_email: Mailbox = Field(
@@ -343,6 +343,9 @@ class Settings(BaseModel):
         default="",
         description="Origins on this machine to which webhooks may go, for local development, with commas, such as "
         "http://127.0.0.1:9000; refused anywhere else.",
+    )
+    webhook_ownerless_days: Annotated[float, Field(gt=0, le=365)] = Field(
+        default=14, description="A webhook whose owner has left is disabled after so long without another Admin."
     )
     max_webhooks_per_tenant: Quota = Field(default=20, description="How many webhooks a tenant may have.")
 

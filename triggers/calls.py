@@ -12,6 +12,7 @@ from shared import resources as r
 from shared.audit import ACTIONS, NOBODY
 from shared.dead_letters import FailureClass
 from shared.formats import FORMATS
+from shared.identity import USER_LIMIT
 from shared.notices.catalogues import LANGUAGES
 from shared.notices.mails import SAMPLES
 from shared.openapi import Access, Answer, Call, Parameter
@@ -33,6 +34,12 @@ _TOKEN = Parameter("token", "The token in a mail's link.", {"type": "string"}, r
 _WEBHOOK = Parameter("id", "The webhook's id.", {"type": "string"}, required=True)
 _DELIVERY = Parameter("delivery", "The delivery's id.", {"type": "string"}, required=True)
 _TENANT = Parameter("tenant", "The tenant.", {"type": "string", "pattern": f"^{TENANT.pattern}$"}, required=True)
+_USER = Parameter(
+    "user",
+    "The user's id, percent-encoded; a slash in it is %2F.",
+    {"type": "string", "minLength": 1, "maxLength": USER_LIMIT},
+    required=True,
+)
 _TYPE = Parameter("name", "The export type.", {"type": "string", "enum": [t.name for t in EXPORT_TYPES]}, required=True)
 _CURSOR = Parameter(
     "cursor",
@@ -725,6 +732,39 @@ _WRITTEN: tuple[Call, ...] = (
         body=Quotas,
         refuses=(404,),
         tag="admin",
+    ),
+    *(
+        Call(
+            function,
+            method,
+            route,
+            summary,
+            access,
+            answers,
+            parameters,
+            refuses=refuses,
+            tag="admin",
+        )
+        for route, access, of, parameters in (
+            ("users/{user}/offboard", Access.ADMIN, "", (_USER,)),
+            ("ops/users/{tenant}/{user}/offboard", Access.OPERATOR, "_of", (_TENANT, _USER)),
+        )
+        for function, method, summary, answers, refuses in (
+            (
+                f"offboard_user{of}",
+                "POST",
+                "Shut out a person who has left, and stop what acts for them",
+                {200: Answer("What was stopped.", r.Offboarded)},
+                (404, 409),
+            ),
+            (
+                f"reinstate_user{of}",
+                "DELETE",
+                "Let such a person in again; what was stopped stays so",
+                {204: Answer("They may come in.")},
+                (404,),
+            ),
+        )
     ),
     Call(
         "metrics_page",

@@ -32,6 +32,7 @@ from shared.telemetry import span
 from triggers.cross_site import check_site
 from triggers.manners import finish, request_id
 from triggers.parameters import is_id
+from triggers.presence import is_fresh, look
 from triggers.rates import count_failed_sign_in, count_request
 from triggers.sign_ins import note_failed
 from triggers.trail import address_of, begin, called_by, entry_of, not_signed_in, write_down
@@ -177,7 +178,11 @@ def json_response(
 
 
 async def caller_of(request: func.HttpRequest) -> Caller:
-    """Who calls. Raises ``NotAuthenticated``, ``IssuerUnavailable`` and ``TooManyRequests``."""
+    """Who calls.
+
+    Raises ``NotAuthenticated``, ``IssuerUnavailable``, ``TooManyRequests``, ``StorageUnavailable``, and ``NotAllowed``
+    for people who were offboarded.
+    """
     current = settings()
     headers = lower_case(request.headers)
     try:
@@ -192,6 +197,8 @@ async def caller_of(request: func.HttpRequest) -> Caller:
     note(tenant=caller.tenant)
     count_request(caller)  # before the audit log knows of it: what is refused is not written down one by one
     called_by(caller)
+    if not is_fresh(caller):
+        await in_thread(look, caller, await request_services())
     return caller
 
 

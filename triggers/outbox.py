@@ -1,4 +1,6 @@
-"""The timer that announces what nobody announced, and the one that removes deliveries that have had their time.
+"""The timer that announces what nobody announced, and the one that looks after webhooks.
+
+The second removes deliveries that have had their time, and finds somebody for webhooks whose owner has left.
 
 The first also tells who asked for an export how it ended, and owners of webhooks that theirs was disabled, when whoever
 should have told them did not come to it.
@@ -20,6 +22,7 @@ from shared.storage.names import delivery_instance
 from shared.webhooks.deliveries import Delivery
 from shared.webhooks.endpoints import Endpoint
 from shared.webhooks.notices import tell_owner
+from shared.webhooks.ownership import look_after
 
 bp = df.Blueprint()
 
@@ -59,6 +62,7 @@ async def delivery_retention(timer: func.TimerRequest, client: df.DurableOrchest
     now = utc_now()
     for endpoint in await asyncio.to_thread(lambda: list(context.endpoints.all())):
         try:
+            endpoint = await asyncio.to_thread(look_after, endpoint, now, context)
             await sweep(endpoint, now, context, client)
         except Exception:
             extra = {"action": "retention-failed", "endpoint": endpoint.id}

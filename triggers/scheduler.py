@@ -22,10 +22,10 @@ from shared.errors import (
     SourceUnavailable,
     ValidationFailed,
 )
-from shared.identity import Caller, demo_caller
 from shared.records import ExportRecord, from_iso, iso
 from shared.requests import ExportRequest
 from shared.schedules import notices, runs
+from shared.schedules.ownership import owner_of
 from shared.schedules.periods import covering
 from shared.schedules.records import RUNNING, STARTING, Schedule
 from shared.schedules.requests import check_export, check_reach
@@ -87,6 +87,8 @@ def _threads() -> ThreadPoolExecutor:
 
 def _decide(schedule: Schedule, now: datetime, context: Services) -> Schedule | None:
     try:
+        if runs.is_due(schedule, now) and (reason := refusal(schedule, now, context)):
+            return runs.refuse(schedule, reason, context)
         if runs.is_due(schedule, now) and (files := runs.unread(schedule, context)):
             return _stop(schedule, f"nobody has fetched its last {count(files, 'file')}", context)
         return runs.decide(schedule, now, context)
@@ -136,7 +138,7 @@ def wanted_record(schedule: Schedule, now: datetime, context: Services) -> Expor
     Raises what ``check_export`` and ``check_reach`` raise, and ``CannotRun`` when it is not known any more what they
     may do.
     """
-    caller = owner(schedule, now, context)
+    caller = owner_of(schedule, now, context)
     request = ExportRequest.model_validate_json(schedule.request)
     export_type = check_export(request, schedule.incremental, schedule.period, caller)
     check_reach(export_type, request, caller, context.settings)
@@ -157,16 +159,11 @@ def wanted_record(schedule: Schedule, now: datetime, context: Services) -> Expor
     )
 
 
-def owner(schedule: Schedule, now: datetime, context: Services) -> Caller:
-    """The owner with the rights that they have, as far as anybody can tell without them. Raises ``CannotRun``.
-
-    The demo users are known; others are as they were when they last came to look after the schedule, which must not
-    be too long ago.
-    """
-    known = Caller.from_json(schedule.caller)
-    if context.settings.auth_mode == "dev" and not known.service:
-        return demo_caller(schedule.created_by)
-    if not runs.seen_lately(schedule, now, context):
-        days = context.settings.schedule_trust_days
-        raise runs.CannotRun(f"its owner has not looked after it for {days:g} days; open it, and resume it")
-    return known
+def refusal(schedule: Schedule, now: datetime, context: Services) -> str:
+    """Why nothing may run for a schedule's owner any more; empty when something may."""
+    try:
+        request = ExportRequest.model_validate_json(schedule.request)
+        check_export(request, schedule.incremental, schedule.period, owner_of(schedule, now, context))
+    except (NotAllowed, ValidationFailed, runs.CannotRun) as error:
+        return str(error)
+    return ""

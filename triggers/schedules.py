@@ -15,6 +15,7 @@ from shared.identity import Caller
 from shared.records import from_iso, iso, new_export_id
 from shared.requests import ExportRequest, parse_body
 from shared.schedules.cron import check_cron, occurrences
+from shared.schedules.ownership import check_resumable
 from shared.schedules.records import ACTIVE, PAUSED, Run, Schedule
 from shared.schedules.requests import ScheduleChanges, ScheduleRequest, check_export, check_reach, check_timing
 from shared.services import Services
@@ -158,7 +159,10 @@ def create(wanted: ScheduleRequest, caller: Caller, context: Services) -> Schedu
 
 
 def change(schedule: Schedule, wanted: ScheduleChanges, context: Services) -> Schedule:
-    """Change what was asked for. Raises ``ValidationFailed``, ``NotAllowed``, and ``NotFound`` when it is gone."""
+    """Change what was asked for.
+
+    Raises ``ValidationFailed``, ``NotAllowed``, ``Conflict`` when its owner has left, and ``NotFound`` when it is gone.
+    """
     given = {name: getattr(wanted, name) for name in wanted.model_fields_set}
     changes: dict[str, Any] = {name: value for name, value in given.items() if value is not None}
     if wanted.request is not None:
@@ -174,6 +178,8 @@ def change(schedule: Schedule, wanted: ScheduleChanges, context: Services) -> Sc
     owner = Caller.from_json(schedule.caller)
     request = ExportRequest.model_validate_json(changed.request)
     check_export(request, schedule.incremental, changed.period, owner)
+    if paused is False:
+        check_resumable(schedule, context)
     if paused is True:
         changes |= {"state": PAUSED, "stop_reason": "", "due_at": "", "run_at": ""}
     elif (paused is False and schedule.state != ACTIVE) or (

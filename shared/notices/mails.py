@@ -10,7 +10,7 @@ from shared.notices.catalogues import locale_for
 from shared.notices.rendering import block, environment, one_line
 from shared.policy import Kind
 
-MailKind = Kind | Literal["schedule-stopped", "webhook-disabled", "alert"]
+MailKind = Kind | Literal["schedule-stopped", "webhook-disabled", "webhook-passed", "owner-left", "alert"]
 """What mails are about: exports, what was done to something of somebody's, and what operators are to know."""
 
 
@@ -103,6 +103,8 @@ SAMPLES: Mapping[MailKind, Facts] = {
     "expiring": _COMPLETED,
     "schedule-stopped": Facts(_COMPLETED.name, "New sessions, every morning", error="5 runs failed in a row"),
     "webhook-disabled": Facts(_COMPLETED.name, "hooks.example.com", error="the receiver answered 410 Gone"),
+    "webhook-passed": Facts(_COMPLETED.name, "hooks.example.com", error="its owner has left"),
+    "owner-left": Facts(_COMPLETED.name, "New sessions, every morning", error="its owner was offboarded"),
     "alert": Facts(
         "Operators",
         count=2,

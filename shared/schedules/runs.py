@@ -17,7 +17,7 @@ would be in two files.
 import hashlib
 from collections.abc import Sequence
 from dataclasses import replace
-from datetime import datetime, timedelta
+from datetime import datetime
 from itertools import repeat
 from uuid import uuid4
 
@@ -220,6 +220,24 @@ def stopping(schedule: Schedule, reason: str) -> dict[str, str]:
     return {"state": STOPPED, "stop_reason": reason, "notice": notice, "due_at": "", "run_at": ""}
 
 
+def refuse(schedule: Schedule, reason: str, context: Services) -> Schedule | None:
+    """Stop a schedule that is due before anything runs for it, and note why; None when somebody else was faster.
+
+    What the row says of the last run stays, for the window of a later run goes by it.
+    """
+    due = from_iso(schedule.due_at)
+    stopped = context.schedules.change(
+        schedule,
+        f"refuse-{uuid4().hex}",
+        guard=lambda present: present.last_op_id == schedule.last_op_id,
+        **{**stopping(schedule, reason), "notice": f"{schedule.id}/{schedule.due_at}"},
+    )
+    if stopped is not None:
+        refused = Run(schedule.id, schedule.due_at, run_export_id(schedule, due), outcome=REFUSED, note=reason)
+        context.schedules.note(refused)
+    return stopped
+
+
 def unread(schedule: Schedule, context: Services) -> int:
     """How many files in a row nobody has fetched, when they are as many as stop a schedule; else 0."""
     most = _or_setting(schedule.stop_after_unread, context.settings.schedule_stop_after_unread)
@@ -235,8 +253,3 @@ def unread(schedule: Schedule, context: Services) -> int:
 
 def _or_setting(own: int, setting: int) -> int:
     return setting if own < 0 else own
-
-
-def seen_lately(schedule: Schedule, now: datetime, context: Services) -> bool:
-    """Whether what is known of the owner's rights is fresh enough to act on."""
-    return now - from_iso(schedule.caller_seen_at) <= timedelta(days=context.settings.schedule_trust_days)

@@ -23,6 +23,7 @@ AUDIT_DIGESTS = "sluice-audit-digests"
 COUNTS_TABLE = "SluiceCounts"
 CONTROLS_TABLE = "SluiceControls"
 LINKS_TABLE = "SluiceLinks"
+PEOPLE_TABLE = "SluicePeople"
 LINK_TOKENS_TABLE = "SluiceLinkTokens"
 
 

@@ -12,6 +12,7 @@ from shared.sweepers.old_records import OldRecords
 from shared.sweepers.orphaned_blobs import OrphanedBlobs
 from shared.sweepers.schedule_runs import OldScheduleRuns
 from shared.sweepers.stale_secrets import StaleSecrets
+from shared.sweepers.unseen_people import UnseenPeople
 
 SWEEPERS: Sequence[Sweeper] = (
     ExpiringSoon(),
@@ -23,6 +24,7 @@ SWEEPERS: Sequence[Sweeper] = (
     StaleSecrets(),
     AbandonedClaims(),
     OrphanedBlobs(),
+    UnseenPeople(),
 )
 
 __all__ = ["SWEEPERS", "Page", "Sweep", "Sweeper"]

@@ -36,8 +36,9 @@ class Secret:
 class Endpoint:
     """One endpoint. Times are ISO-8601 UTC strings, empty when the thing has not happened; newest secret first.
 
-    ``owner`` is the caller that made it (``Caller.to_json``), who hears when it is disabled: ``notice`` names a time
-    that they have not been told of.
+    ``owner`` is the caller that made it (``Caller.to_json``), or to whom it passed. They hear when it is disabled:
+    ``notice`` names a time that they have not been told of. ``ownerless_since``: the owner had left by then, and there
+    was nobody to whom it could pass.
     """
 
     tenant: str
@@ -54,6 +55,7 @@ class Endpoint:
     failing_since: str = ""
     deleted_at: str = ""
     notice: str = ""
+    ownerless_since: str = ""
 
     @property
     def enabled(self) -> bool:
@@ -102,7 +104,7 @@ class Endpoint:
 
     def enabled_again(self) -> Self:
         """As if it had never failed."""
-        return replace(self, disabled_at="", disabled_reason="", failing_since="", notice="")
+        return replace(self, disabled_at="", disabled_reason="", failing_since="", notice="", ownerless_since="")
 
     def to_entity(self) -> dict[str, Any]:
         """The table row."""

@@ -98,6 +98,8 @@ WHO_MAY: Mapping[tuple[str, str], Access] = {
     ("POST", "ops/export-types/{name}/pause"): OPERATOR,
     ("POST", "ops/export-types/{name}/resume"): OPERATOR,
     ("PUT", "ops/tenants/{tenant}/quotas"): OPERATOR,
+    **{(method, "users/{user}/offboard"): ADMIN for method in ("POST", "DELETE")},
+    **{(method, "ops/users/{tenant}/{user}/offboard"): OPERATOR for method in ("POST", "DELETE")},
     ("GET", "ops/metrics"): OPERATOR,
     ("HEAD", "ops/metrics"): OPERATOR,
     ("GET", "health/live"): PUBLIC,
@@ -158,6 +160,7 @@ def call(service: Service, method: str, route: str, owned: Owned, token: str | N
     """The request, with an empty object for a body."""
     headers = {} if token is None else {"Authorization": f"Bearer {token}"}
     values = {"token": "x", "file": "start.js", "kind": "failed", "tenant": "acme", "name": "sessions"}
+    values["user"] = "leaver"
     path = route.format(**values, id=owned.get(route.split("/")[0], MISSING), delivery=MISSING, link="0" * 64)
     return requests.request(
         method,
@@ -211,6 +214,7 @@ def test_an_admin_gets_in(jwt_service: Service, issuer: Issuer, owned: Owned) ->
         if WHO_MAY[method, route] is ADMIN and method != "DELETE"
     }
     assert statuses == {
+        ("POST", "users/{user}/offboard"): 200,
         ("POST", "webhooks"): 400,
         ("PATCH", "webhooks/{id}"): 200,
         ("POST", "webhooks/{id}/rotate"): 200,

@@ -63,6 +63,9 @@ CASES: tuple[tuple[ReasonCode, Act, dict[str, Any], str], ...] = (
     ("kind-switched-off", remind, {"body": '"notify":{"beforeExpiry":false}'}, "nobody asked for a reminder"),
     ("not-of-type", without_mail, {}, "exports of type 'sessions' do not use it"),
     ("no-address", plan, {"caller": {**CALLER, "email": ""}}, "no address is known of who asked"),
+    ("left", plan, {"created_by": "leaver"}, "who asked was offboarded"),
+    ("left", send_now, {"created_by": "leaver"}, "who asked was offboarded"),
+    ("left", remind, {"created_by": "leaver"}, "who asked was offboarded"),
     ("not-completed", send_now, {"status": "Expired"}, "the export is Expired by now"),
     (
         "no-address",
@@ -98,6 +101,7 @@ def test_a_reason_is_counted_under_its_code(
     context.records.create(record)
     off = context.preferences.get("acme", "unsubscribed").model_copy(update={"email": False})
     context.preferences.put("acme", "unsubscribed", off)
+    context.people.offboard("acme", "leaver", "ada", "admin", datetime.now(UTC))
     before = counted(context)
     told = act(record, context)
     after = counted(context)
