@@ -10,7 +10,7 @@ AUDIT_STAMP := $(AUDIT_VENV)/.installed
 LOCK_VENV := .venv-lock
 UV := uv==0.13.8
 
-.PHONY: demo run test test-crash test-kills test-large test-delivery test-pages test-api test-operations messages check \
+.PHONY: demo run test test-crash test-kills test-large test-delivery test-pages test-api test-attack test-operations messages check \
 	verify-audit format lock bench clean
 
 demo: $(STAMP) ## one export from request to file, and a mail (SOURCE=postgresql for a real PostgreSQL)
@@ -40,6 +40,9 @@ test-pages: $(STAMP) ## mails and pages in Chromium (CHROMIUM=... for its path),
 test-api: $(STAMP) ## cancelling within 5 s; schemathesis for minutes as each kind of caller (SCHEMATHESIS_SECONDS=...)
 	@CANCEL_SECONDS=5 $(BIN)/python -m pytest tests/service/test_cancel.py
 	@SCHEMATHESIS_SECONDS=$${SCHEMATHESIS_SECONDS:-180} $(BIN)/python -m pytest tests/service/test_openapi.py
+
+test-attack: $(STAMP) ## every hostile input of every family, and a table of what got through
+	@ATTACK=all $(BIN)/python -m pytest -n 0 --timeout 1200 tests/attack tests/service/test_who_may.py
 
 messages: $(STAMP) ## bring the catalogues up to date with the templates; then translate what is empty
 	@$(BIN)/pybabel -q extract -F babel.cfg --no-location --project Sluice --version 1 --msgid-bugs-address "" --last-translator "" -o .sluice.pot .

@@ -6,13 +6,14 @@ out, so that no line of Sluice vouches for another.
 
 import sqlite3
 from collections.abc import Iterator, Sequence
-from contextlib import closing
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from demo import databases, rows
+from demo.postgresql_server import PostgresqlServer
 from tests.formats.formulas import defused
 from tests.formats.naughty import NAUGHTY
 
@@ -22,12 +23,30 @@ EVENTS = {"acme": 4_000, "initech": 400, "globex": 200}
 EMPLOYEES = {"acme": 300, "initech": 80, "globex": 30}
 
 
-def make_small_database(home: Path) -> None:
-    """The demo's database under ``home``: 20,000 sessions in its largest tenant, whose users have naughty names."""
+@contextmanager
+def few_rows() -> Iterator[None]:
+    """Meanwhile the demo's databases are made small."""
     with pytest.MonkeyPatch.context() as patch:
         for name in ("SESSIONS", "USERS", "EVENTS", "EMPLOYEES"):
             patch.setattr(rows, name, globals()[name])
         patch.setattr(rows, "EXEMPTIONS", 200)
+        yield
+
+
+@contextmanager
+def small_postgresql(home: Path) -> Iterator[PostgresqlServer]:
+    """A PostgreSQL server with the small database, without naughty names."""
+    with few_rows():
+        server = databases.start_postgresql(home)
+    try:
+        yield server
+    finally:
+        server.stop()
+
+
+def make_small_database(home: Path) -> None:
+    """The demo's database under ``home``: 20,000 sessions in its largest tenant, whose users have naughty names."""
+    with few_rows():
         databases.ensure_sqlite(home)
     with closing(sqlite3.connect(home / "demo.db")) as connection, connection:
         ids = connection.execute("select id from users where organisation_id = 'acme' order by id").fetchall()

@@ -1,0 +1,1 @@
+"""Families of attacks; each module lists its own in ``FAMILIES``."""
