@@ -322,6 +322,8 @@ PRINCIPALS: Mapping[str, tuple[str, Mapping[str, Any]]] = {
     "a Manager of the tenant": ("manager", {"roles": ["Manager"], "sub": "somebody"}),
     "an Admin of another directory": ("foreign", {"tid": "globex"}),
     "another Admin": ("admin", {"sub": "boss"}),
+    "a SuperAdmin of a directory that is not the operator's": ("viewer", {"sub": "root", "roles": ["SuperAdmin"]}),
+    "a SuperAdmin of another directory": ("foreign", {"tid": "globex", "roles": ["SuperAdmin", "Admin"]}),
 }
 
 
