@@ -1,6 +1,7 @@
 """A customer does not become an operator: SuperAdmin counts from the operator's directory alone, on every route."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any
 
 import pytest
 import requests
@@ -16,13 +17,14 @@ OPERATORS = [call for call in CALLS if call.access is Access.OPERATOR]
 """The routes that are for operators."""
 
 Headers = Mapping[str, str]
+KEY = "every-directory"
 MISSING = "0123456789abcdefghijklmnopqrstuvwx"
 
 
 def ask(service: Service, call: Call, headers: Headers) -> requests.Response:
     """The call, about a tenant, a type and things that there are not; with an empty object for a body."""
     values = {"tenant": "initech", "name": "roster-headcount", "id": MISSING, "user": "nobody-at-all"}
-    json = None if call.method in ("GET", "HEAD") else {}
+    json: Any = None if call.method in ("GET", "HEAD") else {}
     url = f"{service.api}/{call.route.format(**values)}"
     return requests.request(call.method, url, json=json, headers=headers, timeout=30)
 
@@ -59,26 +61,33 @@ def token(issuer: Issuer) -> Callable[..., dict[str, str]]:
     """The header of somebody in a directory with these roles."""
 
     def of(directory: str, *roles: str, user: str = "u-1") -> dict[str, str]:
-        made = issuer.token(tid=directory, iss=f"{issuer.url}/{directory}/v2.0", roles=list(roles), sub=user)
+        claims: dict[str, Any] = {
+            "tid": directory,
+            "iss": f"{issuer.url}/{directory}/v2.0",
+            "roles": list(roles),
+            "sub": user,
+        }
+        made = issuer.token(headers={"kid": KEY}, **claims)
         return {"Authorization": f"Bearer {made}"}
 
     return of
 
 
 @pytest.fixture(scope="module")
-def several(start: Start, issuer: Issuer) -> Callable[..., Service]:
+def several(start: Start, issuer: Issuer) -> Iterator[Callable[..., Service]]:
     """Start a service in which people of three directories sign in, with a token's key for all of them."""
     template = f"{issuer.url}/{{tenantid}}/v2.0"
-    issuer.published.append(jwk(issuer.key, "every-directory", issuer=template))
-    issuer.key_id, before = "every-directory", issuer.key_id
-    assert before
+    asked = len(issuer.asked)
+    issuer.published.append(jwk(issuer.key, KEY, issuer=template))
 
     def begin(**settings: str) -> Service:
         return start(
             AUTH_MODE="jwt", JWT_ISSUER=template, JWT_AUDIENCE=AUDIENCE, JWT_DIRECTORIES="ops, acme, globex", **settings
         )
 
-    return begin
+    yield begin
+    del issuer.asked[asked:]
+    issuer.published[:] = [key for key in issuer.published if key["kid"] != KEY]
 
 
 @pytest.fixture(scope="module")
