@@ -13,7 +13,7 @@ import azure.functions as func
 
 from shared.app_service import PRINCIPAL_HEADER
 from shared.catalogue import export_type_named
-from shared.errors import NotAuthenticated, PermanentError, StorageUnavailable
+from shared.errors import NotAllowed, NotAuthenticated, PermanentError, StorageUnavailable
 from shared.identity import Caller
 from shared.notices.messages import locale_of, time_zone_of, title_in
 from shared.notices.pages import page, policy, preferred_locale
@@ -81,6 +81,8 @@ async def find(req: func.HttpRequest, target_of: Callable[[Services], Target | N
         if target.revoked or record.links != target.generation:
             return Found("revoked", record, who)
         return Found(why_no_file(record) or "", record, who)
+    except NotAllowed:  # such as somebody who was offboarded
+        return Found("forbidden")
     except StorageUnavailable:
         return Found("busy")
 

@@ -100,6 +100,16 @@ def test_the_file_is_for_those_who_may_see_the_export(
         assert re.fullmatch("link [0-9a-f]{64}", entry["subject"])
 
 
+def test_who_was_offboarded_gets_a_page_too(app_service: Service, link: tuple[str, str]) -> None:
+    """The same as somebody else, though they were an Admin and their session is good."""
+    headers = {"X-MS-CLIENT-PRINCIPAL": principal(sub="boss")}
+    assert (
+        requests.post(f"{app_service.api}/users/out/offboard", json={}, headers=headers, timeout=30).status_code == 200
+    )
+    for answer in [act(link[1], X_MS_CLIENT_PRINCIPAL=principal(sub="out")) for act in (look, press)]:
+        assert (answer.status_code, "for somebody else" in answer.text) == (403, True)
+
+
 def test_a_rule_lets_links_work_without(app_service: Service) -> None:
     """Of one type of one tenant; all others ask."""
     who = {"sub": "g", "tid": "globex", "email": "g@globex.example"}
