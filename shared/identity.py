@@ -106,21 +106,9 @@ class Caller:
 def caller_from(headers: Mapping[str, str], settings: Settings) -> Caller:
     """The caller of a request, from its headers (names in lower case). May block on the network in mode jwt.
 
-    Raises ``NotAuthenticated``, ``NotAllowed`` for another tenant than the only one (``SINGLE_TENANT``), and
-    ``IssuerUnavailable`` when the issuer's keys cannot be had.
+    Raises ``NotAuthenticated``, and ``IssuerUnavailable`` when the issuer's keys cannot be had. Whether their tenant is
+    served here is another question: see ``require_served``.
     """
-    caller = _caller_from(headers, settings)
-    require_served(caller.tenant, settings)
-    return caller
-
-
-def require_served(tenant: str, settings: Settings) -> None:
-    """Raise ``NotAllowed`` for a tenant that is not served here: with ``SINGLE_TENANT`` that is every other one."""
-    if settings.single_tenant not in ("", tenant):
-        raise NotAllowed("this service works for one organisation, and it is not yours")
-
-
-def _caller_from(headers: Mapping[str, str], settings: Settings) -> Caller:
     if settings.auth_mode == "easyauth" and PRINCIPAL_HEADER in headers:
         claims = principal_claims(headers[PRINCIPAL_HEADER])
         directories.admit(claims, settings)
@@ -136,6 +124,12 @@ def _caller_from(headers: Mapping[str, str], settings: Settings) -> Caller:
             return demo_caller(user)
         raise refused("unknown-user")
     raise refused("not-valid")
+
+
+def require_served(tenant: str, settings: Settings) -> None:
+    """Raise ``NotAllowed`` for a tenant that is not served here: with ``SINGLE_TENANT`` that is every other one."""
+    if settings.single_tenant not in ("", tenant):
+        raise NotAllowed("this service works for one organisation, and it is not yours")
 
 
 def caller_of_claims(claims: Mapping[str, Any], settings: Settings) -> Caller:

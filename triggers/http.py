@@ -25,7 +25,7 @@ from shared.errors import (
     TryLater,
     ValidationFailed,
 )
-from shared.identity import Caller, caller_from
+from shared.identity import Caller, caller_from, require_served
 from shared.services import Services, services
 from shared.settings import settings
 from shared.telemetry import span
@@ -181,7 +181,7 @@ async def caller_of(request: func.HttpRequest) -> Caller:
     """Who calls.
 
     Raises ``NotAuthenticated``, ``IssuerUnavailable``, ``TooManyRequests``, ``StorageUnavailable``, and ``NotAllowed``
-    for people who were offboarded.
+    for people who were offboarded, and for a tenant that is not served here.
     """
     current = settings()
     headers = lower_case(request.headers)
@@ -197,6 +197,7 @@ async def caller_of(request: func.HttpRequest) -> Caller:
     note(tenant=caller.tenant)
     count_request(caller)  # before the audit log knows of it: what is refused is not written down one by one
     called_by(caller)
+    require_served(caller.tenant, current)
     if not is_fresh(caller):
         await in_thread(look, caller, await request_services())
     return caller
