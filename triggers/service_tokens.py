@@ -13,7 +13,7 @@ from shared.errors import NotFound
 from shared.identity import SERVICE_LIFETIME, require_served, service_token
 from shared.ownership import TENANT
 from shared.records import iso
-from shared.requests import Body, parse_body
+from shared.requests import Body, Names, parse_body
 from shared.settings import settings
 from triggers.http import endpoint, json_response
 from triggers.trail import about
@@ -26,8 +26,8 @@ class ServiceTokenRequest(Body):
 
     service: str = Field(pattern=r"^[a-z0-9][a-z0-9-]{0,49}$")
     tenant: str = Field(pattern=f"^{TENANT.pattern}$")
-    company_ids: tuple[str, ...] = ()
-    operational_scope_ids: tuple[str, ...] = ()
+    company_ids: Names = ()
+    operational_scope_ids: Names = ()
 
 
 @bp.route(route="service/token", methods=["POST"], auth_level=func.AuthLevel.FUNCTION)

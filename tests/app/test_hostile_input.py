@@ -4,8 +4,9 @@ import json
 import sys
 import tracemalloc
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from decimal import Decimal
+from functools import partial
 from typing import Any
 
 import pytest
@@ -16,9 +17,12 @@ from exports import EXPORT_TYPES
 from shared.errors import MOST_ERRORS, RequestError, ValidationFailed
 from shared.export_types import Filter
 from shared.identity import demo_caller
-from shared.requests import MAX_BODY_BYTES, check_request, parse_body, parse_request
+from shared.requests import MAX_BODY_BYTES, Body, check_request, parse_body, parse_request
 from shared.schedules.requests import ScheduleRequest, check_export, check_timing
 from shared.values import MOST_VALUES, decimal_of, filter_values
+from triggers.audit import audit_query
+from triggers.calls import CALLS
+from triggers.exports import list_query
 from triggers.http import problem_of
 from triggers.parameters import limit_of, moment_of
 from triggers.webhooks import WebhookRequest
@@ -283,3 +287,83 @@ def test_values_are_bounded_in_number() -> None:
     assert len(filter_values(many, ["x"] * MOST_VALUES)) == MOST_VALUES
     with pytest.raises(ValueError, match="takes at most 5,000 values, got 5,001"):
         filter_values(many, ["x"] * (MOST_VALUES + 1))
+
+
+BODIES = sorted({call.body for call in CALLS if call.body}, key=lambda model: model.__name__)
+HOSTILE: list[str] = [
+    *(
+        "1E400000000",
+        "-1E400000000",
+        "0E-400000000",
+        "1E308",
+        "-1E308",
+        "NaN",
+        "Infinity",
+        "-Infinity",
+        "1.5",
+        "-1",
+        "-0",
+    ),
+    *("9" * digits for digits in (20, 400, 4299, 4301, 60_000)),
+    *(
+        "null",
+        "true",
+        "[]",
+        "{}",
+        '""',
+        '" "',
+        '"\\u0000"',
+        '"\\ud800\\udc00"',
+        '"\\u202e"',
+        "[null]",
+        "[[]]",
+        '{"a":1}',
+    ),
+    f'"{"x" * 60_000}"',
+    f'"{"9" * 60_000}"',
+    '"99999-01-01"',
+    '"0000-00-00"',
+    '"99999-01-01T00:00:00Z"',
+    "[" * 150 + "]" * 150,
+    '{"a":' * 150 + "1" + "}" * 150,
+]
+PLACES = [
+    (model, name) for model in BODIES for name in [*(f.alias or n for n, f in model.model_fields.items()), "more"]
+]
+
+
+@pytest.mark.parametrize(("model", "field"), PLACES, ids=[f"{model.__name__}.{name}" for model, name in PLACES])
+def test_no_value_of_a_body_is_dear(model: type[Body], field: str) -> None:
+    """Each field of each body, with each value: taken, or refused in a few words; never another error."""
+    for value in HOSTILE:
+        body = f'{{"{field}":{value}}}'.encode()
+        refused: list[RequestError] = []
+        assert calls_of(partial(_parse, model, body, refused)) < 200_000
+        assert all(len(problem_of(error).get_body()) < 48 * 1024 for error in refused)
+
+
+def _parse(model: type[Body], body: bytes, refused: list[RequestError]) -> None:
+    try:
+        parse_body(model, body, "{}")
+    except RequestError as error:
+        refused.append(error)
+
+
+LISTINGS: dict[str, Callable[[dict[str, str]], object]] = {
+    "exports": lambda params: list_query(params, demo_caller("ada")),
+    "audit": lambda params: audit_query(params),
+}
+QUERIED = ["9" * 7_000, "1E400000000", "NaN", "-1", "0" * 7_000, "x" * 7_000, "\x00", "'", "99999-01-01T00:00:00Z", "١"]
+
+
+@pytest.mark.parametrize("listing", LISTINGS)
+def test_no_value_of_a_query_is_dear(listing: str) -> None:
+    """Each parameter with each value, and thousands of parameters: taken, or 400 that names it."""
+    names = {p.name for call in CALLS if call.route in ("exports", "ops/audit") for p in call.parameters}
+    asked = [{name: value} for name in names for value in QUERIED] + [{f"p{n}": "1" for n in range(2_000)}]
+    for params in asked:
+        with little_memory(), suppress(ValidationFailed):
+            LISTINGS[listing](params)
+    with pytest.raises(ValidationFailed) as refused:
+        LISTINGS[listing](asked[-1])
+    assert (len(refused.value.errors), refused.value.more) == (100, 1_900)
