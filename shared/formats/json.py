@@ -48,7 +48,7 @@ class Json:
                 encoded = column_bytes(encoder.encode(batch))
                 out.write(encoded if rows else encoded[len(_SEPARATOR) :])
                 rows += batch.num_rows
-        return rows, out.facts
+        return rows, {**out.facts, **encoder.facts}
 
     def assemble(self, parts: Sequence[EncodedPart], spec: FileSpec) -> Iterator[Segment]:
         """The brackets, and the parts that have rows with separators between them."""

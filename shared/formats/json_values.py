@@ -9,10 +9,13 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from shared.formats.escape import Escapes, column_bytes, enclosed, join, replace_where
-from shared.formats.scalars import TextStyle, base_type, scalar_text
+from shared.formats.scalars import TextStyle, base_type, scalar_text, significant_digits
+from shared.special_values import without_special_values
 
 _SAFE_INTEGER = 2**53 - 1
 """The largest integer that every JSON reader keeps exact (RFC 8259, section 6)."""
+_SAFE_DIGITS = 15
+"""Any decimal number of so many digits survives a reader that has only binary64."""
 
 # Section 7: the quotation mark, the reverse solidus and U+0000 to U+001F. The reverse solidus comes first.
 _ESCAPES = Escapes({"\\": "\\\\", '"': '\\"', **{chr(c): json.dumps(chr(c))[1:-1] for c in range(32)}})
@@ -25,10 +28,14 @@ _FREE_TEXT = {"text", "uuid"}
 
 @dataclass(frozen=True)
 class JsonStyle:
-    """How values are written: the zone of time stamps, and integers beyond 2^53 - 1 as numbers or strings."""
+    """How values are written: the zone of time stamps, and numbers as numbers or strings.
+
+    ``big_integers``: integers beyond 2^53 - 1, and decimals of more than 15 digits; ``decimals``: all decimals.
+    """
 
     time_zone: str = "UTC"
     big_integers: Literal["number", "string"] = "number"
+    decimals: Literal["number", "string"] = "number"
 
 
 def json_values(column: pa.Array, type_name: str, style: JsonStyle) -> pa.StringArray:
@@ -47,12 +54,25 @@ def unquoted_values(column: pa.Array, type_name: str, style: JsonStyle) -> tuple
         return _list(column, type_name.removeprefix("list<").removesuffix(">"), style), False
     if base == "json":
         return _json(column), False
+    if base == "decimal":
+        column, _ = without_special_values(column)
     words = scalar_text(column, type_name, TextStyle(style.time_zone, "T"))
+    if base == "decimal":
+        return _decimal(column, words, style)
     if base == "float":
         return _float(column, words), False
     if base == "integer" and style.big_integers == "string":
         return _big_integers_as_strings(column, words), False
     return _ESCAPES.apply(words) if base in _FREE_TEXT else words, base not in _BARE_TYPES
+
+
+def unknown_numbers(column: pa.Array) -> int:
+    """How many numbers in a column, or list, JSON does not have."""
+    if pa.types.is_list(column.type):
+        return unknown_numbers(column.flatten())
+    if pa.types.is_floating(column.type):
+        return int(len(column) - column.null_count - (pc.sum(pc.is_finite(column)).as_py() or 0))
+    return without_special_values(column)[1] if pa.types.is_decimal(column.type) else 0
 
 
 def json_string(value: str) -> str:
@@ -68,6 +88,15 @@ def _float(column: pa.DoubleArray, words: pa.StringArray) -> pa.StringArray:
     if pc.any(minus_zero).as_py():
         words = pc.if_else(minus_zero, "-0.0", words)  # a reader may take -0 for the integer 0
     return words
+
+
+def _decimal(column: pa.Decimal128Array, words: pa.StringArray, style: JsonStyle) -> tuple[pa.StringArray, bool]:
+    if style.decimals == "string":
+        return words, True
+    if style.big_integers == "string" and column.type.precision > _SAFE_DIGITS:
+        unsafe = pc.greater(significant_digits(words, column.type.scale), _SAFE_DIGITS)
+        words = pc.if_else(unsafe, enclosed(words, '"'), words)
+    return words, False
 
 
 def _big_integers_as_strings(column: pa.Int64Array, words: pa.StringArray) -> pa.StringArray:

@@ -42,7 +42,7 @@ class NdJson:
             for batch in slices(batches, spec.columns):
                 out.write(column_bytes(encoder.encode(batch)))
                 rows += batch.num_rows
-        return rows, out.facts
+        return rows, {**out.facts, **encoder.facts}
 
     def assemble(self, parts: Sequence[EncodedPart], spec: FileSpec) -> Iterator[Segment]:
         """The parts as they are."""

@@ -29,6 +29,7 @@ from shared.formats.parquet_footer import MAGIC, footer_of, join_footers
 from shared.formats.scalars import TextStyle
 from shared.formats.slices import slices
 from shared.formats.text_columns import as_text
+from shared.special_values import without_special_values
 
 _GROUP_ROWS = 100_000
 _GROUP_BYTES = 16 * 1024 * 1024
@@ -63,14 +64,22 @@ class Parquet:
     ) -> tuple[int, Facts]:
         """Row groups of up to 100,000 rows.
 
-        Facts: the ``footer`` of a file of these row groups alone, in base64. Raises ``LimitReached`` for a row of over
+        Facts: the ``footer`` of a file of these row groups alone, in base64; ``emptied``, how many values are missing
+        because Parquet has none like them (``special_values.py``), if any. Raises ``LimitReached`` for a row of over
         256 MiB.
         """
-        rows = 0
+        rows = emptied = 0
+
+        def plain(batch: pa.RecordBatch) -> pa.RecordBatch:
+            nonlocal emptied
+            arrays, counts = zip(*map(_plain, batch.columns, spec.columns), strict=True)
+            emptied += sum(counts)
+            return pa.RecordBatch.from_arrays(list(arrays), schema=_file_schema(spec.columns))
+
         writer: pq.ParquetWriter | None = None
         groups = _RowGroups(write)
         with pa.PythonFile(groups, "w") as sink:
-            for group in _groups(slices(batches, spec.columns), spec.columns):
+            for group in _groups(map(plain, slices(batches, spec.columns)), spec.columns):
                 writer = writer or _open(sink, spec.columns, _low_cardinality(group, spec.columns))
                 writer.write_table(group, row_group_size=_GROUP_ROWS)
                 rows += group.num_rows
@@ -78,7 +87,8 @@ class Parquet:
                 return 0, {}
             groups.end()
             writer.close()
-        return rows, {"footer": base64.b64encode(footer_of(groups.tail)).decode()}
+        footer = {"footer": base64.b64encode(footer_of(groups.tail)).decode()}
+        return rows, {**footer, **({"emptied": emptied} if emptied else {})}
 
     def assemble(self, parts: Sequence[EncodedPart], spec: FileSpec) -> Iterator[Segment]:
         """The row groups of all parts, and their joined footer; an empty file when no part has rows."""
@@ -153,17 +163,20 @@ def _file_schema(columns: Sequence[Column]) -> pa.Schema:
     return pa.schema([(c.name, pa.string() if c.type == "interval" else arrow_type(c.type)) for c in columns])
 
 
+def _plain(values: pa.Array, column: Column) -> tuple[pa.Array, int]:
+    """A column as the file has it, and how many of its values it cannot have."""
+    if column.type == "interval":
+        return as_text(values, column.type, TextStyle()), 0
+    return without_special_values(values)
+
+
 def _groups(batches: Iterator[pa.RecordBatch], columns: Sequence[Column]) -> Iterator[pa.Table]:
-    """Tables of the file's schema, each to be one row group."""
+    """Tables, each to be one row group, of batches of the file's schema."""
     schema = _file_schema(columns)
     pending: list[pa.RecordBatch] = []
     rows = size = 0
     for batch in batches:
-        arrays = [
-            as_text(values, column.type, TextStyle()) if column.type == "interval" else values
-            for values, column in zip(batch.columns, columns, strict=True)
-        ]
-        pending.append(pa.RecordBatch.from_arrays(arrays, schema=schema))
+        pending.append(batch)
         rows, size = rows + batch.num_rows, size + batch.nbytes
         if rows >= _GROUP_ROWS or size >= _GROUP_BYTES:
             yield pa.Table.from_batches(pending, schema)

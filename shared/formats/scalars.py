@@ -14,6 +14,11 @@ local timestamp    the same without an offset
 interval           ISO 8601 duration: ``P1Y2M3DT4H5M6.5S``, ``PT0S``
 =================  =====================================================================================
 
+A year after 9999 has as many digits as it needs; one before 1 is counted as ISO 8601 does, with a year 0000: 44 BC is
+``-0043``. Infinite dates, decimals that are not a number and 24:00 are written as ``special_values.py`` names them.
+Offsets are whole minutes, which is all that RFC 3339 has: before standard time, where zones had seconds, the wall time
+is that of the nearest minute, and the instant is right.
+
 Everything works on whole columns; a null stays null.
 """
 
@@ -27,16 +32,25 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from shared.formats.escape import append, column_bytes, join, replace_where, text
+from shared.special_values import DAY_MICROSECONDS, interval_pieces, special_values
 
 _MICROSECONDS = 1_000_000
 _NANOSECONDS = 1_000_000_000
 _INT64_DIGITS = 18
 """Any number of so many digits fits into 64 bits."""
+_YEAR_DIGITS = 4
 _AFTER_DATE = 10
 _FIRST_MOMENT = pc.cast(pa.scalar("0001-01-01"), pa.timestamp("us"))
 _LAST_MOMENT = pc.cast(pa.scalar("9999-12-31 23:59:59.999999"), pa.timestamp("us"))
 """Between these a date has ten characters."""
-_QUARTER_OF_AN_HOUR = 900 * _MICROSECONDS
+_MINUTE = 60 * _MICROSECONDS
+_QUARTER_OF_AN_HOUR = 15 * _MINUTE
+_DAYS_OF_400_YEARS = 146_097
+_QUARTERS_OF_400_YEARS = _DAYS_OF_400_YEARS * 96
+_NEAR_DAYS = (-3_000_000, 8_000_000)
+"""Days since 1970, more than 8,000 years before and 20,000 after; Arrow writes none much farther away."""
+_STANDARD_TIME_EVERYWHERE = pa.scalar(datetime(1972, 2, 1, tzinfo=UTC), pa.timestamp("us", "UTC"))
+"""Since then no zone is a fraction of a minute from UTC; the last was Liberia's."""
 _END_OF_TRANSITIONS = pa.scalar(datetime(2037, 1, 1, tzinfo=UTC), pa.timestamp("us", "UTC"))
 """The last changes of clocks that a compiled time zone spells out are of 2037; later ones are given by a rule."""
 
@@ -56,38 +70,58 @@ def base_type(type_name: str) -> str:
 
 def scalar_text(column: pa.Array, type_name: str, style: TextStyle) -> pa.StringArray:
     """The column as text, as the table above says. ``type_name`` is a column type that is not a list."""
-    return _RENDERERS[base_type(type_name)](column, style)
+    render = _RENDERERS[base_type(type_name)]
+    special = special_values(column)
+    if special is None:
+        return render(column, style)
+    return pc.coalesce(special.names, render(special.others, style))
 
 
 def to_wall_time(column: pa.TimestampArray, time_zone: str) -> pa.TimestampArray:
-    """Time stamps with a zone as wall time in ``time_zone``.
+    """Time stamps with a zone, none of them special, as wall time in ``time_zone``, whole minutes from UTC.
 
     Casting zoned time stamps to text is many times slower than naive ones, so this always comes first.
     """
     if time_zone == "UTC":
         return column.cast(pa.timestamp("us"))
     wall = pc.local_timestamp(column.cast(pa.timestamp("us", time_zone)))
-    late = pc.greater_equal(column, _END_OF_TRANSITIONS)
-    if not pc.any(late).as_py():
-        return wall
-    return pc.replace_with_mask(wall, pc.fill_null(late, False), _late_wall_time(column.filter(late), time_zone))
+    bounds = pc.min_max(column)
+    if pc.greater_equal(bounds["max"], _END_OF_TRANSITIONS).as_py():
+        late = pc.fill_null(pc.greater_equal(column, _END_OF_TRANSITIONS), False)
+        wall = pc.replace_with_mask(wall, late, _late_wall_time(column.filter(late), time_zone))
+    if pc.less(bounds["min"], _STANDARD_TIME_EVERYWHERE).as_py():
+        early = pc.fill_null(pc.less(column, _STANDARD_TIME_EVERYWHERE), False)
+        wall = pc.replace_with_mask(wall, early, _to_the_minute(column.filter(early), wall.filter(early)))
+    return wall
 
 
 def _late_wall_time(column: pa.TimestampArray, time_zone: str) -> pa.TimestampArray:
     """The same for time stamps from 2037 on, where Arrow knows of no change of clocks any more, but ``zoneinfo`` does.
 
-    Offsets are looked up once for each quarter of an hour that occurs: clocks change at no other time.
+    Offsets are looked up once for each quarter of an hour that occurs: clocks change at no other time. The calendar
+    repeats itself after 400 years, weekdays too, and ``zoneinfo`` ends with the year 9999.
     """
     instants = pc.cast(column, pa.int64())
     quarters = pc.divide(instants, _QUARTER_OF_AN_HOUR)
     known = pc.unique(quarters)
     zone = ZoneInfo(time_zone)
+    first = _END_OF_TRANSITIONS.value // _QUARTER_OF_AN_HOUR
     offsets = [
-        datetime.fromtimestamp(quarter * _QUARTER_OF_AN_HOUR // _MICROSECONDS, zone).utcoffset() or timedelta()
+        datetime.fromtimestamp(
+            (first + (quarter - first) % _QUARTERS_OF_400_YEARS) * _QUARTER_OF_AN_HOUR // _MICROSECONDS, zone
+        ).utcoffset()
+        or timedelta()
         for quarter in known.to_pylist()
     ]
     shifts = pa.array([offset // timedelta(microseconds=1) for offset in offsets], pa.int64())
     return pc.cast(pc.add(instants, pc.take(shifts, pc.index_in(quarters, known))), pa.timestamp("us"))
+
+
+def _to_the_minute(instants: pa.TimestampArray, wall: pa.TimestampArray) -> pa.TimestampArray:
+    """The wall time with the offset from UTC rounded to whole minutes."""
+    start = pc.cast(instants, pa.int64())
+    minutes = pc.divide(pc.cast(pc.subtract(pc.cast(wall, pa.int64()), start), pa.float64()), float(_MINUTE))
+    return pc.cast(pc.add(start, pc.multiply(pc.cast(pc.round(minutes), pa.int64()), _MINUTE)), pa.timestamp("us"))
 
 
 def _integer(column: pa.Array, _: TextStyle) -> pa.StringArray:
@@ -134,6 +168,12 @@ def _from_digits(digits: pa.StringArray, scale: int) -> pa.StringArray:
     return pc.if_else(pc.starts_with(digits, "-"), join("-", plain), plain)
 
 
+def significant_digits(words: pa.StringArray, scale: int) -> pa.Int32Array:
+    """How many digits decimals of this scale have, as text, between their outer zeros."""
+    digits = pc.ascii_rtrim(words, "0") if scale else words
+    return pc.binary_length(pc.ascii_ltrim(pc.replace_substring(digits, ".", ""), "-0"))
+
+
 def _boolean(column: pa.BooleanArray, _: TextStyle) -> pa.StringArray:
     return pc.if_else(column, text("true"), text("false"))
 
@@ -176,10 +216,9 @@ def _timestamp(column: pa.TimestampArray, style: TextStyle) -> pa.StringArray:
 
 
 def _offset(seconds: int) -> str:
-    """``+01:00``; with seconds where a zone once had them (``+00:53:28``, before standard time)."""
-    minutes, rest = divmod(abs(seconds), 60)
-    sign = "-" if seconds < 0 else "+"
-    return f"{sign}{minutes // 60:02}:{minutes % 60:02}" + (f":{rest:02}" if rest else "")
+    """``+01:00``."""
+    minutes = abs(seconds) // 60
+    return f"{'-' if seconds < 0 else '+'}{minutes // 60:02}:{minutes % 60:02}"
 
 
 def _local_timestamp(column: pa.TimestampArray, style: TextStyle) -> pa.StringArray:
@@ -192,8 +231,39 @@ def _local_timestamp(column: pa.TimestampArray, style: TextStyle) -> pa.StringAr
     return pc.replace_substring(words, " ", style.date_time_separator)
 
 
+def _date(column: pa.Date32Array, _: TextStyle) -> pa.StringArray:
+    return _in_any_year(column, lambda days: pc.cast(days, pa.string()))
+
+
 def _moments(column: pa.TimestampArray) -> pa.StringArray:
     """Date, space and time, with a fraction only where there is one."""
+    return _in_any_year(column, _near_moments)
+
+
+def _in_any_year(column: pa.Array, write: Callable[[pa.Array], pa.StringArray]) -> pa.StringArray:
+    """The text of ``write``, which Arrow limits to some years, for all of them.
+
+    Others are moved by a multiple of 400 years, after which the calendar is the same, and the year is corrected.
+    """
+    unit = 1 if pa.types.is_date(column.type) else DAY_MICROSECONDS
+    raw = column.view(pa.int32() if unit == 1 else pa.int64())
+    low, high = (days * unit for days in _NEAR_DAYS)
+    bounds = pc.min_max(raw)
+    if bounds["min"].as_py() is None or (bounds["min"].as_py() >= low and bounds["max"].as_py() <= high):
+        return write(column)
+    far = pc.fill_null(pc.or_(pc.less(raw, low), pc.greater(raw, high)), False)
+    numbers = pc.cast(raw.filter(far), pa.int64())
+    cycle = _DAYS_OF_400_YEARS * unit
+    cycles = pc.cast(pc.floor(pc.divide(pc.cast(numbers, pa.float64(), safe=False), float(cycle))), pa.int64())
+    near = pc.subtract(numbers, pc.multiply(cycles, cycle))
+    words = write((pc.cast(near, pa.int32()) if unit == 1 else near).view(column.type))
+    years = pc.add(pc.cast(pc.utf8_slice_codeunits(words, 0, _YEAR_DIGITS), pa.int64()), pc.multiply(cycles, 400))
+    words = join(pc.cast(years, pa.string()), pc.utf8_slice_codeunits(words, _YEAR_DIGITS))
+    others = write(pc.if_else(far, pa.scalar(None, column.type), column))
+    return replace_where(others, far, words)
+
+
+def _near_moments(column: pa.TimestampArray) -> pa.StringArray:
     ticks = pc.cast(column, pa.int64())
     whole = pc.equal(pc.multiply(pc.divide(ticks, _MICROSECONDS), _MICROSECONDS), ticks)
     if pc.all(whole).as_py():
@@ -207,13 +277,7 @@ def _without_zero_fraction(words: pa.StringArray) -> pa.StringArray:
 
 
 def _interval(column: pa.MonthDayNanoIntervalArray, _: TextStyle) -> pa.StringArray:
-    # A cell is two 32-bit integers and a 64-bit one (Arrow columnar format, "Month-day-nano interval").
-    _, cells = column.buffers()
-    count = len(column) + column.offset
-    halves = pa.FixedSizeListArray.from_arrays(pa.Array.from_buffers(pa.int32(), 4 * count, [None, cells]), 4)
-    wholes = pa.FixedSizeListArray.from_arrays(pa.Array.from_buffers(pa.int64(), 2 * count, [None, cells]), 2)
-    halves, wholes = halves.slice(column.offset), wholes.slice(column.offset)
-    months, days, nanos = pc.list_element(halves, 0), pc.list_element(halves, 1), pc.list_element(wholes, 1)
+    months, days, nanos = interval_pieces(column)
     years, minutes = pc.divide(months, 12), pc.divide(nanos, 60 * _NANOSECONDS)
     hours = pc.divide(minutes, 60)
     rest = pc.subtract(nanos, pc.multiply(minutes, 60 * _NANOSECONDS))
@@ -252,7 +316,7 @@ _RENDERERS: dict[str, Callable[[pa.Array, TextStyle], pa.StringArray]] = {
     "uuid": _as_it_is,
     "json": _as_it_is,
     "binary": _binary,
-    "date": _integer,
+    "date": _date,
     "time": _time,
     "timestamp": _timestamp,
     "local timestamp": _local_timestamp,

@@ -18,12 +18,14 @@ import openpyxl
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from shared.columns import Column, arrow_schema
+from shared.columns import Column, arrow_schema, arrow_type
 from shared.formats import FORMATS
 from shared.formats.base import FileSpec
 from shared.formats.options import Option
 from shared.formats.pdf_layout import printed
+from shared.formats.scalars import TextStyle, scalar_text
 from shared.formats.whole_file import encode_file
+from shared.special_values import special_value
 
 DOCUMENT = Path(__file__).parents[2] / "docs" / "types.md"
 TIME_ZONE = "Europe/Berlin"
@@ -31,7 +33,7 @@ TIME_ZONE = "Europe/Berlin"
 
 @dataclass(frozen=True)
 class Example:
-    """One row of the table: a column type, a value of it as Arrow takes it, and what is special about it."""
+    """One row of the table: a column type, a value of it, or a scalar, and what is special about it."""
 
     type: str
     value: Any
@@ -50,6 +52,8 @@ EXAMPLES: Sequence[Example] = (
     Example("decimal(12,2)", Decimal("-1234.50")),
     Example("decimal(38,20)", Decimal("0.00000000000000000001"), "very small"),
     Example("decimal(38,2)", Decimal("12345678901234567.89"), "over 15 digits"),
+    Example("decimal(12,2)", special_value("NaN", arrow_type("decimal(12,2)")), "not a number"),
+    Example("decimal(12,2)", special_value("-Infinity", arrow_type("decimal(12,2)")), "infinite"),
     Example("boolean", True),
     Example("text", 'Zoë, "Ann"'),
     Example("text", "", "empty, not missing"),
@@ -63,9 +67,16 @@ EXAMPLES: Sequence[Example] = (
     Example("date", datetime.date(2024, 12, 31)),
     Example("date", datetime.date(1900, 2, 28), "before 1900-03-01"),
     Example("date", datetime.date(9999, 12, 31), "the end of time"),
+    Example("date", 11_248_737 + 100_000, "far in the future"),
+    Example("date", -735_160, "44 BC"),
+    Example("date", special_value("infinity", arrow_type("date")), "infinite"),
     Example("time", datetime.time(23, 59, 59)),
     Example("time", datetime.time(23, 59, 59, 123456), "with a fraction"),
+    Example("time", special_value("24:00:00", arrow_type("time")), "the end of a day"),
     Example("timestamp", datetime.datetime(2024, 7, 1, 10, tzinfo=datetime.UTC), f"10:00 UTC, shown in {TIME_ZONE}"),
+    Example("timestamp", 253_402_300_799_000_000, f"9999-12-31 23:59:59 UTC, shown in {TIME_ZONE}"),
+    Example("timestamp", -2_500_000_000_000_000, f"before standard time, in {TIME_ZONE}"),
+    Example("timestamp", special_value("-infinity", arrow_type("timestamp")), "infinite"),
     Example("local timestamp", datetime.datetime(2024, 7, 1, 10, 0, 0, 500000), "with a fraction"),  # noqa: DTZ001
     Example("interval", pa.MonthDayNano([14, 3, 14_706_500_000_000]), "1 year, 2 months, 3 days, 4:05:06.5"),
     Example("list<integer>", [1, None, 3]),
@@ -155,7 +166,10 @@ def in_xlsx(example: Example) -> str:
 def in_parquet(example: Example) -> str:
     """The column's type, and the value."""
     values = pq.read_table(io.BytesIO(encode("parquet", example)))["value"]
-    return f"{values.type}: {_code(str(values[0]))}"
+    kind, value = values.type, values[0]
+    if pa.types.is_temporal(kind) and value.is_valid:  # Python ends with the year 9999
+        value = scalar_text(values.combine_chunks(), example.type, TextStyle())[0]
+    return f"{kind}: {_code(str(value))}"
 
 
 def in_pdf(example: Example) -> str:
@@ -184,7 +198,9 @@ def _formats() -> str:
 
 def _batch(example: Example) -> pa.RecordBatch:
     schema = arrow_schema(columns_of(example))
-    arrays = [pa.array([value], kind) for value, kind in zip((1, example.value), schema.types, strict=True)]
+    value = example.value
+    values = pa.repeat(value, 1) if isinstance(value, pa.Scalar) else pa.array([value], schema.types[1])
+    arrays = [pa.array([1], schema.types[0]), values]
     return pa.RecordBatch.from_arrays(arrays, schema=schema)
 
 

@@ -13,9 +13,10 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from shared.formats.escape import join
-from shared.formats.scalars import TextStyle, base_type, to_wall_time
+from shared.formats.scalars import TextStyle, base_type, significant_digits, to_wall_time
 from shared.formats.text_columns import as_text
 from shared.formats.xml_text import escape_column
+from shared.special_values import special_values
 
 MAX_TEXT = 32_767
 """The most UTF-16 code units that a cell can hold (Excel specifications and limits)."""
@@ -77,7 +78,11 @@ class CellEncoder:
         """The cells of a column."""
         base = base_type(type_name)
         if base in self._numbers_of:
-            return self._numbers_of[base](column, type_name)
+            special = special_values(column)
+            if special is None:
+                return self._numbers_of[base](column, type_name)
+            names = _whole(self._texts(special.names, base))
+            return Cells(pc.coalesce(names, _whole(self._numbers_of[base](special.others, type_name))))
         return self._texts(as_text(column, type_name, self._style), base)
 
     def _boolean(self, column: pa.BooleanArray, _: str) -> Cells:
@@ -94,9 +99,7 @@ class CellEncoder:
         words = as_text(column, type_name, self._style)
         exact = None
         if column.type.precision > _EXACT_DIGITS:
-            digits = pc.ascii_rtrim(words, "0") if column.type.scale else words
-            digits = pc.ascii_ltrim(pc.replace_substring(digits, ".", ""), "-0")
-            exact = pc.less_equal(pc.binary_length(digits), _EXACT_DIGITS)
+            exact = pc.less_equal(significant_digits(words, column.type.scale), _EXACT_DIGITS)
         return self._numbers(words, Style.DECIMAL + min(column.type.scale, MAX_PLACES), exact, column, type_name)
 
     def _date(self, column: pa.Date32Array, type_name: str) -> Cells:
@@ -123,7 +126,7 @@ class CellEncoder:
         if exact is None or pc.all(exact, min_count=0).as_py():
             return Cells(numbers, before, after)
         words = self._texts(as_text(column, type_name, self._style), base_type(type_name))
-        return Cells(pc.if_else(exact, join(before, numbers, after), join(words.before, words.values, words.after)))
+        return Cells(pc.if_else(exact, join(before, numbers, after), _whole(words)))
 
     def _texts(self, words: pa.StringArray, base: str) -> Cells:
         if base in _ANY_LENGTH:
@@ -144,6 +147,11 @@ class CellEncoder:
         after = pa.array(cut, pa.string())
         self.truncated += pc.sum(pc.not_equal(before, after)).as_py()
         return pc.replace_with_mask(words, long, after)
+
+
+def _whole(cells: Cells) -> pa.StringArray:
+    """Whole cells, null where the value is."""
+    return join(cells.before, cells.values, cells.after) if cells.before else cells.values
 
 
 def _has_outer_space(words: pa.StringArray) -> bool:

@@ -2,7 +2,8 @@
 
 ``conform`` is strict where a silent change would be a lie (a fraction in an integer column, a decimal with more digits
 than declared) and lenient where databases merely write the same value in another way (0 and 1 for booleans, ISO text
-for dates). A time stamp without a zone in a column with one is taken as UTC.
+for dates). A time stamp without a zone in a column with one is taken as UTC. Infinite dates, decimals that are not a
+number, and 24:00 become what ``special_values.py`` has for them, in lists too.
 """
 
 from collections.abc import Callable
@@ -12,11 +13,20 @@ import pyarrow.compute as pc
 
 from shared.columns import Column
 from shared.errors import SchemaChanged
+from shared.special_values import DAY_MICROSECONDS, map_elements, special_value
 
-_DAY_MICROSECONDS = 86_400_000_000
-# PostgreSQL's infinities arrive as numbers far before its earliest date, 4713 BC.
+# PostgreSQL counts from 2000, and its driver adds the days or microseconds since 1970. The greatest number, which is
+# infinity, and time stamps after the year 294246 pass the end of what fits, and come back far before 4713 BC, which is
+# PostgreSQL's earliest date.
 _EARLIEST_DAY = -2_500_000
-_EARLIEST_MICROSECOND = _EARLIEST_DAY * _DAY_MICROSECONDS
+_EARLIEST_MICROSECOND = _EARLIEST_DAY * DAY_MICROSECONDS
+_DAYS_TO_2000 = 10_957
+_INFINITE_DAYS = {"infinity": 2**31 - 1 + _DAYS_TO_2000 - 2**32, "-infinity": -(2**31) + _DAYS_TO_2000}
+_INFINITE_MICROSECONDS = {
+    "infinity": 2**63 - 1 + _DAYS_TO_2000 * DAY_MICROSECONDS - 2**64,
+    "-infinity": -(2**63) + _DAYS_TO_2000 * DAY_MICROSECONDS,
+}
+_NO_NUMBER = r"(?i)^\s*([+-]?)(nan|inf(?:inity)?)\s*$"
 _SHOWN_CHARACTERS = 200
 
 
@@ -39,8 +49,7 @@ def conform_column(array: pa.Array, column: Column, wanted: pa.DataType) -> pa.A
     try:
         if array.null_count == len(array):
             return pa.nulls(len(array), wanted)
-        result = array if array.type.equals(wanted) else _cast(array, wanted)
-        _check_range(result)
+        result = _checked(array if array.type.equals(wanted) else _cast(array, wanted))
     except (pa.ArrowInvalid, pa.ArrowNotImplementedError, ValueError) as error:
         raise does_not_fit(column, str(error)) from None
     return result
@@ -56,6 +65,8 @@ def does_not_fit(column: Column, reason: str) -> SchemaChanged:
 def _cast(array: pa.Array, wanted: pa.DataType) -> pa.Array:
     if pa.types.is_decimal(wanted):
         return _decimal(array, wanted)
+    if pa.types.is_list(wanted) and pa.types.is_list(array.type):
+        return map_elements(array, lambda elements: _cast(elements, wanted.value_type))
     if pa.types.is_string(array.type) and (parse := _parser(wanted)):
         return parse(array)
     if pa.types.is_boolean(wanted) and pa.types.is_integer(array.type):
@@ -72,7 +83,31 @@ def _cast(array: pa.Array, wanted: pa.DataType) -> pa.Array:
 def _decimal(array: pa.Array, wanted: pa.DataType) -> pa.Array:
     if pa.types.is_integer(array.type):
         array = pc.cast(array, pa.decimal128(19, 0))
-    return pc.cast(array, wanted)
+    names = _names_of_no_numbers(array)
+    if names is None:
+        return pc.cast(array, wanted)
+    result = pc.cast(pc.if_else(names.is_valid(), pa.scalar(None, array.type), array), wanted)
+    for name in pc.unique(names.drop_null()).to_pylist():
+        result = pc.if_else(pc.fill_null(pc.equal(names, name), False), special_value(name, wanted), result)
+    return result
+
+
+def _names_of_no_numbers(array: pa.Array) -> pa.StringArray | None:
+    """``NaN``, ``Infinity`` or ``-Infinity`` for each cell that is one of them; None where there is none."""
+    if pa.types.is_floating(array.type):
+        finite = pc.fill_null(pc.is_finite(array), True)
+        if pc.all(finite).as_py():
+            return None
+        words = pc.if_else(finite, pa.scalar(None, pa.string()), pc.cast(array, pa.string()))
+    elif pa.types.is_string(array.type):
+        found = pc.fill_null(pc.match_substring_regex(array, _NO_NUMBER), False)
+        if not pc.any(found).as_py():
+            return None
+        words = pc.if_else(found, array, pa.scalar(None, pa.string()))
+    else:
+        return None
+    infinity = pc.if_else(pc.match_substring(words, "-"), "-Infinity", "Infinity")
+    return pc.if_else(pc.match_substring(words, "nan", ignore_case=True), "NaN", infinity)
 
 
 def _parser(wanted: pa.DataType) -> Callable[[pa.Array], pa.Array] | None:
@@ -141,22 +176,50 @@ def _json_lists(array: pa.Array, wanted: pa.DataType) -> pa.Array:
     lines = pc.binary_join_element_wise('{"list":', pc.fill_null(array, "null"), "}\n", "")
     data = lines.buffers()[2].slice(0, pc.sum(pc.binary_length(lines)).as_py())
     options = pajson.ReadOptions(use_threads=False, block_size=data.size + 1)
-    element = pa.string() if pa.types.is_decimal(wanted.value_type) else wanted.value_type
-    schema = pa.schema([("list", pa.list_(element))])
+    schema = pa.schema([("list", _as_json(wanted))])
     parse = pajson.ParseOptions(explicit_schema=schema, newlines_in_values=True, unexpected_field_behavior="error")
     table = pajson.read_json(pa.BufferReader(data), options, parse)
     if table.num_rows != len(array):
         raise ValueError("not one JSON array in each row")
-    return pc.cast(table["list"].combine_chunks(), wanted)
+    found = table["list"].combine_chunks()
+    return found if found.type.equals(wanted) else _cast(found, wanted)
 
 
-def _check_range(array: pa.Array) -> None:
-    """Values that the Arrow type can hold, but that are no such thing."""
-    if pa.types.is_date32(array.type):
-        if pc.min(array.view(pa.int32())).as_py() < _EARLIEST_DAY:
-            raise ValueError("a date is infinite")
-    elif pa.types.is_timestamp(array.type):
-        if pc.min(array.view(pa.int64())).as_py() < _EARLIEST_MICROSECOND:
-            raise ValueError("a time stamp is infinite")
-    elif pa.types.is_time64(array.type) and pc.max(array.view(pa.int64())).as_py() >= _DAY_MICROSECONDS:
-        raise ValueError("24:00:00 is not a time of day")
+def _as_json(wanted: pa.DataType) -> pa.DataType:
+    """What JSON of this type is parsed as: decimals are text first."""
+    if pa.types.is_list(wanted):
+        return pa.list_(_as_json(wanted.value_type))
+    return pa.string() if pa.types.is_decimal(wanted) else wanted
+
+
+def _checked(array: pa.Array) -> pa.Array:
+    """The array with PostgreSQL's infinities as ours. Raises ``ValueError`` for values that are no date or time."""
+    kind = array.type
+    if pa.types.is_list(kind):
+        return map_elements(array, _checked) if _has_limits(kind.value_type) else array
+    if not _has_limits(kind) or array.null_count == len(array):
+        return array
+    if pa.types.is_time64(kind):
+        if pc.max(array.view(pa.int64())).as_py() > DAY_MICROSECONDS:
+            raise ValueError("a time of day is after 24:00:00")
+        return array
+    days = pa.types.is_date32(kind)
+    raw = array.view(pa.int32() if days else pa.int64())
+    earliest, infinite = (_EARLIEST_DAY, _INFINITE_DAYS) if days else (_EARLIEST_MICROSECOND, _INFINITE_MICROSECONDS)
+    if pc.min(raw).as_py() >= earliest:
+        return array
+    found = {name: pc.fill_null(pc.equal(raw, pa.scalar(number, raw.type)), False) for name, number in infinite.items()}
+    others = pc.if_else(pc.or_(*found.values()), pa.scalar(None, raw.type), raw)
+    least = pc.min(others).as_py()
+    if least is not None and least < earliest:
+        raise ValueError("a time stamp is after the year 294246")
+    for name, mask in found.items():
+        array = pc.if_else(mask, special_value(name, kind), array)
+    return array
+
+
+def _has_limits(kind: pa.DataType) -> bool:
+    """Whether a type, or the elements of a list of it, can hold what is no date or time."""
+    if pa.types.is_list(kind):
+        return _has_limits(kind.value_type)
+    return bool(pa.types.is_date32(kind) or pa.types.is_timestamp(kind) or pa.types.is_time64(kind))

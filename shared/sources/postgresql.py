@@ -28,7 +28,7 @@ from urllib.parse import parse_qsl, quote, urlencode
 
 import pyarrow as pa
 
-from shared.columns import Column, arrow_schema
+from shared.columns import arrow_schema
 from shared.errors import QueryFailed, SchemaChanged, SettingsError, SluiceError, SourceUnavailable
 from shared.query import Key, KeyRange, Query, Scalar
 from shared.sources.conform import conform
@@ -36,6 +36,7 @@ from shared.sources.deadline import Deadline
 from shared.sources.interruption import Interrupt
 from shared.sources.planning import KeyBatch, drain, first_rows, hop, is_select, key_list, null_key, walk, where
 from shared.sources.postgresql_tls import secured
+from shared.sources.postgresql_types import PostgresqlType, fetched, types_of
 
 BATCH_ROWS = 20_000
 BATCH_BYTES = 4 * 1024 * 1024
@@ -50,36 +51,6 @@ _CONNECTION_DEFAULTS = {
     "keepalives_count": "3",
     "tcp_user_timeout": "60000",
 }
-
-_WHOLE_NUMBERS = frozenset({"int2", "int4", "int8"})
-_TEXTS = frozenset({"text", "varchar"})
-_FETCHED_AS_IS: dict[str, frozenset[str]] = {
-    "text": _TEXTS,
-    "uuid": _TEXTS,
-    "json": _TEXTS,
-    "integer": _WHOLE_NUMBERS,
-    "float": _WHOLE_NUMBERS | {"float4", "float8"},
-    "decimal": _WHOLE_NUMBERS,  # the driver is slow at numeric, and as text it is exact
-    "boolean": _WHOLE_NUMBERS | {"bool"},
-    "date": frozenset({"date"}),
-    "time": frozenset({"time"}),
-    "timestamp": frozenset({"timestamp", "timestamptz"}),
-    "local timestamp": frozenset({"timestamp", "timestamptz"}),
-    "interval": frozenset({"interval"}),
-    "binary": frozenset({"bytea"}),
-}
-_FETCHED_AS: dict[tuple[str, str], str] = {
-    ("float", "numeric"): "::float8",
-    ("float", "money"): "::numeric::float8",
-    ("decimal", "money"): "::numeric::text",
-    ("integer", "oid"): "::int8",
-    ("date", "timestamp"): "::date",
-    ("date", "timestamptz"): "::date",
-    ("time", "timetz"): "::time",
-    ("timestamp", "date"): "::timestamp",
-    ("local timestamp", "date"): "::timestamp",
-}
-"""How to fetch a declared type from another one, where text would not do."""
 
 _SQLSTATE = re.compile(r"SQLSTATE: ([0-9A-Z]{5})")
 _PRIMARY_MESSAGE = re.compile(r"(?:ERROR|FATAL|PANIC):  (.*)")
@@ -226,22 +197,22 @@ def _connect(url: str) -> Any:
 class _Values:
     """The values of one statement, to be bound as settings of the transaction."""
 
-    def __init__(self, types: dict[str, str]) -> None:
+    def __init__(self, types: dict[str, PostgresqlType]) -> None:
         self._types = types
         self._values: dict[str, str] = {}
 
     def bind(self, value: Scalar, expression: str, type_name: str) -> str:
         if value is None:
             return "null"
-        return self._setting(_written(value, type_name), self._types[expression])
+        return self._setting(_written(value, type_name), self._types[expression].sql)
 
     def bind_key(self, value: Scalar, expression: str, type_name: str) -> str:
-        return self._setting(str(value), self._types[expression])
+        return self._setting(str(value), self._types[expression].sql)
 
     def one_of(self, values: Sequence[Scalar], expression: str, type_name: str) -> str:
         written = [_written(value, type_name) for value in values]
         array = ",".join('"' + text.replace("\\", "\\\\").replace('"', '\\"') + '"' for text in written)
-        return f"{expression} = any({self._setting('{' + array + '}', self._types[expression] + '[]')})"
+        return f"{expression} = any({self._setting('{' + array + '}', self._types[expression].sql + '[]')})"
 
     def contains(self, text: str, expression: str) -> str:
         pattern = "%" + re.sub(r"([\\%_])", r"\\\1", text) + "%"
@@ -270,31 +241,13 @@ def _set(cursor: Any, settings: dict[str, str]) -> None:
     cursor.fetchall()
 
 
-def _types(cursor: Any, query: Query) -> dict[str, str]:
-    """The server's own type of each expression in the query, as SQL; the LIMIT 0 is never run."""
-    expressions = list(
-        dict.fromkeys(
-            [
-                *(column.expression for column in query.columns),
-                *(column.expression for column in query.key),
-                *(condition.sql for condition in query.where),
-            ]
-        )
-    )
-    selected = ", ".join(f"{expression} as sluice_{n}" for n, expression in enumerate(expressions))
-    oids = ", ".join(f"pg_typeof(sluice_{n})::oid" for n in range(len(expressions)))
-    cursor.execute(
-        "select format('%I.%I', pg_namespace.nspname, pg_type.typname) "
-        f"from (select array[{oids}] as oids from (select 1) as one "
-        f"left join (select {selected} from {query.relation} limit 0) as none on true) as types, "
-        "unnest(types.oids) with ordinality as found(oid, place) "
-        "join pg_type on pg_type.oid = found.oid join pg_namespace on pg_namespace.oid = pg_type.typnamespace "
-        "order by place"
-    )
-    return dict(zip(expressions, [row[0] for row in cursor.fetchall()], strict=True))
+def _types(cursor: Any, query: Query) -> dict[str, PostgresqlType]:
+    """The server's own type of each expression in the query."""
+    expressions = [column.expression for column in (*query.columns, *query.key)]
+    return types_of(cursor, [*expressions, *(condition.sql for condition in query.where)], query.relation)
 
 
-def _boundary(cursor: Any, query: Query, types: dict[str, str], after: Key | None, size: int) -> Key | None:
+def _boundary(cursor: Any, query: Query, types: dict[str, PostgresqlType], after: Key | None, size: int) -> Key | None:
     values = _Values(types)
     key = ", ".join(f"{column.expression} as sluice_{n}" for n, column in enumerate(query.key))
     texts = ", ".join(f"sluice_{n}::text" for n in range(len(query.key)))
@@ -309,7 +262,9 @@ def _boundary(cursor: Any, query: Query, types: dict[str, str], after: Key | Non
     return _key(query, row) if row else None
 
 
-def _keys(cursor: Any, query: Query, types: dict[str, str], after: Key | None) -> Generator[KeyBatch, None, None]:
+def _keys(
+    cursor: Any, query: Query, types: dict[str, PostgresqlType], after: Key | None
+) -> Generator[KeyBatch, None, None]:
     values = _Values(types)
     statement = f"select {_key_texts(query)} from {query.relation}{where(query, values, after)}"
     values.bind_to(cursor)
@@ -344,8 +299,8 @@ def _batches(cursor: Any, query: Query, key_range: KeyRange, halvings: int) -> G
     with _our_errors(SchemaChanged):
         types = _types(cursor, query)
         values = _Values(types)
-        fetched = [_fetched(column, types[column.expression]) for column in query.columns]
-        selected = ", ".join(f"{expression} as sluice_{n}" for n, expression in enumerate(fetched))
+        expressions = [fetched(column, types[column.expression]) for column in query.columns]
+        selected = ", ".join(f"{expression} as sluice_{n}" for n, expression in enumerate(expressions))
         statement = (
             f"select {selected} from {query.relation}{where(query, values, key_range.lower, key_range.upper)} "
             f"order by {key_list(query)}"
@@ -362,26 +317,6 @@ def _batches(cursor: Any, query: Query, key_range: KeyRange, halvings: int) -> G
         finally:
             if not complete:
                 cursor.adbc_cancel()  # else closing the cursor would fetch all the rows that are left
-
-
-def _fetched(column: Column, qualified_type: str) -> str:
-    """The expression to select for a column: as it is where the driver is good at its type, else as text."""
-    actual = qualified_type.removeprefix("pg_catalog.").strip('"')
-    declared = column.type.partition("(")[0]
-    expression = column.expression
-    if declared.startswith("list<"):
-        return _fetched_list(expression, declared, actual)
-    if actual in _FETCHED_AS_IS[declared]:
-        return expression
-    return f"({expression}){_FETCHED_AS.get((declared, actual), '::text')}"
-
-
-def _fetched_list(expression: str, declared: str, actual: str) -> str:
-    if not actual.startswith("_"):
-        return f"({expression})::text"  # a JSON array
-    element = declared.removeprefix("list<").removesuffix(">").partition("(")[0]
-    as_is = actual.removeprefix("_") in _FETCHED_AS_IS.get(element, frozenset())
-    return expression if as_is else f"({expression})::text[]"
 
 
 def _written(value: Scalar, type_name: str) -> str:

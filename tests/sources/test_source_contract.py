@@ -622,11 +622,11 @@ UNFIT: tuple[tuple[str, dict[str, str], str], ...] = (
     ("integer", {"sqlite": "'x'", "postgresql": "'x'::text"}, "x"),
     ("decimal(4,2)", {"sqlite": "'1.005'", "postgresql": "1.005"}, "data loss"),
     ("decimal(4,2)", {"sqlite": "100", "postgresql": "100"}, "precision|fit"),
-    ("decimal(4,2)", {"sqlite": "9e999", "postgresql": "'NaN'::numeric"}, "NaN|inf"),
     ("boolean", {"sqlite": "2", "postgresql": "2"}, "0 and 1"),
-    ("date", {"sqlite": "'31.12.2024'", "postgresql": "'infinity'::date"}, "31.12.2024|infinite"),
-    ("timestamp", {"sqlite": "'yesterday'", "postgresql": "'-infinity'::timestamptz"}, "yesterday|infinite"),
-    ("time", {"sqlite": "'noon'", "postgresql": "'24:00'::time"}, "noon|24:00"),
+    ("date", {"sqlite": "'31.12.2024'", "postgresql": "'yesterday'::text"}, "31.12.2024|yesterday"),
+    ("timestamp", {"sqlite": "'yesterday'", "postgresql": "'294276-12-31'::timestamptz"}, "yesterday|294246"),
+    ("time", {"sqlite": "'noon'", "postgresql": "'noon'::text"}, "noon"),
+    ("list<timestamp>", {"sqlite": "'[1, {}]'", "postgresql": "array['294276-12-31'::timestamptz]"}, "list|294246"),
 )
 
 

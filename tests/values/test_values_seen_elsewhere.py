@@ -43,7 +43,6 @@ def test_a_time_stamp_at_the_end_of_time_in_a_workbook(sqlite: Database) -> None
     assert str(rows[1][1])[:19] == "9999-12-31 23:59:59"
 
 
-@wrong("every format but Parquet fails with an unexpected error")
 def test_the_end_of_time_in_a_zone_east_of_utc(sqlite: Database) -> None:
     """A file in every format: the year is then 10000.
 
@@ -89,7 +88,6 @@ def test_a_decimal_of_sixteen_digits_stored_as_real(sqlite: Database) -> None:
     assert export(sqlite, "decimal(18,2)", "csv") == b"Id,V\r\n1,12345678901234.56\r\n2,0.10\r\n"
 
 
-@wrong("a mask is added that nobody wrote: 10.0.0.1/32")
 def test_an_address_without_a_mask(postgresql: Database) -> None:
     """As psql, COPY and pg_dump write it.
 
@@ -99,7 +97,6 @@ def test_an_address_without_a_mask(postgresql: Database) -> None:
     assert export(postgresql, "text", "csv") == b"Id,V\r\n1,10.0.0.1\r\n2,2001:db8::1\r\n3,10.0.0.1/24\r\n"
 
 
-@wrong("a real is written as a double: 19.989999771118164")
 def test_a_real_has_the_digits_that_it_was_given(postgresql: Database) -> None:
     """The shortest digits that read back as the same real, as psql and COPY write it.
 
@@ -110,7 +107,6 @@ def test_a_real_has_the_digits_that_it_was_given(postgresql: Database) -> None:
     assert export(postgresql, "float", "ndjson") == b'{"id":1,"v":19.99}\n{"id":2,"v":0.1}\n'
 
 
-@wrong("one infinity fails the export")
 @pytest.mark.parametrize("name", EVERY_FORMAT)
 def test_an_infinite_time_stamp(postgresql: Database, name: str) -> None:
     """A file in every format; the text formats write infinity.
@@ -122,7 +118,6 @@ def test_an_infinite_time_stamp(postgresql: Database, name: str) -> None:
     assert name != "csv" or file == b"Id,V\r\n1,infinity\r\n2,2024-01-01 00:00:00Z\r\n"
 
 
-@wrong("Arrow's text for a value that it cannot show gets into the file")
 def test_an_infinite_time_stamp_in_a_list(postgresql: Database) -> None:
     """The same rendering as in a column that is no list.
 
@@ -133,7 +128,6 @@ def test_an_infinite_time_stamp_in_a_list(postgresql: Database) -> None:
     assert export(postgresql, "list<timestamp>", "ndjson") == expected
 
 
-@wrong("the export fails: the array is taken for text that holds JSON")
 def test_an_array_of_an_enum(postgresql: Database) -> None:
     """A list of the enum's labels.
 
@@ -211,17 +205,15 @@ def test_a_script_in_a_pdf(text: str) -> None:
     assert [letter for letter in text if table[ord(letter)] is None] == []
 
 
-@wrong("told as a database that is not available, after six tries")
 def test_a_long_interval(postgresql: Database) -> None:
-    """2,600,000 hours are more than 64 bits of nanoseconds, and are written all the same.
+    """2,600,000 hours are more nanoseconds than 64 bits hold; days of 24 hours are equal to PostgreSQL.
 
     apache/arrow-adbc#908, psycopg/psycopg#719, pgjdbc/pgjdbc#4301
     """
     fill(postgresql, "interval", "'2600000 hours'")
-    assert export(postgresql, "interval", "csv") == b"Id,V\r\n1,PT2600000H\r\n"
+    assert export(postgresql, "interval", "csv") == b"Id,V\r\n1,P108333DT8H\r\n"
 
 
-@wrong("there is no option that writes decimals as strings")
 def test_decimals_as_strings_in_json(sqlite: Database) -> None:
     """With the option for exact numbers, a decimal that JavaScript would round is a string.
 
@@ -232,7 +224,6 @@ def test_decimals_as_strings_in_json(sqlite: Database) -> None:
     assert json.loads(file)["v"] == "12345678901234567.89"
 
 
-@wrong("the offset is lost: 10:00:00")
 def test_a_time_of_day_with_an_offset(postgresql: Database) -> None:
     """Declared as text it has its offset; declared as a time, which has none, it is refused.
 
@@ -244,7 +235,6 @@ def test_a_time_of_day_with_an_offset(postgresql: Database) -> None:
         export(postgresql, "time", "csv")
 
 
-@wrong("one NaN fails the export")
 def test_not_a_number_in_a_decimal_column(postgresql: Database) -> None:
     """Written as a NaN of a float column is.
 
@@ -266,7 +256,6 @@ def test_an_empty_text_in_a_column_of_numbers_or_dates(sqlite: Database, kind: s
         export(sqlite, kind, "csv")
 
 
-@wrong("an offset with seconds, +01:19:32, which RFC 3339 does not have")
 def test_an_offset_with_seconds(sqlite: Database) -> None:
     """The same instant, with an offset of whole minutes.
 
