@@ -9,13 +9,16 @@ import re
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import Any
+
+from shared.records import from_iso, iso
 
 Event = Mapping[str, Any]
 
 _NUMBER = {name: re.compile(rf"\b{name}\W+(\d+)") for name in ("index", "attempt")}
 _NAME = re.compile(r"[A-Za-z][A-Za-z0-9_-]{0,79}")
-_CODE = re.compile(r'"failure\W+code\W+([a-z][a-z-]{0,39})"')
+_CODE = re.compile(r"\W*failure\W+code\W+([a-z][a-z-]{0,39})\W")
 LOST = "step-lost"
 """The code of an activity that was lost with its worker, or took too long."""
 
@@ -39,7 +42,7 @@ def number_in(event: Event, name: str) -> int | None:
 
 @dataclass(frozen=True)
 class Shown:
-    """What may be shown of an event. Times are as the engine writes them, ``part`` counts from 1, as people do.
+    """What may be shown of an event. Times are ISO-8601 UTC, ``part`` counts from 1, as people do.
 
     ``attempt`` is how often the activity was called up to here, for the same part; ``failure`` the code of what it
     answered. ``position`` counts the events of the same name.
@@ -58,16 +61,16 @@ class Shown:
 def shown(events: Sequence[Event]) -> Iterator[Shown]:
     """What may be shown of a history, in the order of time."""
     calls: Counter[str] = Counter()
-    for event in sorted(events, key=lambda e: str(e.get("Timestamp", ""))):
+    for event in sorted(events, key=_moment):
         kind, name = str(event.get("EventType", "")), function_of(event)
         calls[name] += 1
         of_task = kind.startswith("Task")
         index = number_in(event, "index") if of_task and name == "encode_part" else None
         yield Shown(
-            time=str(event.get("Timestamp", "")),
+            time=iso(_moment(event)),
             event=kind,
             name=name,
-            scheduled_at=str(event.get("ScheduledTime") or ""),
+            scheduled_at=iso(_moment({"Timestamp": scheduled})) if (scheduled := event.get("ScheduledTime")) else "",
             part=None if index is None else index + 1,
             attempt=None if not of_task else calls[name] if index is None else number_in(event, "attempt"),
             failure=_failure(kind, event),
@@ -75,10 +78,16 @@ def shown(events: Sequence[Event]) -> Iterator[Shown]:
         )
 
 
+def _moment(event: Event) -> datetime:
+    """When an event happened. The engine leaves out zeros at the end of a time, so that texts do not sort."""
+    found = from_iso(str(event["Timestamp"]))
+    return found if found.tzinfo else found.replace(tzinfo=UTC)
+
+
 def _failure(kind: str, event: Event) -> str:
     if kind == "TaskFailed":
         return LOST
     result = event.get("Result", "")
     text = result if isinstance(result, str) else json.dumps(result)
-    found = _CODE.search(text)
+    found = _CODE.match(text)
     return found[1] if kind == "TaskCompleted" and found else ""

@@ -4,10 +4,12 @@ Each raises ``ValueError`` that names the setting, with what is valid. What leav
 """
 
 from collections.abc import Sequence
+from email.utils import getaddresses
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from shared import machine_identity
+from shared.addresses import mail_address
 from shared.environment import is_loopback
 
 if TYPE_CHECKING:
@@ -50,11 +52,23 @@ def check_mail(settings: "Settings") -> None:
         )
     if settings.mail_transport == "smtp":
         _check_mail_server(settings)
+    _check_sender(settings.mail_from, alone=settings.mail_transport == "acs")
     acs = settings.acs_connection_string
     if acs and (not _names(acs, _OF_ACS) or in_clear_text(acs)):
         raise ValueError(
             "ACS_CONNECTION_STRING is no connection string; one looks like "
             "endpoint=https://<name>.communication.azure.com/;accesskey=..."
+        )
+
+
+def _check_sender(sender: str, *, alone: bool) -> None:
+    """One address that every server takes; ``alone``: without a name, as Communication Services has it."""
+    found = [address for _, address in getaddresses([sender])]
+    good = len(found) == 1 and sender.isprintable() and mail_address(found[0]) == found[0]
+    if not good or (alone and sender != found[0]):
+        named = "" if alone else " or Exports <exports@example.com>"
+        raise ValueError(
+            f"MAIL_FROM takes one address such as exports@example.com{named}, in ASCII, got '{sender[:80]}'"
         )
 
 

@@ -5,6 +5,7 @@ numbers only.
 """
 
 import re
+from datetime import UTC, datetime
 from typing import Any
 
 import azure.durable_functions as df
@@ -13,7 +14,7 @@ import azure.functions as func
 from orchestrators.export import PARTS_PER_GROUP, group_instance
 from shared.errors import NotFound, WrongCursor
 from shared.histories import Shown, events_of, shown
-from shared.records import ExportRecord, from_iso, iso
+from shared.records import ExportRecord, iso
 from shared.storage.names import export_instance, notification_instance
 from triggers.exports import visible_record
 from triggers.http import caller_of, endpoint, in_thread, json_response, request_services
@@ -66,8 +67,8 @@ def resource(record: ExportRecord, instance: str, status: Any, limit: int, first
         "attempt": record.attempt,
         "instance": instance,
         "runtimeStatus": known.runtime_status.name if known else None,
-        "createdAt": iso(known.created_time) if known else None,
-        "lastUpdatedAt": iso(known.last_updated_time) if known and known.last_updated_time else None,
+        "createdAt": _time(known.created_time) if known else None,
+        "lastUpdatedAt": _time(known.last_updated_time) if known else None,
         "progress": _progress(known.custom_status if known else None),
         "items": [_event(event, instance) for event in page],
         "nextCursor": str(end) if end < len(history) else None,
@@ -77,15 +78,20 @@ def resource(record: ExportRecord, instance: str, status: Any, limit: int, first
 def _event(event: Shown, instance: str) -> dict[str, Any]:
     group = event.name == "export_parts" and event.event.startswith("SubOrchestration")
     return {
-        "time": iso(from_iso(event.time)),
+        "time": event.time,
         "event": event.event,
         "name": event.name or None,
-        "scheduledAt": iso(from_iso(event.scheduled_at)) if event.scheduled_at else None,
+        "scheduledAt": event.scheduled_at or None,
         "part": event.part,
         "attempt": event.attempt,
         "failure": event.failure or None,
         "instance": group_instance(instance, (event.position - 1) * PARTS_PER_GROUP) if group else None,
     }
+
+
+def _time(moment: datetime | None) -> str | None:
+    """A time of the engine, which is UTC also where it does not say so."""
+    return iso(moment if moment.tzinfo else moment.replace(tzinfo=UTC)) if moment else None
 
 
 def _progress(custom: Any) -> dict[str, Any] | None:

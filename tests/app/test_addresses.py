@@ -170,3 +170,28 @@ def test_operators_have_one_address(text: str) -> None:
     values = {**SETTINGS.model_dump(), "operator_email": text}
     with pytest.raises(ValueError, match=r"takes one address such as operators@example\.com"):
         Settings.model_validate(values)
+
+
+@pytest.mark.parametrize(
+    ("sender", "transport", "good"),
+    [
+        ("exports@acme.example", "acs", True),
+        ("Exports <exports@acme.example>", "outbox", True),
+        ('"Exports, all" <exports@xn--bcher-kva.example>', "outbox", True),
+        ("Exports <exports@acme.example>", "acs", False),
+        ("exports@bücher.example", "outbox", False),
+        ("éxports@acme.example", "outbox", False),
+        ("exports@acme.example, other@acme.example", "outbox", False),
+        ("exports@acme.example\r\nBcc: eve@evil.example", "outbox", False),
+        ("exports", "outbox", False),
+    ],
+)
+def test_the_sender_is_one_address(sender: str, transport: str, good: bool) -> None:
+    """Otherwise every mail would be refused, one by one."""
+    values = {**SETTINGS.model_dump(), "mail_from": sender, "mail_transport": transport}
+    values |= {"acs_endpoint": "https://acme.communication.azure.com"} if transport == "acs" else {}
+    if good:
+        assert Settings.model_validate(values).mail_from == sender
+    else:
+        with pytest.raises(ValueError, match="MAIL_FROM takes one address such as exports@example"):
+            Settings.model_validate(values)
