@@ -16,6 +16,9 @@ from shared.settings import Settings, settings
 
 OUR_HEADER = "X-Requested-With"
 
+_SESSION_HEADER = "x-zumo-auth"
+"""Where a program sends the session that App Service authentication gave it, in place of a cookie."""
+
 _CHANGES_NOTHING = frozenset({"GET", "HEAD", "OPTIONS"})
 _TOKEN_IN_THE_REQUEST = frozenset({"unsubscribe", "landing_download"})
 """Functions that act by what a mail's link carries, and by no session: RFC 8058's POST is a form."""
@@ -28,7 +31,7 @@ def check_site(function: str, req: func.HttpRequest) -> None:
     known = settings()
     if known.auth_mode != "easyauth" or PRINCIPAL_HEADER not in req.headers:
         return
-    if req.headers.get("authorization", "").lower().startswith("bearer "):
+    if req.headers.get("authorization", "").lower().startswith("bearer ") or _SESSION_HEADER in req.headers:
         return
     origin, site = req.headers.get("origin", ""), req.headers.get("sec-fetch-site", "").lower()
     if origin and origin not in _own_origins(req, known) | known.friends:

@@ -144,6 +144,7 @@ def test_a_bearer_token_is_sent_by_nobody_else() -> None:
     """Its owner may call from anywhere; credentials that a browser keeps are none."""
     come = {"origin": "https://evil.example", "sec-fetch-site": "cross-site"}
     assert ask({**come, "authorization": "Bearer x.y.z"})[0] == 200
+    assert ask({**come, "x-zumo-auth": "x.y.z"})[0] == 200
     assert ask({**come, "authorization": "Basic eDp5"}) == (403, "cross-site")
 
 
