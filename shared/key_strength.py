@@ -1,11 +1,12 @@
 """How hard a secret is to guess: the bits of the shortest description that is found for it.
 
 What a generator of random numbers made has no description shorter than itself, and counts nearly what it is worth:
-``secrets.token_urlsafe(32)`` 200 bits and more, ``secrets.token_hex(16)`` 115 and more. Described more shortly are
+``secrets.token_urlsafe(32)`` 200 bits and more, ``secrets.token_hex(16)`` 105 and more. Described more shortly are
 
 - what comes again, and what anybody can look up (the key of a published sample, keyboards, the alphabet): a reference
-  to the place and its length, as in Lempel and Ziv's method; neither case nor punctuation nor ``4`` for ``a`` hides it;
-- characters that go on as those before them did (``aaaa``, ``abcd``, ``4321``): one bit each;
+  to the place and its length, as in Lempel and Ziv's method; neither case nor punctuation nor ``4`` for ``a`` hides it,
+  nor writing it backwards;
+- characters that go on as those before them did (``aaaa``, ``abcd``, ``a1b2c3``): one bit each;
 - letters and marks of what reads as English: 1.3 bits each, the upper bound of Shannon ("Prediction and Entropy of
   Printed English", 1951);
 - hexadecimal or base64 of a text: as the text.
@@ -35,7 +36,9 @@ your 256 bit secret replace me insert here dummy placeholder todo sample key for
 my very own secret key that nobody knows this is not random long strong please do not share it with anyone
 correct horse battery staple the quick brown fox jumps over the lazy dog
 lorem ipsum dolor sit amet consectetur adipiscing elit
-sluice azure functions development production summer autumn winter spring monday january
+sluice azure functions development production staging server service token link export jwt acme corp company
+january february march april june july august september october november december
+monday sunday summer autumn winter spring
 1999 2000 2010 2015 2018 2019 2020 2021 2022 2023 2024 2025 2026 2027 2028 2029 2030
 """
 """What a reference may point to besides the secret itself."""
@@ -73,6 +76,7 @@ def _bits(secret: str) -> float:
     plain = _comparable(secret)
     spaced = _comparable(_PUBLISHED)
     known = f"{spaced}\n{spaced.replace(' ', '')}\n"
+    known += known[::-1]
     window = known + plain
     literal = log2(_alphabet(secret))
     english = _is_english(secret)
@@ -128,8 +132,10 @@ def _is_english(secret: str) -> bool:
 
 
 def _goes_on(secret: str, at: int) -> bool:
-    """Whether the last two steps from character to character are the same, of one place or none."""
-    if at < 2:
-        return False
-    step = ord(secret[at]) - ord(secret[at - 1])
-    return abs(step) <= 1 and step == ord(secret[at - 1]) - ord(secret[at - 2])
+    """Whether the last two steps, to the next character or the next but one, are the same, and of one place or none."""
+    for lag in (1, 2):
+        if at >= 2 * lag:
+            here, before, first = (ord(secret[at - n * lag]) for n in range(3))
+            if here - before == before - first and abs(here - before) <= 1:
+                return True
+    return False

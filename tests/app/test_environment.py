@@ -1,5 +1,6 @@
 """What is open is open in local development alone: wherever else this runs, with whatever is missing or forged."""
 
+import json
 import secrets
 from collections.abc import Mapping
 from pathlib import Path
@@ -105,6 +106,15 @@ def test_local_development_is_open(place: str, tmp_path: Path) -> None:
     assert found.link_signing_key == (tmp_path / "signing-key").read_text()
     more = {"AUTH_MODE": "dev", "SERVICE_TOKENS": "true", "WEBHOOK_LOCAL_ORIGINS": "http://127.0.0.1:9000"}
     assert settings_from({**least, **LOCAL[place], "SLUICE_HOME": str(tmp_path), **more}).service_tokens
+
+
+def test_the_sample_is_enough_for_core_tools(tmp_path: Path) -> None:
+    """As it is copied: it reads the database that the demo makes, and has no key and no secret."""
+    root = Path(__file__).resolve().parents[2]
+    sample = json.loads((root / "local.settings.sample.json").read_text())["Values"]
+    found = settings_from({**sample, **LOCAL["func start"], "SLUICE_HOME": str(tmp_path)})
+    assert (found.auth_mode, found.source_url) == ("dev", "sqlite:///.sluice/demo.db")
+    assert "AUTH_MODE=dev signs" in refusal({**sample, **PLATFORMS["Flex Consumption"]})
 
 
 @pytest.mark.parametrize("place", LOCAL)
