@@ -66,15 +66,20 @@ class SpecialCharacters:
             found |= {chr(code) for code in set(held.translate(None, self._others))}
         return found
 
-    def in_front(self, column: pa.StringArray) -> pa.BooleanArray:
-        """Which cells of the column begin with one of the characters; null or false for an empty or null cell."""
+    def in_front(self, column: pa.StringArray) -> pa.BooleanArray | None:
+        """Which cells of the column begin with one of the characters: false or null for an empty or null cell.
+
+        None when no cell does.
+        """
         _, _, data = column.buffers()
         codes = pa.Array.from_buffers(pa.uint8(), data.size, [None, data])
         # An empty cell at the very end starts behind the last byte.
         starts = pc.min_element_wise(_starts(column), _int(data.size - 1))
         first = pc.take(codes, starts, boundscheck=False)
-        flags = pa.Array.from_buffers(pa.uint8(), 256, [None, pa.py_buffer(self._flags)])
-        special = pc.cast(pc.take(flags, first, boundscheck=False), pa.bool_())
+        flags = bytes(first.buffers()[1])[: len(first)].translate(self._flags)
+        if 1 not in flags:
+            return None
+        special = pc.cast(pa.Array.from_buffers(pa.uint8(), len(flags), [None, pa.py_buffer(flags)]), pa.bool_())
         return pc.and_(special, pc.greater(pc.binary_length(column), 0))
 
 

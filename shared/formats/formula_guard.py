@@ -91,8 +91,9 @@ def guard_formulas(texts: Sequence[str | None]) -> list[str | None]:
 def _starts(column: pa.StringArray, *, wide: bool, json: bool) -> pa.BooleanArray | None:
     mask = _STARTS.in_front(column)
     if wide:
-        mask = pc.or_kleene(mask, pc.match_substring_regex(column, _WIDE_START))
-    if not pc.any(mask).as_py():
+        of_wide = pc.match_substring_regex(column, _WIDE_START)
+        mask = of_wide if mask is None else pc.or_kleene(mask, of_wide)
+    if mask is None or not pc.any(mask).as_py():
         return None
     if json:
         mask = pc.and_(mask, pc.invert(pc.match_substring_regex(column, _NUMBER_ALONE)))
