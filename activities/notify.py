@@ -35,7 +35,7 @@ _STATUS: dict[Kind, Status] = {"completed": Status.COMPLETED, "failed": Status.F
 _NO_ADDRESS = Reason("no-address", "no address is known of who asked, or none that mail can go to")
 
 
-_LEFT = Reason("left", "who asked was offboarded")
+_LEFT = Reason("left", "who asked was offboarded, or may not export any more")
 
 
 @dataclass(frozen=True)
@@ -177,8 +177,8 @@ def _known_already(record: ExportRecord) -> Reason | None:
 
 
 def _left(record: ExportRecord, context: Services) -> Reason | None:
-    """The reason why somebody who was offboarded is told nothing; None of others."""
-    return _LEFT if context.people.has_left(record.tenant, record.created_by) else None
+    """The reason why somebody is told nothing who may not have what they asked for any more; None of others."""
+    return None if context.people.may_have(record.tenant, record.created_by) else _LEFT
 
 
 def _by_now(record: ExportRecord) -> Reason:

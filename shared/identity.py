@@ -61,12 +61,17 @@ class Caller:
         """May see and download everybody's exports in the tenant."""
         return self.all_tenants or Role.ADMIN in self.roles
 
+    @property
+    def exports(self) -> bool:
+        """May ask for exports of some type, and see and download their own."""
+        return self.administers or Role.MANAGER in self.roles
+
     def may_use(self, export_type: ExportType) -> bool:
         return any(role in export_type.roles for role in self.roles)
 
     def require_exporter(self) -> None:
         """Raise ``NotAllowed`` for those who may not export at all."""
-        if not (self.administers or Role.MANAGER in self.roles):
+        if not self.exports:
             raise NotAllowed("a Viewer cannot ask for exports; an Admin of your organisation can change your role")
 
     def require_admin(self) -> None:

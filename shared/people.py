@@ -55,6 +55,11 @@ class Person:
         """May look after what belongs to the whole tenant."""
         return not self.offboarded_at and (self.operates or Role.ADMIN in self.roles)
 
+    @property
+    def exports(self) -> bool:
+        """May have what they asked for: their last call was that of somebody who may export."""
+        return not self.offboarded_at and bool({Role.SUPER_ADMIN, Role.ADMIN, Role.MANAGER} & set(self.roles))
+
     def was(self, caller: Caller) -> bool:
         """Whether they came as the same at their last call."""
         return bool(self.caller) and Caller.from_json(self.caller) == Caller.from_json(caller.to_json())
@@ -101,6 +106,11 @@ class People:
         """Whether the person was offboarded."""
         person = self.get(tenant, user)
         return person is not None and bool(person.offboarded_at)
+
+    def may_have(self, tenant: str, user: str) -> bool:
+        """Whether the person may have what they asked for; of somebody who never called nothing else is known."""
+        person = self.get(tenant, user)
+        return person is None or person.exports
 
     def note(self, caller: Caller, now: datetime) -> None:
         """Keep what a caller is now. Whether they were offboarded stays as it is."""

@@ -40,7 +40,7 @@ def is_fresh(caller: Caller) -> bool:
 
 
 def look(caller: Caller, context: Services) -> None:
-    """See whether the caller was offboarded, and keep what they are now.
+    """See whether the caller was offboarded, and keep what they are now. Links of who may not export any more go.
 
     Blocks. Raises ``NotAllowed``, and ``StorageUnavailable`` when a caller is not known at all; others are as before.
     """
@@ -49,6 +49,8 @@ def look(caller: Caller, context: Services) -> None:
         person = context.people.get(*key)
         left = person is not None and bool(person.offboarded_at)
         if not left and (person is None or not person.was(caller) or now - from_iso(person.seen_at) >= _WRITE_AGAIN):
+            if person is not None and person.exports and not caller.exports:
+                context.links.revoke_links_of(*key, now)
             context.people.note(caller, now)
     except StorageUnavailable:
         if key not in _known:

@@ -21,6 +21,7 @@ from tests.service.problems import assert_problem
 
 EVE = "auth0|eve/äl.?#%2F"
 """A user's id may have any printable characters."""
+YOURS = "The webhook '198.41.0.4' is yours now"
 DAILY = {"name": "Daily", "cron": "0 6 1 1 *", "request": {"exportType": "users", "notify": {"email": True}}}
 
 
@@ -110,11 +111,14 @@ def test_a_schedule_ends_with_its_owners_role(service: Fragile, issuer: Issuer, 
     due(service, schedule_id, timedelta(hours=2))
     first = until(lambda: ada.call("GET", f"/schedules/{schedule_id}/runs").json()["items"])[0]
     until(lambda: ada.call("GET", f"/exports/{first['exportId']}").json()["status"] == "Completed")
-    until(lambda: [text for to, _, text in mails() if to == "max@acme.example" and "/d" in text])
+    link = until(lambda: re.findall(r"http\S+/d#\S+", "".join(m[2] for m in mails() if m[0] == "max@acme.example")))[0]
+    assert look(link).status_code == 200
+    hook = max_.call("POST", "/webhooks", json={"url": "https://198.41.0.4/max"}).json()["id"]
     before = mails()
 
     answer = max_.now_is("Viewer").call("GET", f"/schedules/{schedule_id}")
     assert_problem(answer, "not-allowed", detail="a Viewer cannot ask for exports")
+    assert (look(link).status_code, press(link).status_code) == (410, 410)
     due(service, schedule_id, timedelta(hours=1))
     shown = stopped(ada, schedule_id)
     assert shown["stopReason"].startswith("a Viewer cannot ask for exports")
@@ -125,6 +129,10 @@ def test_a_schedule_ends_with_its_owners_role(service: Fragile, issuer: Issuer, 
     (new,) = [mail for mail in mails() if mail not in before]
     assert new[:2] == ("max@acme.example", "Your schedule 'Daily' was stopped")
     assert "http" not in new[2]
+
+    owner = lambda: Endpoints(service.tables).get("acme", hook).owner["user"]  # type: ignore[union-attr]  # noqa: E731
+    until(lambda: service.run("delivery_retention") or owner() == "ada")
+    until(lambda: service.run("outbox") or [m for m in mails() if m[:2] == ("ada@acme.example", YOURS)])
 
 
 def test_who_was_offboarded_is_out(service: Fragile, issuer: Issuer, ada: Person, mails: Any) -> None:
@@ -159,7 +167,7 @@ def test_who_was_offboarded_is_out(service: Fragile, issuer: Issuer, ada: Person
     refused = ada.call("PATCH", f"/schedules/{schedule_id}", json={"paused": False})
     assert_problem(refused, "conflict", detail="its owner was offboarded: delete the schedule")
     logs = f"/exports/{waiting}/logs"
-    until(lambda: "No mail: who asked was offboarded." in ada.call("GET", logs).text)
+    until(lambda: "No mail: who asked was offboarded, or may not export any more." in ada.call("GET", logs).text)
     assert [mail for mail in mails() if mail[0] == eve.claims["email"]] == before
     assert ada.call("GET", f"/exports/{mailed}/download").status_code == 302
     endpoint = Endpoints(service.tables).get("acme", hook_id)

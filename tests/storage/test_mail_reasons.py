@@ -66,6 +66,7 @@ CASES: tuple[tuple[ReasonCode, Act, dict[str, Any], str], ...] = (
     ("left", plan, {"created_by": "leaver"}, "who asked was offboarded"),
     ("left", send_now, {"created_by": "leaver"}, "who asked was offboarded"),
     ("left", remind, {"created_by": "leaver"}, "who asked was offboarded"),
+    ("left", plan, {"created_by": "demoted"}, "who asked was offboarded, or may not export any more"),
     ("not-completed", send_now, {"status": "Expired"}, "the export is Expired by now"),
     (
         "no-address",
@@ -102,6 +103,7 @@ def test_a_reason_is_counted_under_its_code(
     off = context.preferences.get("acme", "unsubscribed").model_copy(update={"email": False})
     context.preferences.put("acme", "unsubscribed", off)
     context.people.offboard("acme", "leaver", "ada", "admin", datetime.now(UTC))
+    context.people.note(replace(demo_caller("vic"), user="demoted"), datetime.now(UTC))
     before = counted(context)
     told = act(record, context)
     after = counted(context)

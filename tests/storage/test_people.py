@@ -122,6 +122,24 @@ def test_another_role_is_kept_at_once(context: Services, clock: Clock) -> None:
     assert context.people.admins("globex") == []
 
 
+def test_links_go_with_the_right_to_export(context: Services, clock: Clock) -> None:
+    """Once, when it is lost; a Manager who was an Admin keeps them, and a Viewer from the start has none."""
+
+    def revoked(user: str) -> bool:
+        return context.links.were_revoked("acme", user, iso(NOW))
+
+    for roles, gone in (((Role.ADMIN,), False), ((Role.MANAGER,), False), ((Role.VIEWER,), True), ((), True)):
+        call(caller("ada", *roles) if roles else replace(caller("ada"), roles=()), context)
+        assert (revoked("ada"), context.people.may_have("acme", "ada")) == (gone, not gone)
+    clock.now += DAY
+    call(caller("ada", Role.MANAGER), context)
+    assert context.people.may_have("acme", "ada")
+    assert not context.links.were_revoked("acme", "ada", iso(NOW + DAY))
+    call(caller("vic", Role.VIEWER), context)
+    assert not revoked("vic")
+    assert context.people.may_have("acme", "never-called")
+
+
 def test_who_was_offboarded_is_out_on_every_worker(context: Services, clock: Clock) -> None:
     """On this one at once, on others ten seconds later; and calls of somebody who is out write nothing."""
     ada, eve = caller("ada"), caller("eve")
