@@ -116,6 +116,7 @@ def _entry(address: str, subject: str, agent: str, request_id: str) -> AuditEntr
 
 
 def network_of(address: str) -> str:
+    """What one client may have all of: the address, or of IPv6 its network of 64 bits; empty for what is neither."""
     try:
         known = ipaddress.ip_address(address)
     except ValueError:
