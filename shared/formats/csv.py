@@ -29,7 +29,7 @@ from shared.formats.base import (
 )
 from shared.formats.compression import TextWriter, assembled, numbers_in
 from shared.formats.escape import SpecialCharacters, append, column_bytes, enclosed, places, replace_where, text
-from shared.formats.formula_guard import CLASSES, formulas
+from shared.formats.formula_guard import CLASSES, formulas, guard_formulas
 from shared.formats.options import Option, validate
 from shared.formats.scalars import TextStyle, base_type
 from shared.formats.slices import slices
@@ -105,13 +105,17 @@ class Csv:
     max_rows: int | None = None
 
     def options(self, given: Mapping[str, Any]) -> Mapping[str, Any]:
-        """Validate; a decimal comma with a comma between the cells, or an ambiguous null text, is refused."""
+        """Validate; a comma between cells beside a decimal comma, and an ambiguous or active null text, are refused."""
         options = validate(_OPTIONS, given)
         errors = []
         if options["decimalSeparator"] in ("comma", "locale") and options["delimiter"] == ",":
             errors.append(FieldError("options.delimiter", "a comma cannot separate cells beside a decimal comma"))
         if set(options["nullText"]) & {'"', "\r", "\n", ",", ";", "\t", "|"}:
             errors.append(FieldError("options.nullText", "no quotation mark, delimiter or line break"))
+        if options[FORMULA_GUARD] and options["nullText"].strip("-") and _is_formula(options["nullText"]):
+            errors.append(
+                FieldError("options.nullText", "begins like a formula, which the formula guard does not let in")
+            )
         if options["header"] == "none" and options["nullText"].startswith(_SYLK):
             errors.append(
                 FieldError("options.nullText", f"a file must not start with {_SYLK}; choose another, or a header")
@@ -138,6 +142,10 @@ class Csv:
         start = ("\ufeff" if dialect.bom else "") + dialect.header(spec)
         pieces = [(PartBytes(part.index), numbers_in(part.facts)) for part in parts if part.bytes]
         return assembled([start.encode(), *pieces] if start else pieces, spec)
+
+
+def _is_formula(words: str) -> bool:
+    return guard_formulas([words]) != [words]
 
 
 class _Dialect:

@@ -99,11 +99,11 @@ full-width form of these (`＝＋－＠`), or with a tab, a carriage return, a l
 an apostrophe in front. A sign that directly follows `;`, `,`, `|`, a tab or a line break inside a text gets one too,
 whatever the file's own delimiter is, because a spreadsheet that splits at another one sees the start of a cell there.
 Nothing else is changed: a sign behind a space starts no formula. Guarded are titles, `text`, `uuid`, `json` and lists
-of these; numbers never are, nor are negative numbers in JSON. An export type switches the guard off with
-`formula_guard=False`, a request with `formatOptions.formulaGuard`; the export's log and the metric
-`sluice_guarded_cells_total` say how many cells were changed. An export type that writes its own file has
-`guard_formulas` (`shared/formats/formula_guard.py`) for a list of texts, and `csv_file` (`shared/csv_files.py`) for a
-whole file.
+of these; numbers never are, nor are negative numbers in JSON. A `nullText` that begins like a formula is refused. An
+export type switches the guard off with `formula_guard=False`, a request with `formatOptions.formulaGuard`; the export's
+log and the metric `sluice_guarded_cells_total` say how many cells were changed. An export type that writes its own file
+has `guard_formulas` (`shared/formats/formula_guard.py`) for a list of texts, and `csv_file` (`shared/csv_files.py`) for
+a whole file.
 
 """
 

@@ -163,6 +163,9 @@ def test_header_and_start(options: dict[str, Any], start: bytes) -> None:
         ({"delimiter": ",", "decimalSeparator": "comma"}, "options.delimiter"),
         ({"nullText": 'a"b'}, "options.nullText"),
         ({"nullText": "x" * 21}, "options.nullText"),
+        ({"nullText": "=1+1"}, "options.nullText"),
+        ({"nullText": "-1"}, "options.nullText"),
+        ({"nullText": "＝1"}, "options.nullText"),
         ({"bom": "yes"}, "options.bom"),
         ({"bom": None}, "options.bom"),
         ({"nullText": "ID", "header": "none"}, "options.nullText"),
@@ -204,3 +207,9 @@ def test_python_reads_what_its_own_writer_would_write() -> None:
     csv.writer(theirs).writerows([["id", "value"], *rows])
     ours = encode("csv", TWO, table(TWO, rows), options={"formulaGuard": False})
     assert ours.decode() == theirs.getvalue()
+
+
+@pytest.mark.parametrize("given", [{"nullText": "-"}, {"nullText": "--"}, {"nullText": "=1", "formulaGuard": False}])
+def test_a_dash_for_what_is_missing_is_no_formula(given: dict[str, Any]) -> None:
+    """It computes nothing; and without the guard anything goes."""
+    assert lines([None], given)[1] == f"1,{given['nullText']}"

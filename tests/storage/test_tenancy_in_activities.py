@@ -20,11 +20,14 @@ from shared.models import PartJob
 from shared.ownership import Owned
 from shared.plan import ExportPlan, FunctionCall
 from shared.records import ExportRecord, iso
+from shared.schedules import requests
+from shared.schedules.records import Schedule
 from shared.services import Services
 from shared.storage.names import part_blob, plan_blob
 from shared.storage.parts import PartUpload
 from shared.transitions import Status
 from tests.in_process import services_on
+from triggers.scheduler import wanted_record
 
 
 @dataclass
@@ -63,6 +66,7 @@ def team(monkeypatch: pytest.MonkeyPatch) -> Team:
     )
     monkeypatch.setattr(catalogue, "EXPORT_TYPES", types)
     monkeypatch.setattr(exports, "EXPORT_TYPES", types)
+    monkeypatch.setattr(requests, "EXPORT_TYPES", types)
     monkeypatch.setattr(exports, "OWNERSHIP", found.owned)
     return found
 
@@ -150,3 +154,18 @@ def test_the_only_tenant_needs_no_hook(
     with pytest.raises(NotAllowed, match="this service works for one organisation"):
         encode(planned(context, "globex", ["1"]), single("acme"))
     assert len(team.calls) == 1
+
+
+def test_a_schedule_whose_company_has_changed_hands(context: Services, team: Team) -> None:
+    """Its run is refused with the field, before there is an export; when the hook is away, it waits."""
+    now = utc_now()
+    request = '{"exportType": "own", "companyIds": ["1"]}'
+    owner = Caller("u", "", "U", "acme", (Role.ADMIN,), ("1",), ("n",), service=True)
+    schedule = Schedule("acme", "s", "S", "u", iso(now), "0 6 * * *", "UTC", request, owner.to_json(), iso(now))
+    assert wanted_record(schedule, now, context).export_type == "own"
+    team.owner = "globex"
+    with pytest.raises(ValidationFailed, match=r"request\.companyIds\.0: '1' is no company of your organisation"):
+        wanted_record(schedule, now, context)
+    team.away = True
+    with pytest.raises(SourceUnavailable):
+        wanted_record(schedule, now, context)
