@@ -1,102 +1,138 @@
-"""Settings that say who gets in, and what is open without a sign-in: checked beside where the process runs.
+"""The settings that say who gets in, and what they are told of where: a part of ``Settings``.
 
-What is open is for local development alone (``shared/environment.py``): the mode ``dev``, service tokens from a host
-that asks for no keys, webhooks to this machine, and addresses without TLS.
+What goes with what is checked in ``shared/access_rules.py``.
 """
 
-from collections.abc import Iterator, Mapping
-from typing import TYPE_CHECKING
-from urllib.parse import urlsplit
+from collections.abc import Callable, Mapping
+from typing import Annotated, Literal
 
-from shared.environment import is_local_request, is_loopback, objection
-from shared.errors import SettingsError
-from shared.key_strength import MINIMUM_BITS, MINIMUM_LENGTH, strength
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
-if TYPE_CHECKING:
-    from shared.settings import Settings
-
-_APP_SERVICE_AUTHENTICATION = "WEBSITE_AUTH_ENABLED"
-"""``True`` where App Service authentication stands before the app and takes its header out of requests from outside."""
-
-_KEYLESS = "LOCAL_HOST_ASKS_FOR_NO_KEYS"
-"""Set by the embedded host where it lets everybody call functions that want a key."""
-
-_MODES = "jwt (tokens of an OpenID Connect issuer) or easyauth (App Service authentication)"
+from shared.directories import as_in_tokens, listed
+from shared.link_rules import parse_sign_in_rules
+from shared.ownership import TENANT
 
 
-def mode_refused(mode: str, environment: Mapping[str, str]) -> str:
-    """Why nobody gets in with this ``AUTH_MODE`` (empty when not set), as a sentence; empty when it is right."""
-    why = objection(environment) if mode in ("", "dev") else ""
-    if not why:
-        return ""
-    return (
-        f"{'' if mode else 'AUTH_MODE is not set, and '}AUTH_MODE=dev signs tokens for anybody who asks and is refused "
-        f"on Azure and wherever this is not local development ({why}); set AUTH_MODE to {_MODES}"
+def parsed_by(parse: Callable[[str], object]) -> AfterValidator:
+    """Of a text that has to parse: ``parse`` raises ``ValueError`` for others."""
+
+    def check(text: str) -> str:
+        parse(text)
+        return text
+
+    return AfterValidator(check)
+
+
+SignInRules = Annotated[str, parsed_by(parse_sign_in_rules)]
+
+
+def items(text: str) -> list[str]:
+    """What a setting lists with commas."""
+    return [item.strip() for item in text.split(",") if item.strip()]
+
+
+def _checked_tenant(text: str) -> str:
+    if text and not TENANT.fullmatch(text):
+        raise ValueError(f"takes a tenant's id: letters, digits and ._-, 100 at most, got '{text[:80]}'")
+    return text
+
+
+class AccessSettings(BaseModel):
+    """Each by its environment variable in lower case."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+    auth_mode: Literal["easyauth", "jwt", "dev"] | None = Field(
+        default=None,
+        description="Who vouches for callers: App Service authentication (easyauth), an OpenID Connect issuer (jwt), "
+        "or nobody (dev, which signs tokens for its demo users). Left out, dev in local development; anywhere else "
+        "every call is answered with 503, and so it is with dev.",
+    )
+    jwt_issuer: str = Field(
+        default="",
+        description="With jwt: the issuer, exactly as its tokens name it (claim `iss`), `{tenantid}` standing for one "
+        "of several directories; https.",
+    )
+    allowed_directories: str = Field(
+        default="",
+        description="With easyauth, and with `{tenantid}` in JWT_ISSUER: directories (claim `tid`) whose people may "
+        "sign in, with commas. JWT_DIRECTORIES is its old name.",
+    )
+    operator_directory: str = Field(
+        default="",
+        description="The directory (`tid`) or issuer (`iss`) whose SuperAdmins are operators. Left out, the only one "
+        "that may sign in; where there are several, or easyauth lets in any, nobody.",
+    )
+    jwt_audience: str = Field(default="", description="With jwt: whom tokens must be meant for (claim `aud`).")
+    jwt_jwks_url: str = Field(
+        default="", description="With jwt: the issuer's keys; left out, the issuer's discovery document names them."
+    )
+    jwt_leeway_seconds: Annotated[int, Field(ge=0, le=300)] = Field(
+        default=30, description="With jwt: how far the issuer's clock may be from ours."
+    )
+    claim_user: str = Field(default="sub", description="With easyauth and jwt: the claim that holds the user's id.")
+    claim_tenant: str = Field(default="tid", description="The claim that holds the tenant.")
+    claim_roles: str = Field(default="roles", description="The claim that lists SuperAdmin, Admin, Manager or Viewer.")
+    claim_company_ids: str = Field(default="company_ids", description="The claim that lists the user's companies.")
+    claim_operational_scope_ids: str = Field(
+        default="operational_scope_ids", description="The claim that lists the user's operational scopes."
+    )
+    single_tenant: Annotated[str, AfterValidator(_checked_tenant)] = Field(
+        default="",
+        description="The only tenant of this deployment: callers of any other are refused, and the claims say which "
+        "companies and scopes are theirs. Left out, `OWNERSHIP` in `exports/__init__.py` says whose they are.",
+    )
+    service_tokens: bool = Field(
+        default=False, description="Whether `POST /service/token` gives tokens to services that have a function key."
+    )
+    link_signing_key: str = Field(
+        default="",
+        description="Secret that signs tokens and links: 32 random characters or more, the same on every instance. "
+        "In local development one is made, and kept in `.sluice/signing-key`.",
+    )
+    link_signing_keys_accepted: str = Field(
+        default="",
+        description="More keys whose tokens and links are good, with commas, while LINK_SIGNING_KEY is rotated.",
+    )
+    public_url: str = Field(
+        default="http://127.0.0.1:7071",
+        description="Base URL of this service as callers see it; used in mails. https, but for local development.",
+    )
+    links_require_sign_in: SignInRules = Field(
+        default="",
+        description="Whether links in mails ask for sign-in before they give a file: `true`, and rules such as "
+        "`acme=false, acme/sessions=true`. Left out, `true` with easyauth, the only mode in which they can.",
+    )
+    sign_in_provider: Annotated[str, Field(pattern=r"^[A-Za-z0-9_-]{1,50}$")] = Field(
+        default="aad",
+        description="With easyauth: the provider of App Service authentication with which people sign in for a link.",
+    )
+    cors_origins: str = Field(
+        default="",
+        description="Origins whose pages may call this service, with commas, such as https://app.example.com.",
     )
 
+    @property
+    def signing_keys(self) -> tuple[str, ...]:
+        """The key that signs, and those that only verify."""
+        return (self.link_signing_key, *items(self.link_signing_keys_accepted))
 
-def check_request(headers: Mapping[str, str], settings: "Settings") -> None:
-    """Refuse a request in mode ``dev`` that was not sent to this machine by its own name.
+    @property
+    def sign_in_rules(self) -> Mapping[str, bool]:
+        """``LINKS_REQUIRE_SIGN_IN``, one by one."""
+        return parse_sign_in_rules(self.links_require_sign_in)
 
-    ``headers`` have names in lower case. Raises ``SettingsError``.
-    """
-    if settings.auth_mode == "dev" and not is_local_request(headers):
-        raise SettingsError(
-            "AUTH_MODE=dev answers requests to this machine's own name only, such as http://localhost:7071, and this "
-            f"one was for '{headers.get('host', '')[:80]}' or came through a proxy; set AUTH_MODE to {_MODES}"
-        )
+    @property
+    def directories(self) -> frozenset[str]:
+        """``ALLOWED_DIRECTORIES``, one by one."""
+        return frozenset(listed(self.allowed_directories))
 
+    @property
+    def operators(self) -> str:
+        """``OPERATOR_DIRECTORY``, as tokens name it."""
+        return as_in_tokens(self.operator_directory.strip())
 
-def wrong_here(settings: "Settings", environment: Mapping[str, str]) -> Iterator[str]:
-    """What is wrong with settings in this environment, but for the mode: a sentence for each."""
-    local = not objection(environment)
-    if settings.auth_mode == "easyauth" and environment.get(_APP_SERVICE_AUTHENTICATION, "").lower() != "true":
-        yield (
-            "AUTH_MODE=easyauth believes a header that anybody can send unless App Service authentication is on "
-            f"({_APP_SERVICE_AUTHENTICATION} is not true); switch it on, or choose jwt"
-        )
-    if settings.service_tokens and settings.auth_mode != "dev" and (local or environment.get(_KEYLESS)):
-        yield "SERVICE_TOKENS needs a host that asks for function keys: Azure, or AUTH_MODE=dev to try it"
-    if local:
-        return
-    if settings.local_origins:
-        yield "WEBHOOK_LOCAL_ORIGINS is for development on one machine, and refused on Azure and everywhere else"
-    addresses = {"PUBLIC_URL": settings.public_url}
-    if settings.auth_mode == "jwt":
-        addresses |= {"JWT_ISSUER": settings.jwt_issuer, "JWT_JWKS_URL": settings.jwt_jwks_url}
-    for name, value in addresses.items():
-        if value and urlsplit(value).scheme != "https":
-            yield f"{name} must be an https address outside local development, got '{value[:80]}'"
-
-
-def check_issuer(settings: "Settings") -> None:
-    """Raise ``ValueError`` for what cannot be right with ``AUTH_MODE=jwt``."""
-    for name, value in (("JWT_ISSUER", settings.jwt_issuer), ("JWT_AUDIENCE", settings.jwt_audience)):
-        if not value:
-            raise ValueError(f"{name} is not set, and AUTH_MODE=jwt needs it")
-    for name, value in (("JWT_ISSUER", settings.jwt_issuer), ("JWT_JWKS_URL", settings.jwt_jwks_url)):
-        parts = urlsplit(value)
-        local = parts.scheme == "http" and is_loopback(parts.netloc)
-        if value and not (local or (parts.scheme == "https" and parts.hostname)):
-            raise ValueError(f"{name} must be an https address, got '{value[:80]}'")
-
-
-def check_sign_in_rules(settings: "Settings") -> None:
-    """Raise ``ValueError`` where links in mails are to ask for sign-in and nobody can sign in on the way."""
-    if settings.auth_mode != "easyauth" and any(settings.sign_in_rules.values()):
-        raise ValueError(
-            "LINKS_REQUIRE_SIGN_IN asks people to sign in before a link in a mail gives a file, and only App Service "
-            "authentication (AUTH_MODE=easyauth) can sign them in there; leave it out, or set it to false"
-        )
-
-
-def check_key(name: str, key: str) -> None:
-    """Raise ``ValueError`` for a signing key that is short or can be guessed."""
-    mend = 'make one with: python -c "import secrets; print(secrets.token_urlsafe(32))"'
-    if len(key) < MINIMUM_LENGTH:
-        raise ValueError(f"{name} has {len(key)} characters and needs at least {MINIMUM_LENGTH}; {mend}")
-    if (bits := strength(key)) < MINIMUM_BITS:
-        raise ValueError(
-            f"{name} can be guessed: it is worth {bits:.0f} bits at most, and needs {MINIMUM_BITS} "
-            f"(shared/key_strength.py says how that is counted); {mend}"
-        )
+    @property
+    def friends(self) -> frozenset[str]:
+        """``CORS_ORIGINS``, one by one."""
+        return frozenset(items(self.cors_origins))

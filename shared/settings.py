@@ -6,27 +6,21 @@ value wins over the setting of the same meaning.
 
 import os
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from functools import cache
 from typing import Annotated, Literal, Self
 from urllib.parse import urlsplit
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import AfterValidator, ConfigDict, Field, ValidationError, model_validator
 
-from shared.access_settings import check_issuer, check_key, check_sign_in_rules, mode_refused, wrong_here
+from shared.access_rules import check_access, check_key, mode_refused, wrong_here
+from shared.access_settings import AccessSettings, items, parsed_by
 from shared.addresses import mail_address
 from shared.development_key import data_folder, development_key
-from shared.directories import as_in_tokens, listed
-from shared.directories import check as check_directories
 from shared.environment import is_local_development
 from shared.errors import SettingsError
-from shared.link_rules import parse_sign_in_rules
 from shared.outward_settings import check_mail, check_pauses, check_storage, in_clear_text
-from shared.ownership import TENANT
 from shared.retention import parse_rules
-
-_ORIGIN = re.compile(r"https?://[A-Za-z0-9.-]+(:[0-9]{1,5})?")
-"""RFC 6454, section 6.2; no wildcards."""
 
 _LOCAL_ORIGIN = re.compile(r"https?://(127\.0\.0\.1|localhost|\[::1\]):[0-9]{1,5}")
 _WEB = ("http", "https")
@@ -35,16 +29,7 @@ Seconds = Annotated[int, Field(ge=0)]
 Quota = Annotated[int, Field(ge=1)]
 
 
-def _parsed_by(parse: Callable[[str], object]) -> AfterValidator:
-    def check(text: str) -> str:
-        parse(text)
-        return text
-
-    return AfterValidator(check)
-
-
-Rules = Annotated[str, _parsed_by(parse_rules)]
-SignInRules = Annotated[str, _parsed_by(parse_sign_in_rules)]
+Rules = Annotated[str, parsed_by(parse_rules)]
 
 
 def _checked_address(text: str) -> str:
@@ -53,16 +38,10 @@ def _checked_address(text: str) -> str:
     return address if text else ""
 
 
-def _checked_tenant(text: str) -> str:
-    if text and not TENANT.fullmatch(text):
-        raise ValueError(f"takes a tenant's id: letters, digits and ._-, 100 at most, got '{text[:80]}'")
-    return text
-
-
 Mailbox = Annotated[str, AfterValidator(_checked_address)]
 
 
-class Settings(BaseModel):
+class Settings(AccessSettings):
     """Every setting, by its environment variable in lower case."""
 
     model_config = ConfigDict(frozen=True, extra="ignore")
@@ -102,75 +81,6 @@ class Settings(BaseModel):
         default="verified",
         description="How a PostgreSQL server that is not on this machine is read: over TLS, its certificate and name "
         "`verified`; or as its URL says, in clear text too (`optional`).",
-    )
-    auth_mode: Literal["easyauth", "jwt", "dev"] | None = Field(
-        default=None,
-        description="Who vouches for callers: App Service authentication (easyauth), an OpenID Connect issuer (jwt), "
-        "or nobody (dev, which signs tokens for its demo users). Left out, dev in local development; anywhere else "
-        "every call is answered with 503, and so it is with dev.",
-    )
-    jwt_issuer: str = Field(
-        default="",
-        description="With jwt: the issuer, exactly as its tokens name it (claim `iss`), `{tenantid}` standing for one "
-        "of several directories; https.",
-    )
-    allowed_directories: str = Field(
-        default="",
-        description="With easyauth, and with `{tenantid}` in JWT_ISSUER: directories (claim `tid`) whose people may "
-        "sign in, with commas. JWT_DIRECTORIES is its old name.",
-    )
-    operator_directory: str = Field(
-        default="",
-        description="The directory (`tid`) or issuer (`iss`) whose SuperAdmins are operators. Left out, the only one "
-        "that may sign in; where there are several, or easyauth lets in any, nobody.",
-    )
-    jwt_audience: str = Field(default="", description="With jwt: whom tokens must be meant for (claim `aud`).")
-    jwt_jwks_url: str = Field(
-        default="", description="With jwt: the issuer's keys; left out, the issuer's discovery document names them."
-    )
-    jwt_leeway_seconds: Annotated[int, Field(ge=0, le=300)] = Field(
-        default=30, description="With jwt: how far the issuer's clock may be from ours."
-    )
-    claim_user: str = Field(default="sub", description="With easyauth and jwt: the claim that holds the user's id.")
-    claim_tenant: str = Field(default="tid", description="The claim that holds the tenant.")
-    claim_roles: str = Field(default="roles", description="The claim that lists SuperAdmin, Admin, Manager or Viewer.")
-    claim_company_ids: str = Field(default="company_ids", description="The claim that lists the user's companies.")
-    claim_operational_scope_ids: str = Field(
-        default="operational_scope_ids", description="The claim that lists the user's operational scopes."
-    )
-    single_tenant: Annotated[str, AfterValidator(_checked_tenant)] = Field(
-        default="",
-        description="The only tenant of this deployment: callers of any other are refused, and the claims say which "
-        "companies and scopes are theirs. Left out, `OWNERSHIP` in `exports/__init__.py` says whose they are.",
-    )
-    service_tokens: bool = Field(
-        default=False, description="Whether `POST /service/token` gives tokens to services that have a function key."
-    )
-    link_signing_key: str = Field(
-        default="",
-        description="Secret that signs tokens and links: 32 random characters or more, the same on every instance. "
-        "In local development one is made, and kept in `.sluice/signing-key`.",
-    )
-    link_signing_keys_accepted: str = Field(
-        default="",
-        description="More keys whose tokens and links are good, with commas, while LINK_SIGNING_KEY is rotated.",
-    )
-    public_url: str = Field(
-        default="http://127.0.0.1:7071",
-        description="Base URL of this service as callers see it; used in mails. https, but for local development.",
-    )
-    links_require_sign_in: SignInRules = Field(
-        default="",
-        description="Whether links in mails ask for sign-in before they give a file: `true`, and rules such as "
-        "`acme=false, acme/sessions=true`. Left out, `true` with easyauth, the only mode in which they can.",
-    )
-    sign_in_provider: Annotated[str, Field(pattern=r"^[A-Za-z0-9_-]{1,50}$")] = Field(
-        default="aad",
-        description="With easyauth: the provider of App Service authentication with which people sign in for a link.",
-    )
-    cors_origins: str = Field(
-        default="",
-        description="Origins whose pages may call this service, with commas, such as https://app.example.com.",
     )
     notify_after_seconds: Seconds = Field(default=45, description="An export quicker than this sends no mail.")
     notify_grace_seconds: Seconds = Field(
@@ -362,28 +272,17 @@ class Settings(BaseModel):
     @model_validator(mode="after")
     def _consistent(self) -> Self:
         check_storage(self)
-        if urlsplit(self.public_url).scheme not in _WEB or not urlsplit(self.public_url).hostname:
-            raise ValueError(f"PUBLIC_URL must be an http or https address, got '{self.public_url[:80]}'")
         if not self.source_url:
             raise ValueError("SOURCE_URL is not set; give sqlite:///path or postgresql://user:password@host/db")
-        check_key("LINK_SIGNING_KEY", self.link_signing_key)
-        for key in self.signing_keys[1:]:
-            check_key("LINK_SIGNING_KEYS_ACCEPTED", key)
-        for origin in self.friends:
-            if not _ORIGIN.fullmatch(origin):
-                raise ValueError(f"CORS_ORIGINS names '{origin[:80]}'; an origin looks like https://app.example.com")
+        check_access(self)
         for origin in self.local_origins:
             if not _LOCAL_ORIGIN.fullmatch(origin):
                 raise ValueError(
                     f"WEBHOOK_LOCAL_ORIGINS names '{origin[:80]}'; a local origin looks like http://127.0.0.1:9000"
                 )
         check_pauses(self)
-        for key in _listed(self.webhook_secret_keys):
+        for key in items(self.webhook_secret_keys):
             check_key("WEBHOOK_SECRET_KEYS", key)
-        check_sign_in_rules(self)
-        check_directories(self)
-        if self.auth_mode == "jwt":
-            check_issuer(self)
         if self.telemetry_exporter == "otlp" and urlsplit(self.otel_exporter_otlp_endpoint).scheme not in _WEB:
             raise ValueError(
                 "OTEL_EXPORTER_OTLP_ENDPOINT must be an http or https address, for TELEMETRY_EXPORTER=otlp needs it, "
@@ -397,34 +296,9 @@ class Settings(BaseModel):
         return self
 
     @property
-    def signing_keys(self) -> tuple[str, ...]:
-        """The key that signs, and those that only verify."""
-        return (self.link_signing_key, *_listed(self.link_signing_keys_accepted))
-
-    @property
-    def sign_in_rules(self) -> Mapping[str, bool]:
-        """``LINKS_REQUIRE_SIGN_IN``, one by one."""
-        return parse_sign_in_rules(self.links_require_sign_in)
-
-    @property
-    def directories(self) -> frozenset[str]:
-        """``ALLOWED_DIRECTORIES``, one by one."""
-        return frozenset(listed(self.allowed_directories))
-
-    @property
-    def operators(self) -> str:
-        """``OPERATOR_DIRECTORY``, as tokens name it."""
-        return as_in_tokens(self.operator_directory.strip())
-
-    @property
-    def friends(self) -> frozenset[str]:
-        """``CORS_ORIGINS``, one by one."""
-        return frozenset(filter(None, self.cors_origins.replace(" ", "").split(",")))
-
-    @property
     def local_origins(self) -> frozenset[str]:
         """``WEBHOOK_LOCAL_ORIGINS``, one by one."""
-        return frozenset(filter(None, self.webhook_local_origins.replace(" ", "").split(",")))
+        return frozenset(items(self.webhook_local_origins))
 
     @property
     def webhook_pauses(self) -> tuple[float, ...]:
@@ -437,11 +311,7 @@ def sealing_keys(settings: Settings) -> tuple[str, ...]:
 
     The keys that sign links are the last, so that they can be replaced by keys of their own.
     """
-    return (*_listed(settings.webhook_secret_keys), *settings.signing_keys)
-
-
-def _listed(text: str) -> list[str]:
-    return [item.strip() for item in text.split(",") if item.strip()]
+    return (*items(settings.webhook_secret_keys), *settings.signing_keys)
 
 
 def settings_from(environment: Mapping[str, str]) -> Settings:

@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 
 import azure.functions as func
 
-from shared.access_settings import check_request
+from shared.access_rules import check_request
 from shared.app_log import about, logger, note
 from shared.audit import AuditEntry
 from shared.errors import (

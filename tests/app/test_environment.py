@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from shared.access_settings import check_request
+from shared.access_rules import check_request
 from shared.environment import is_local_development, is_loopback
 from shared.errors import SettingsError
 from shared.settings import settings_from
