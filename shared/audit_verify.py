@@ -302,13 +302,17 @@ def told(report: Report) -> Iterator[str]:
 
 
 def _settings(environment: Mapping[str, str]) -> Settings:
-    """The settings that say where the log is; what else the app needs is not needed here."""
+    """The settings that say where the log is; what else the app needs is made up here, and used by nothing."""
     names = ("azurewebjobsstorage", "audit_retention_days")
     return settings_from(
         {
             **{name: value for name, value in environment.items() if name.lower().startswith(names)},
             "SOURCE_URL": "sqlite:///none",
             "LINK_SIGNING_KEY": secrets.token_urlsafe(32),
+            "PUBLIC_URL": "https://nobody.invalid",
+            "AUTH_MODE": "jwt",
+            "JWT_ISSUER": "https://nobody.invalid",
+            "JWT_AUDIENCE": "nobody",
         }
     )
 

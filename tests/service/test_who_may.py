@@ -159,8 +159,10 @@ class World:
         before = dict(self.owned)
         if call.method == "DELETE" and thing in ("exports", "schedules", "webhooks"):
             self.own(thing)
-        yield
-        self.owned = before
+        try:
+            yield
+        finally:
+            self.owned = before
 
     def own(self, *things: str) -> None:
         """Make new ones of these for the owner."""
