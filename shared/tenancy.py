@@ -90,7 +90,7 @@ def reach(export_type: ExportType, request: ExportRequest, caller: Caller, setti
         return wanted
     if reason := _refusal(export_type, settings):
         raise SettingsError(reason)
-    hook = None if settings.single_tenant else exports.OWNERSHIP
+    hook = None if settings.single_tenant else _hook()
     if hook is None or (export_type.takes_tenant and export_type.scope is Scope.TENANT):
         return wanted
     owned = _owned(hook, caller.tenant, wanted) if wanted.size else Owned()
@@ -109,6 +109,12 @@ def reach(export_type: ExportType, request: ExportRequest, caller: Caller, setti
     return replace(found, left_out=wanted.size - found.size)
 
 
+def _hook() -> Ownership | None:
+    """The application's hook; its list of export types may be older than the hook."""
+    found: Ownership | None = getattr(exports, "OWNERSHIP", None)
+    return found
+
+
 def _refusal(export_type: ExportType, settings: Settings) -> str:
     if not isinstance(export_type, FunctionExport):
         return ""
@@ -118,7 +124,7 @@ def _refusal(export_type: ExportType, settings: Settings) -> str:
             f"export type '{name}' cannot be made: its function takes (filters, file_format, company_ids, "
             f"operational_scope_ids), and the keyword tenant if it declares it; here: {fault}"
         )
-    if export_type.takes_tenant or settings.single_tenant or exports.OWNERSHIP is not None:
+    if export_type.takes_tenant or settings.single_tenant or _hook() is not None:
         return ""
     return (
         f"export type '{name}' is not bound to a tenant: declare the keyword tenant in its function "

@@ -183,6 +183,14 @@ def test_without_a_hook_the_form_of_the_seed_is_refused_by_name(
     assert wanted_type(asked(exportType="own"), caller(), settings_with()) is safe
 
 
+def test_a_list_of_export_types_that_knows_of_no_hook(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It is that of an application before there was one: the same as without a hook."""
+    monkeypatch.delattr(exports, "OWNERSHIP")
+    monkeypatch.setattr(exports, "EXPORT_TYPES", (SESSIONS, made_by(seed), replace(made_by(with_tenant), name="safe")))
+    assert [t.name for t in offered(settings_with())] == ["sessions", "safe"]
+    assert reach(made_by(with_tenant), asked(), caller(), settings_with()) == Reach(("1", "2"), ("n",))
+
+
 def test_a_deployment_of_one_tenant_needs_no_hook(hook: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     """The claims are enough, for that tenant and for nobody else, whatever the type."""
     hook(None)
