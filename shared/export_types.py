@@ -9,6 +9,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
 from enum import StrEnum
+from functools import cached_property
 from inspect import Parameter, signature
 from typing import Any, Literal
 
@@ -170,12 +171,12 @@ class FunctionExport(ExportType):
     generate_export: GenerateExport
     with_tenant: bool = False
 
-    @property
+    @cached_property
     def takes_tenant(self) -> bool:
         """Whether the function is given the tenant."""
         return self.with_tenant or _declares_tenant(self.generate_export)
 
-    @property
+    @cached_property
     def fault(self) -> str:
         """Why the function cannot be called at all; empty when it can, or its signature is not known."""
         try:

@@ -65,11 +65,11 @@ def wanted_type(request: ExportRequest, caller: Caller, settings: Settings) -> E
 
     Raises ``ValidationFailed``, ``NotAllowed``, and ``SettingsError`` for a type that is not offered.
     """
-    out = refused(settings)
+    usable = offered(settings)
     for export_type in exports.EXPORT_TYPES:
-        if export_type.name == request.export_type and export_type.name in out and caller.may_use(export_type):
-            raise SettingsError(out[export_type.name])
-    return check_request(request, caller, offered(settings))
+        if export_type.name == request.export_type and export_type not in usable and caller.may_use(export_type):
+            raise SettingsError(_refusal(export_type, settings))
+    return check_request(request, caller, usable)
 
 
 def reach(export_type: ExportType, request: ExportRequest, caller: Caller, settings: Settings) -> Reach:
