@@ -59,7 +59,7 @@ def publish(ref: ExportRef, file: FinalFile, context: Services) -> Published:
         except IllegalTransition:
             context.wanted(ref)
             raise
-        message = f"Published {name}: {count(file.rows, 'row')}, {count(file.bytes, 'byte')}."
+        message = f"Published the file: {count(file.rows, 'row')}, {count(file.bytes, 'byte')}."
         context.log.add(ref.tenant, ref.export_id, "published", message)
     context.usage.leave(ref.tenant, ref.export_id, file.bytes)
     plain = output_name(export_type_named(record.export_type), request, record.created_at, named=False)

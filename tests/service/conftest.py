@@ -23,6 +23,7 @@ from tests.service import issuer as issuers
 from tests.service.database import make_small_database
 from tests.service.issuer import AUDIENCE, Issuer
 from tests.service.mortal import Mortal
+from tests.service.secrets_in_logs import secrets_in
 
 GRACE_SECONDS = 3
 """How long a mail waits for a download here."""
@@ -61,6 +62,14 @@ class People:
     def bea(self) -> Client:
         """Admin of globex, which has 100 sessions."""
         return self["bea"]
+
+
+@pytest.fixture(scope="session", autouse=True)
+def discreet_logs(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """At the end no host of these tests has told a secret or named a mail address in its log."""
+    yield
+    logs = sorted(tmp_path_factory.getbasetemp().rglob("logs/host.log"))
+    assert [told for log in logs for told in secrets_in(log.read_text(errors="replace"))] == []
 
 
 @pytest.fixture(scope="session")
