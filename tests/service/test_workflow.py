@@ -12,8 +12,9 @@ from urllib.parse import parse_qs, urlsplit
 import pytest
 import requests
 
+from demo.azurite_server import Azurite
 from demo.processes import free_port
-from tests.service.conftest import Fragile, People, Service, Start
+from tests.service.conftest import Fragile, People, Service, on_its_own
 from tests.service.issuer import AUDIENCE, Issuer
 from tests.service.polling import until
 from tests.service.problems import assert_problem
@@ -23,17 +24,23 @@ MARKED = re.compile(r"zelda|markova|secret-hook", re.IGNORECASE)
 
 
 @pytest.fixture(scope="module")
-def marked(start: Start, issuer: Issuer) -> Service:
-    """A service of our own, whose durable state can be read as a whole."""
-    return start(
-        AUTH_MODE="jwt",
-        JWT_ISSUER=issuer.url,
-        JWT_AUDIENCE=AUDIENCE,
-        PART_ROWS="1000",
-        NOTIFY_GRACE_SECONDS="0",
-        WEBHOOK_LOCAL_ORIGINS=f"http://127.0.0.1:{PORT}",
-        WEBHOOK_RETRY_SECONDS="0, 0.2",
-    )
+def marked(
+    database: Path, azurite: Azurite, issuer: Issuer, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[tuple[Service, Path]]:
+    """A service of our own, whose durable state can be read as a whole, and its database, which can be changed."""
+    settings = {
+        "AUTH_MODE": "jwt",
+        "JWT_ISSUER": issuer.url,
+        "JWT_AUDIENCE": AUDIENCE,
+        "PART_ROWS": "1000",
+        "NOTIFY_GRACE_SECONDS": "0",
+        "WEBHOOK_LOCAL_ORIGINS": f"http://127.0.0.1:{PORT}",
+        "WEBHOOK_RETRY_SECONDS": "0, 0.2",
+    }
+    home = tmp_path_factory.mktemp("marked")
+    host, service = on_its_own(home, database, azurite, settings)
+    with host.running():
+        yield Service(f"{service.base_url}/api", home), service.database
 
 
 PORT = free_port()
@@ -57,13 +64,21 @@ def lifetimes(state: list[str]) -> Iterator[timedelta]:
         yield datetime.fromisoformat(parse_qs(urlsplit(url).query)["se"][0]) - datetime.now(UTC)
 
 
-def test_durable_state_names_nobody(marked: Service, issuer: Issuer) -> None:
-    """An export with its mail and webhook: of who asked and what for, the engine keeps ids; and no URL for long."""
+def spoil(database: Path) -> None:
+    """Put an address where an amount belongs."""
+    with closing(sqlite3.connect(database)) as connection, connection:
+        chosen = "select max(id) from sessions where organisation_id = 'acme'"
+        connection.execute(f"update sessions set amount = 'zelda@acme.example' where id = ({chosen})")
+
+
+def test_durable_state_names_nobody(marked: tuple[Service, Path], issuer: Issuer) -> None:
+    """Exports with mails and webhooks, and one that fails over a value: the engine keeps ids, and no URL for long."""
+    service, database = marked
     person = {"sub": "7001", "email": "zelda@acme.example", "name": "Zelda Markova"}
     token = issuer.token(**person)
     headers = {"Authorization": f"Bearer {token}", "X-Request-Id": "request-7001"}
     hook = {"url": f"http://127.0.0.1:{PORT}/secret-hook", "description": "Zelda's"}
-    assert requests.post(f"{marked.api}/webhooks", json=hook, headers=headers, timeout=30).status_code == 201
+    assert requests.post(f"{service.api}/webhooks", json=hook, headers=headers, timeout=30).status_code == 201
     body: dict[str, Any] = {
         "exportType": "sessions",
         "fileName": "Zelda Markova's file",
@@ -72,15 +87,24 @@ def test_durable_state_names_nobody(marked: Service, issuer: Issuer) -> None:
     }
     ids = []
     for more in ({}, {"filters": {}}):
-        started = requests.post(f"{marked.api}/exports", json={**body, **more}, headers=headers, timeout=30)
+        started = requests.post(f"{service.api}/exports", json={**body, **more}, headers=headers, timeout=30)
         ids.append(started.json()["id"])
         # somebody else waits: what who asked has seen is not mailed
-        assert marked.status(issuer.token(sub="other"), ids[-1])["status"] == "Completed"
+        assert service.status(issuer.token(sub="other"), ids[-1])["status"] == "Completed"
     logs = f"/exports/{ids[-1]}/logs"
-    until(lambda: '"mail-sent"' in marked.with_token(issuer.token(sub="other"), logs).text)
-    until(lambda: any("webhook_delivery" in value for value in durable_state(marked.home)))
+    until(lambda: '"mail-sent"' in service.with_token(issuer.token(sub="other"), logs).text)
+    until(lambda: any("webhook_delivery" in value for value in durable_state(service.home)))
 
-    state = list(durable_state(marked.home))
+    spoil(database)
+    failing = requests.post(
+        f"{service.api}/exports", json={**body, "filters": {}, "fresh": True}, headers=headers, timeout=30
+    )
+    failed = service.status(issuer.token(sub="other"), failing.json()["id"])
+    assert failed["status"] == "Failed"
+    assert "zelda@acme.example" in failed["error"]["message"]
+
+    state = list(durable_state(service.home))
+    assert any(failed["error"]["code"] in value for value in state)
     assert sum(ids[0] in value for value in state) > 10
     assert any('"sasUrl' in value for value in state)
     assert [value for value in state if MARKED.search(value)] == []
