@@ -146,8 +146,8 @@ def _exporters(current: Settings) -> tuple[Any, Any]:
             from azure.monitor.opentelemetry.exporter import AzureMonitorMetricExporter, AzureMonitorTraceExporter
         except ImportError:
             raise SettingsError(
-                "TELEMETRY_EXPORTER=azure-monitor needs a package that is not installed: add the last line of "
-                "requirements-azure-monitor.txt to requirements.txt, and deploy again"
+                "TELEMETRY_EXPORTER=azure-monitor needs a package that is not installed: deploy again with "
+                "requirements-azure-monitor.txt in place of requirements.txt"
             ) from None
         options = {
             "connection_string": current.applicationinsights_connection_string,
