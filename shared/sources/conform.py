@@ -6,6 +6,7 @@ for dates). A time stamp without a zone in a column with one is taken as UTC. In
 number, and 24:00 become what ``special_values.py`` has for them, in lists too.
 """
 
+from bisect import bisect_left
 from collections.abc import Callable
 
 import pyarrow as pa
@@ -26,14 +27,27 @@ _INFINITE_MICROSECONDS = {
     "infinity": 2**63 - 1 + _DAYS_TO_2000 * DAY_MICROSECONDS - 2**64,
     "-infinity": -(2**63) + _DAYS_TO_2000 * DAY_MICROSECONDS,
 }
+_NOISE = 1e-9
+"""The share of a double that sums of doubles may be wrong by."""
 _NO_NUMBER = r"(?i)^\s*([+-]?)(nan|inf(?:inity)?)\s*$"
 _SHOWN_CHARACTERS = 200
+_UNFIT = (pa.ArrowInvalid, pa.ArrowNotImplementedError, ValueError)
+
+
+class Misfit(SchemaChanged):
+    """A value that is not of its column's declared type; ``row`` is its place in the batch, where that is known."""
+
+    def __init__(self, column: Column, reason: str, row: int | None = None) -> None:
+        if len(reason) > _SHOWN_CHARACTERS:
+            reason = reason[:_SHOWN_CHARACTERS] + "…"
+        super().__init__(f"column '{column.name}' does not fit its declared type {column.type}: {reason}")
+        self.column, self.row = column, row
 
 
 def conform(batch: pa.RecordBatch, columns: tuple[Column, ...], schema: pa.Schema) -> pa.RecordBatch:
     """The batch with ``schema``, which is ``arrow_schema(columns)``; its columns are taken by position.
 
-    Raises ``SchemaChanged``, with the column's name and the reason, when a value does not fit.
+    Raises ``Misfit`` when a value does not fit.
     """
     arrays = [
         conform_column(array, column, field.type)
@@ -43,23 +57,33 @@ def conform(batch: pa.RecordBatch, columns: tuple[Column, ...], schema: pa.Schem
 
 
 def conform_column(array: pa.Array, column: Column, wanted: pa.DataType) -> pa.Array:
-    """``array`` as ``wanted``. Raises ``SchemaChanged``."""
+    """``array`` as ``wanted``. Raises ``Misfit``."""
     if isinstance(array, pa.ExtensionArray):
         array = array.storage
     try:
-        if array.null_count == len(array):
-            return pa.nulls(len(array), wanted)
-        result = _checked(array if array.type.equals(wanted) else _cast(array, wanted))
-    except (pa.ArrowInvalid, pa.ArrowNotImplementedError, ValueError) as error:
-        raise does_not_fit(column, str(error)) from None
-    return result
+        return _fitted(array, wanted)
+    except _UNFIT as error:
+        reason = str(error)
+    raise Misfit(column, reason, first_failing(len(array), lambda rows: _fails(array.slice(0, rows), wanted)))
 
 
-def does_not_fit(column: Column, reason: str) -> SchemaChanged:
-    """The error for a column whose values are not of the declared type."""
-    if len(reason) > _SHOWN_CHARACTERS:
-        reason = reason[:_SHOWN_CHARACTERS] + "…"
-    return SchemaChanged(f"column '{column.name}' does not fit its declared type {column.type}: {reason}")
+def first_failing(rows: int, fails: Callable[[int], bool]) -> int:
+    """The row that makes a batch fail, when ``fails`` says so of its first rows, as many as it is given."""
+    return bisect_left(range(1, rows + 1), True, key=fails)
+
+
+def _fails(array: pa.Array, wanted: pa.DataType) -> bool:
+    try:
+        _fitted(array, wanted)
+    except _UNFIT:
+        return True
+    return False
+
+
+def _fitted(array: pa.Array, wanted: pa.DataType) -> pa.Array:
+    if array.null_count == len(array):
+        return pa.nulls(len(array), wanted)
+    return _checked(array if array.type.equals(wanted) else _cast(array, wanted))
 
 
 def _cast(array: pa.Array, wanted: pa.DataType) -> pa.Array:
@@ -85,11 +109,22 @@ def _decimal(array: pa.Array, wanted: pa.DataType) -> pa.Array:
         array = pc.cast(array, pa.decimal128(19, 0))
     names = _names_of_no_numbers(array)
     if names is None:
-        return pc.cast(array, wanted)
+        result = pc.cast(array, wanted)
+        if pa.types.is_floating(array.type):
+            _check_places(array, result)
+        return result
     result = pc.cast(pc.if_else(names.is_valid(), pa.scalar(None, array.type), array), wanted)
     for name in pc.unique(names.drop_null()).to_pylist():
         result = pc.if_else(pc.fill_null(pc.equal(names, name), False), special_value(name, wanted), result)
     return result
+
+
+def _check_places(array: pa.Array, decimals: pa.Array) -> None:
+    """Refuse numbers of more places than the decimals have; what arithmetic leaves at the end of a double is none."""
+    lost = pc.abs(pc.subtract(array, pc.cast(decimals, pa.float64())))
+    wrong = pc.greater(lost, pc.multiply(pc.abs(array), _NOISE))
+    if pc.any(wrong).as_py():
+        raise ValueError(f"{array.filter(wrong)[0]} has more places")
 
 
 def _names_of_no_numbers(array: pa.Array) -> pa.StringArray | None:

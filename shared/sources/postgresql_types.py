@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from shared.columns import Column
-from shared.sources.conform import does_not_fit
+from shared.sources.conform import Misfit
 
 _WHOLE_NUMBERS = frozenset({"int2", "int4", "int8"})
 _TEXTS = frozenset({"text", "varchar"})
@@ -103,7 +103,7 @@ def types_of(cursor: Any, expressions: Sequence[str], relation: str) -> dict[str
 
 
 def fetched(column: Column, actual: PostgresqlType) -> str:
-    """The expression to select for a column. Raises ``SchemaChanged`` when the type cannot be what is declared."""
+    """The expression to select for a column. Raises ``Misfit`` when the type cannot be what is declared."""
     expression = f"({column.expression})"
     if column.type.startswith("list<"):
         return _fetched_list(column, expression, actual.element)
@@ -145,7 +145,7 @@ def _of_one_dimension(column: Column, array: str, result: str, element: str) -> 
 
 def _casts(column: Column, declared: str, actual: str) -> tuple[str, ...]:
     if declared == "time" and actual == "timetz":
-        raise does_not_fit(column, "its times have an offset (time with time zone); declare it as text")
+        raise Misfit(column, "its times have an offset (time with time zone); declare it as text")
     return () if actual in _AS_IT_IS[declared] else _CASTS.get((declared, actual), _TEXT)
 
 
