@@ -235,7 +235,7 @@ class HttpTriggers:
         function, params = found
         if self._auth and not self._keys.allows(function.auth_level, request):
             return web.Response(status=401)
-        call = _Call(function.metadata, request, params)
+        call = _Call(function, request, params)
         if self._pool.serves_http:
             return await self._stream(call)
         try:
@@ -325,21 +325,24 @@ class HttpTriggers:
 
     def _refused(self, call: _Call, error: RefusedBodyError) -> web.Response:
         action = "http.too_large" if error.status == RequestTooLongError.status else "http.too_slow"
-        logs.event(action, level=logging.WARNING, **call.log, path=call.request.path, limit=self._max_bytes)
+        logs.event(action, level=logging.WARNING, **call.log, limit=self._max_bytes)
         response = web.Response(status=error.status)
         response.force_close()  # the rest of the body is not waited for
         return response
 
 
 class _Call:
-    """One call of an HTTP function: what its worker is told, and what is logged of it."""
+    """One call of an HTTP function: what its worker is told, and what is logged of it.
 
-    def __init__(self, function: FunctionMetadata, request: web.Request, params: dict[str, str]) -> None:
+    The log has the route and not the path, for a path may carry a token.
+    """
+
+    def __init__(self, function: HttpFunction, request: web.Request, params: dict[str, str]) -> None:
         self.request = request
         self.header: Header = {
             "id": str(uuid.uuid4()),
             "kind": HTTP,
-            "function": function.name,
+            "function": function.metadata.name,
             "request": {
                 "method": request.method,
                 "url": f"{request.scheme}://{request.host}{request.raw_path}",
@@ -349,9 +352,10 @@ class _Call:
             },
         }
         self.log: dict[str, Any] = {
-            "function": function.name,
+            "function": function.metadata.name,
             "invocation": self.header["id"],
             "method": request.method,
+            "route": function.route.template,
         }
         self._clock = asyncio.get_running_loop().time
         self._began = self._clock()
@@ -359,14 +363,14 @@ class _Call:
     def served(self, status: int) -> None:
         """Log that the call was answered."""
         ms = 1000 * (self._clock() - self._began)
-        logs.event("http.served", **self.log, path=self.request.path, status=status, ms=ms)
+        logs.event("http.served", **self.log, status=status, ms=ms)
 
     def failed(self, failure: Exception) -> None:
         """Log that it was not."""
         error, stack = str(failure), None
         if isinstance(failure, FunctionFailedError):
             error, stack = f"{failure.kind}: {failure.message}", failure.stack
-        logs.event("http.failed", level=logging.ERROR, **self.log, path=self.request.path, error=error, stack=stack)
+        logs.event("http.failed", level=logging.ERROR, **self.log, error=error, stack=stack)
 
 
 def _is_connected(request: web.Request) -> bool:

@@ -1,7 +1,7 @@
 """The application's log: every line says which action, export, tenant and request it is about.
 
 The fields are attributes of the log record, and stand at the end of its text as ``name=value`` too, for the platform
-hands on the text alone.
+hands on the text alone. No line says a secret or an address, whatever an error's words are (``shared/redaction.py``).
 """
 
 import logging
@@ -9,6 +9,8 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
 from types import MappingProxyType
+
+from shared.redaction import redact
 
 FIELDS = ("action", "export_id", "tenant", "request_id")
 
@@ -35,13 +37,18 @@ def current_request() -> str:
     return _about.get().get("request_id", "")
 
 
+_PLAIN = logging.Formatter()
+
+
 class _WithFields(logging.Filter):
     def filter(self, record: logging.LogRecord) -> bool:
         known = _about.get()
         found = {name: getattr(record, name, None) or known.get(name, "") for name in FIELDS}
         record.__dict__.update(found)
         told = " ".join(f"{name}={value}" for name, value in found.items() if value)
-        record.msg, record.args = f"{record.getMessage()} {told}".rstrip(), ()
+        record.msg, record.args = redact(f"{record.getMessage()} {told}".rstrip()), ()
+        if record.exc_info:
+            record.exc_text = redact(_PLAIN.formatException(record.exc_info))
         return True
 
 

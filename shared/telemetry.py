@@ -16,6 +16,7 @@ from uuid import uuid4
 
 from shared import metrics
 from shared.errors import SettingsError
+from shared.redaction import redact
 from shared.settings import Settings, settings
 from shared.version import VERSION
 
@@ -36,7 +37,8 @@ class SpanInProgress:
     def note(self, **attributes: str | int) -> None:
         """Add attributes."""
         if self._span is not None:
-            self._span.set_attributes({f"sluice.{name}": value for name, value in attributes.items()})
+            told = {name: redact(value) if isinstance(value, str) else value for name, value in attributes.items()}
+            self._span.set_attributes({f"sluice.{name}": value for name, value in told.items()})
 
     def fail(self, why: str) -> None:
         """What it stands for went wrong."""
@@ -55,8 +57,14 @@ def span(name: str, parent: str = "", kind: Kind = "INTERNAL") -> Iterator[SpanI
         return
     from opentelemetry.trace import SpanKind
 
-    with tracer.start_as_current_span(name, context=_context(parent), kind=SpanKind[kind]) as current:
-        yield SpanInProgress(current)
+    quiet = {"record_exception": False, "set_status_on_exception": False}
+    with tracer.start_as_current_span(name, context=_context(parent), kind=SpanKind[kind], **quiet) as current:
+        progress = SpanInProgress(current)
+        try:
+            yield progress
+        except Exception as error:
+            progress.fail(redact(f"{type(error).__name__}: {error}"))
+            raise
 
 
 @contextmanager

@@ -141,6 +141,15 @@ def test_body_over_the_limit(host: RunningHost) -> None:
     assert f"limit={LIMIT}" in next(line for line in host.log().splitlines() if "http.too_large" in line)
 
 
+def test_the_log_has_the_route_and_not_the_path(host: RunningHost) -> None:
+    """A path may carry a token; a query may, too."""
+    assert host.get("/api/echo/a-token-of-somebody?code=another").status == 200
+    line = until(lambda: [line for line in host.log().splitlines() if "http.served function=echo" in line])[-1]
+    assert "method=GET route=echo/{name}/{rest?} status=200" in line
+    assert "a-token-of-somebody" not in host.log()
+    assert "another" not in line
+
+
 def test_longest_body_by_default() -> None:
     """That of the platform: 104,857,600 bytes."""
     assert HostSettings().max_request_bytes == 104_857_600

@@ -20,6 +20,7 @@ from demo.client import Client
 from demo.stack import Stack
 from tests.conftest import NewAccount
 from tests.service import issuer as issuers
+from tests.service import leaks, otlp
 from tests.service.database import make_small_database
 from tests.service.issuer import AUDIENCE, Issuer
 from tests.service.mortal import Mortal
@@ -93,8 +94,16 @@ def service(tmp_path_factory: pytest.TempPathFactory, database: Path) -> Iterato
         "WATCHDOG_SCHEDULE": "0 0 0 1 1 *",
         "MAX_RUNNING_PER_USER": "250",
     }
-    with stack.running(home, processes.free_port(), "sqlite", settings) as running:
-        yield running
+    with otlp.running() as receiver:
+        telemetry = {
+            "TELEMETRY_EXPORTER": "otlp",
+            "OTEL_EXPORTER_OTLP_ENDPOINT": receiver.url,
+            "OTEL_METRIC_EXPORT_INTERVAL": "5000",
+        }
+        with stack.running(home, processes.free_port(), "sqlite", {**settings, **telemetry}) as running:
+            yield running
+    assert receiver.bodies
+    leaks.check(home, running.storage, receiver.text())
 
 
 @pytest.fixture(scope="session")
@@ -203,6 +212,7 @@ def fragile_service(
     host, service = on_its_own(home, database, new_account(), pace)
     with host.running():
         yield service
+    leaks.check(home, service.storage)
 
 
 @pytest.fixture
@@ -253,16 +263,21 @@ class Service:
 @pytest.fixture(scope="session")
 def start(new_account: NewAccount, database: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Start]:
     """Start a service with these settings; ``auth`` makes the host ask for function keys."""
+    homes: list[tuple[Path, str]] = []
     with ExitStack() as hosts:
 
         def begin(auth: bool = False, **settings: str) -> Service:
             home, port = tmp_path_factory.mktemp("identity"), processes.free_port()
-            usual = stack.app_settings(home, port, new_account().connection_string, f"sqlite:///{database}")
+            account = new_account().connection_string
+            homes.append((home, account))
+            usual = stack.app_settings(home, port, account, f"sqlite:///{database}")
             usual |= {"RETENTION_SCHEDULE": "0 0 0 1 1 *", "FUNCTIONS_WORKER_PROCESS_COUNT": "1"}
             hosts.enter_context(stack.host(home, port, {**usual, **settings}, auth=auth))
             return Service(f"http://127.0.0.1:{port}/api", home)
 
         yield begin
+    for home, account in homes:
+        leaks.check(home, account)
 
 
 @pytest.fixture(scope="session")

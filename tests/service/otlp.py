@@ -1,6 +1,7 @@
 """An OTLP receiver on this machine: what is sent to it over HTTP, as protobuf, can be read back."""
 
 import gzip
+import re
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -35,6 +36,12 @@ class Receiver:
     sums: dict[tuple[str, str, tuple[tuple[str, str], ...]], float] = field(default_factory=dict)
     """Counters by instance of the service, name and attributes."""
     news: Condition = field(default_factory=Condition)
+    bodies: list[bytes] = field(default_factory=list)
+    """What came in, as it came: protobuf, in which texts stand as they are."""
+
+    def text(self) -> str:
+        """Every text in what has come in, one a line, between what is none."""
+        return "\n".join(re.sub(r"[^ -~]+", "\n", body.decode(errors="replace")) for body in self.bodies)
 
     def wait_for(self, ready: Callable[[], bool], seconds: float = 60) -> None:
         """Wait until something is so, looked at whenever something has come in. Raises ``TimeoutError``."""
@@ -48,6 +55,7 @@ class Receiver:
 
     def take(self, path: str, body: bytes) -> None:
         with self.news:
+            self.bodies.append(body)
             if path == "/v1/traces":
                 self.spans += list(_spans(ExportTraceServiceRequest.FromString(body)))
             elif path == "/v1/metrics":

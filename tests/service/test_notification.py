@@ -351,6 +351,9 @@ def test_list_unsubscribe_works_and_only_with_a_click(
     assert people.bea.call("GET", "/preferences").json() | {"email": False, "afterSeconds": 0} == (
         people.bea.call("GET", "/preferences").json()
     )
+    query = {"action": "changed", "user": "link"}
+    entry = people.bea.call("GET", "/ops/audit", params=query).json()["items"][0]
+    assert (entry["subject"], entry["status"]) == ("mails to bea switched off", 200)
     status = export("bea", exportType="users", fileName="after it", notify={"email": True})
     line = people.bea.wait_for_log(status["id"], "mail-sent", "mail-skipped")
     assert line["message"] == "No mail: the user switched it off."
