@@ -27,9 +27,9 @@ _MARK = b"\xff\xfe"
 """Behind a REAL of more than 15 digits that is fetched as text: no text of UTF-8 has these bytes."""
 _EXACT_TEXT = (
     "case when typeof({0}) <> 'real' or cast(cast({0} as text) as real) = {0} then cast({0} as text)"
-    f" else printf('%!.17g', {{0}}) || cast(x'{_MARK.hex()}' as text) end"
+    f" else printf('%!.16g %!.17g', {{0}}, {{0}}) || cast(x'{_MARK.hex()}' as text) end"
 )
-"""A value as text; SQLite's own text of a REAL has 15 digits, of which it may need 17."""
+"""A value as text. SQLite's own text of a REAL has 15 digits; one that needs 16 or 17 comes with both, and a mark."""
 _MISFITS = {
     "integer": "typeof({0}) not in ('integer', 'null')",
     "float": "typeof({0}) in ('text', 'blob')",
@@ -65,6 +65,8 @@ class Reading:
     as_text: set[int] = field(default_factory=set)
     """Decimal and boolean columns in which there is text."""
     relation: str = ""
+    texts: frozenset[str] = frozenset()
+    """Columns, in lower case, into which SQLite puts nothing but text."""
     careful: bool = False
     """There are rows so wide that a batch has to be smaller: look how wide before each 20,000 rows."""
 
@@ -80,6 +82,7 @@ class Reading:
             if column.type.startswith("interval"):
                 raise Misfit(column, "SQLite has no intervals; declare it as text")
         self.relation = self._quickest_relation()
+        self.texts = self._text_columns()
         rows = max(1, min(BATCH_ROWS, BATCH_CELLS // max(1, len(self.query.columns))) >> self.halvings)
         while True:
             start, limit, batch_rows = self.delivered, None, rows
@@ -122,6 +125,20 @@ class Reading:
         by_row = len(steps) == 1 and "USING INTEGER PRIMARY KEY" in steps[0]
         return f"{relation} not indexed" if by_row else relation
 
+    def _text_columns(self) -> frozenset[str]:
+        """The columns of a table that have the affinity TEXT, by the rules of "Determination Of Column Affinity"."""
+        if not _TABLE.fullmatch(self.query.relation):
+            return frozenset()
+        schema, _, table = self.query.relation.rpartition(".")
+        values = Values()
+        named = values.bind_key(table, "", "text") + (f", {values.bind_key(schema, '', 'text')}" if schema else "")
+        execute(self.cursor, f"select name, upper(type) from pragma_table_info({named})", values)
+        return frozenset(
+            name.lower()
+            for name, kind in self.cursor.fetchall()
+            if "INT" not in kind and any(word in kind for word in ("CHAR", "CLOB", "TEXT"))
+        )
+
     def _stream(self, batch_rows: int, limit: int | None) -> Iterator[pa.RecordBatch]:
         columns = self.query.columns
         guard = 0 if limit is not None else BATCH_BYTES // batch_rows
@@ -136,10 +153,16 @@ class Reading:
             seed_rows = 0
             if not rows.num_rows:
                 continue
-            fitting = conform(_with_short_reals(rows), columns, self.schema)
+            fitting = conform(self._with_short_reals(rows), columns, self.schema)
             _check_text(fitting, columns)
             self.delivered += rows.num_rows
             yield fitting
+
+    def _with_short_reals(self, batch: pa.RecordBatch) -> pa.RecordBatch:
+        """The batch with marked texts as the shortest ones that read back as the same number."""
+        columns = zip(batch.columns, self.query.columns, strict=True)
+        arrays = [_short_reals(array) if self._may_be_real(column) else array for array, column in columns]
+        return pa.RecordBatch.from_arrays(arrays, schema=batch.schema)
 
     def _select(self, values: Values, guard: int, limit: int | None) -> str:
         expressions = [self._expression(n, column) for n, column in enumerate(self.query.columns)]
@@ -162,8 +185,12 @@ class Reading:
     def _expression(self, position: int, column: Column) -> str:
         if not self._is_text(position, column):
             return column.expression
-        exact = column.type in ("text", "json", "uuid") or column.type.startswith("decimal")
-        return (_EXACT_TEXT if exact else "cast({0} as text)").format(f"({column.expression})")
+        return (_EXACT_TEXT if self._may_be_real(column) else "cast({0} as text)").format(f"({column.expression})")
+
+    def _may_be_real(self, column: Column) -> bool:
+        """Whether a column that is fetched as text can hold a REAL that matters: looking at each takes time."""
+        matters = column.type in ("text", "json", "uuid") or column.type.startswith("decimal")
+        return matters and column.expression.lower() not in self.texts
 
     def _is_text(self, position: int, column: Column) -> bool:
         """Fetched as text, whatever is stored; casting text to text costs nothing."""
@@ -245,11 +272,6 @@ class Reading:
             raise Misfit(column, "there are values of another type in it")
 
 
-def _with_short_reals(batch: pa.RecordBatch) -> pa.RecordBatch:
-    """The batch with marked texts as the shortest ones that read back as the same number."""
-    return pa.RecordBatch.from_arrays([_short_reals(column) for column in batch.columns], schema=batch.schema)
-
-
 def _short_reals(column: pa.Array) -> pa.Array:
     if not pa.types.is_string(column.type) or column.buffers()[2] is None:
         return column
@@ -258,7 +280,10 @@ def _short_reals(column: pa.Array) -> pa.Array:
     cells = column.view(pa.binary())
     marked = pc.fill_null(pc.ends_with(cells, _MARK), False)
     digits = pc.binary_slice(cells.filter(marked), 0, -len(_MARK)).view(pa.string())
-    return pc.replace_with_mask(column, marked, pc.cast(pc.cast(digits, pa.float64()), pa.string()))
+    both = pc.split_pattern(digits, " ")
+    short, long = pc.list_element(both, 0), pc.list_element(both, 1)
+    enough = pc.equal(pc.cast(short, pa.float64()), pc.cast(long, pa.float64()))
+    return pc.replace_with_mask(column, marked, pc.if_else(enough, short, long))
 
 
 def _sum(widths: Sequence[str]) -> str:
