@@ -59,7 +59,14 @@ def fail(failed: FailedExport, context: Services) -> Recorded:
             )
         except IllegalTransition as ended:
             return Recorded(ended.current)
-        context.log.add(failed.tenant, failed.export_id, "failed", f"Failed: {message}", level="error")
+        context.log.add(
+            failed.tenant,
+            failed.export_id,
+            "failed",
+            f"Failed: {message}",
+            level="error",
+            outline=f"Failed: {failure.message}",
+        )
     if record.status == Status.FAILED:
         context.letters.add(DeadLetter.of(record))
     context.usage.leave(failed.tenant, failed.export_id)

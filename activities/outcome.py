@@ -38,7 +38,8 @@ def _outcome(work: Callable[[], _Result], given: Payload) -> dict[str, Any]:
     try:
         return {"value": work().to_json()}
     except SluiceError as error:
-        logger.warning("%s: %s", error.code, error, extra={"action": error.code}, exc_info=error)
+        told, trace = (error.outline, None) if error.quotes else (error, error)
+        logger.warning("%s: %s", error.code, told, extra={"action": error.code}, exc_info=trace)
         return {"failure": Failure.of(error, _kept(error, str(given.get("export_id", "")))).to_json()}
     except MemoryError:
         return {"failure": Failure(OUT_OF_MEMORY, "the worker ran out of memory", transient=True).to_json()}

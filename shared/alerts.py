@@ -30,7 +30,8 @@ def log_alert(name: str, letters: Sequence[DeadLetter], context: Services) -> No
     """A line in the application's log for each."""
     for letter in letters:
         extra = {"action": "dead-letter", "export_id": letter.id, "tenant": letter.tenant, "alert": name}
-        logger.error("export %s failed for good (%s): %s", letter.id, letter.failure_class, letter.message, extra=extra)
+        what = (letter.id, letter.failure_class, letter.code)
+        logger.error("export %s failed for good (%s): %s", *what, extra=extra)
 
 
 def mail_alert(name: str, letters: Sequence[DeadLetter], context: Services) -> None:

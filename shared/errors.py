@@ -42,10 +42,14 @@ from typing import Any
 
 
 class SluiceError(Exception):
-    """The root. ``code`` names the kind of failure in records, problem documents and logs; ``outline`` says it."""
+    """The root. ``code`` names the kind of failure in records, problem documents and logs; ``outline`` says it.
+
+    ``quotes``: the sentence may quote a value of a row or of a request, so the application's log has the outline.
+    """
 
     code = "internal-error"
     outline = "a step failed"
+    quotes = True
 
 
 @dataclass(frozen=True)
@@ -254,6 +258,7 @@ class SettingsError(SluiceError):
     """A setting is missing or wrong."""
 
     code = "settings-error"
+    quotes = False
 
 
 class TransientError(SluiceError):
@@ -268,6 +273,7 @@ class SourceUnavailable(TransientError):
     """The database cannot be reached, timed out, or dropped the connection."""
 
     code = "source-unavailable"
+    quotes = False
     outline = "the database is not available"
 
 
@@ -275,6 +281,7 @@ class StorageUnavailable(TransientError):
     """Blob or table storage cannot be reached or throttles."""
 
     code = "storage-unavailable"
+    quotes = False
     outline = "the storage account cannot be reached"
 
 
@@ -282,6 +289,7 @@ class IssuerUnavailable(TransientError):
     """The keys of the identity provider cannot be had."""
 
     code = "issuer-unavailable"
+    quotes = False
 
 
 class PermanentError(SluiceError):
@@ -308,6 +316,7 @@ class LimitReached(PermanentError):
     """A stated limit of a format, an export type or the storage."""
 
     code = "limit-reached"
+    quotes = False
     outline = "a limit is reached"
 
 
@@ -315,6 +324,7 @@ class FileOverQuota(PermanentError):
     """The file is larger than what is left of a day's quota of bytes."""
 
     code = "quota-reached"
+    quotes = False
     outline = "the file is larger than what is left of the quota"
 
 
@@ -322,6 +332,7 @@ class ExportCancelled(PermanentError):
     """Somebody cancelled the export while it ran."""
 
     code = "cancelled"
+    quotes = False
     outline = "the export was cancelled"
 
 

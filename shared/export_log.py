@@ -55,11 +55,15 @@ class ExportLog:
         level: Level = "info",
         part: int | None = None,
         at: datetime | None = None,
+        outline: str = "",
     ) -> None:
-        """Write a line to the table, and to the application's log with the same fields; ``at`` is now when left out."""
+        """Write a line to the table, and to the application's log with the same fields; ``at`` is now when left out.
+
+        ``outline`` is what the application's log says in place of a message that may quote values.
+        """
         now = at or datetime.now(UTC)
         extra: Mapping[str, Any] = {"export_id": export_id, "tenant": tenant, "action": action, "part": part}
-        logger.log(logging.getLevelName(level.upper()), "%s", message, extra=extra)
+        logger.log(logging.getLevelName(level.upper()), "%s", outline or message, extra=extra)
         entity: dict[str, Any] = {
             "PartitionKey": export_id,
             "RowKey": f"{int(now.timestamp() * 1_000_000):016d}-{secrets.token_hex(3)}",

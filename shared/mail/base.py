@@ -13,6 +13,7 @@ class MailNotAccepted(TransientError):
     """The mail service did not accept the message this time, and wants none before ``retry_after`` seconds."""
 
     code = "mail-not-accepted"
+    quotes = False
     outline = "the mail service did not take the message this time"
 
     def __init__(self, message: str, retry_after: float = 0) -> None:
@@ -24,6 +25,7 @@ class MailRefused(PermanentError):
     """The mail service refused the message, and will again."""
 
     code = "mail-refused"
+    quotes = False
     outline = "the mail service refused the message"
 
 

@@ -64,9 +64,9 @@ def answer_of(error: Exception, record: ExportRecord, *, asynchronous: bool = Fa
 @pytest.mark.parametrize("asynchronous", [False, True])
 @pytest.mark.parametrize("kind", [QueryFailed, SourceUnavailable, SluiceError])
 def test_what_an_error_quotes_stays_out_of_durable_state(
-    context: Services, kind: type[SluiceError], asynchronous: bool
+    context: Services, caplog: pytest.LogCaptureFixture, kind: type[SluiceError], asynchronous: bool
 ) -> None:
-    """The record has the whole sentence, and the log the same; the failure of a part says which one it was."""
+    """The record and the export's log have the whole sentence, the application's log only where it quotes no value."""
     record = running(context)
     answer = answer_of(kind(QUOTED), record, asynchronous=asynchronous)
     assert "zelda" not in json.dumps(answer)
@@ -79,6 +79,7 @@ def test_what_an_error_quotes_stays_out_of_durable_state(
     assert (stored.error_code, stored.error_message) == (kind.code, f"part 3 of 20 failed 6 times: {QUOTED}")
     lines, _ = context.log.page(record.id, 200, "")
     assert [line.message for line in lines] == [f"Failed: {stored.error_message}"]
+    assert ("zelda" in caplog.text) == (not kind.quotes)
     context.log.delete(record.id)
     assert context.log.sentence_of(record.id, told.detail, told.message) == told.message
 
