@@ -83,7 +83,8 @@ def is_local_development(environment: Mapping[str, str]) -> bool:
 
 def objection(environment: Mapping[str, str]) -> str:
     """What speaks against local development, as the end of a sentence; empty when nothing does."""
-    if {value.strip().lower() for value in _values(environment, STAGE)} != {DEVELOPMENT.lower()}:
+    said = [environment.get(STAGE, ""), *_values(environment, STAGE)]
+    if any(value.lower() != DEVELOPMENT.lower() for value in said):
         return f"{STAGE} is not {DEVELOPMENT}"
     found = platform_variables(environment)
     return f"{', '.join(found[:3])} is set, as on a platform" if found else ""

@@ -26,7 +26,7 @@ EASY = {"AUTH_MODE": "easyauth", "WEBSITE_AUTH_ENABLED": "True"}
 STAGES: Mapping[str, Mapping[str, str]] = {
     "no stage": {},
     "Development": DEVELOPMENT,
-    "another case": {"azure_functions_environment": "DEVELOPMENT"},
+    "another case": {"AZURE_FUNCTIONS_ENVIRONMENT": "DEVELOPMENT"},
     "Production": {"AZURE_FUNCTIONS_ENVIRONMENT": "Production"},
     "Staging": {"AZURE_FUNCTIONS_ENVIRONMENT": "Staging"},
 }
@@ -122,6 +122,10 @@ def test_without_the_stage_nothing_is_local(place: str) -> None:
     """It is what says so."""
     rest = {name: value for name, value in LOCAL[place].items() if name != "AZURE_FUNCTIONS_ENVIRONMENT"}
     assert "(AZURE_FUNCTIONS_ENVIRONMENT is not Development)" in refusal({**RIGHT, **rest})
+    for said in (" Development", "Development\n", "Dev", "Development,Production", "develop", "True"):
+        assert "(AZURE_FUNCTIONS_ENVIRONMENT is not" in refusal({**RIGHT, **rest, "AZURE_FUNCTIONS_ENVIRONMENT": said})
+    other = {**RIGHT, **rest, "azure_functions_environment": "Development"}
+    assert "(AZURE_FUNCTIONS_ENVIRONMENT is not Development)" in refusal(other)
     both = {**DEVELOPMENT, "Azure_Functions_Environment": "Production"}
     assert "(AZURE_FUNCTIONS_ENVIRONMENT is not Development)" in refusal({**RIGHT, **rest, **both})
 
