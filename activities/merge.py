@@ -4,7 +4,7 @@ A format that numbers its rows (XLSX) has the planned numbers in its parts. Wher
 plan, the parts that follow in the same sheet are encoded once more, in order, with the numbers that they have now.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -32,6 +32,16 @@ from shared.storage.parts import PartUpload, StoredPart, stored_parts
 from shared.words import count
 
 bp = df.Blueprint()
+
+_NO_NUMBER = ("Left empty, because JSON has no NaN and no infinity", "number")
+_LOSSES: Mapping[tuple[str, str], tuple[str, str]] = {
+    ("xlsx", "truncated"): ("Cut at 32,767 characters, all that a cell of a workbook holds", "text"),
+    ("parquet", "emptied"): ("Left empty, because Parquet has no infinite dates, NaN in decimals or 24:00", "value"),
+    ("json", "emptied"): _NO_NUMBER,
+    ("ndjson", "emptied"): _NO_NUMBER,
+    ("pdf", "missingGlyphs"): ("Shown as a box, because no font has them", "character"),
+}
+"""What a fact of a format's parts means to the person who gets the file."""
 
 
 @bp.activity_trigger(input_name="ref")
@@ -76,6 +86,10 @@ def merge(ref: ExportRef, context: Services) -> FinalFile:
         counted(GUARDED_CELLS, guarded, export_type=plan.export_type)
         message += f" The formula guard put an apostrophe into {count(guarded, 'cell')}."
     context.log.add(ref.tenant, ref.export_id, "merged", message)
+    for (format_name, fact), (what, noun) in _LOSSES.items():
+        lost = sum(part.encoded.facts.get(fact, 0) for part in parts) if format_name == plan.format else 0
+        if lost:
+            context.log.add(ref.tenant, ref.export_id, "values-lost", f"{what}: {count(lost, noun)}.", level="warning")
     if plan.query and merged.rows != planned:
         message = f"The data changed during the export: {planned:,} rows were planned, {merged.rows:,} are in the file."
         context.log.add(ref.tenant, ref.export_id, "rows-changed", message, level="warning")

@@ -179,7 +179,6 @@ def test_integers_of_sixteen_digits_in_a_workbook(sqlite: Database) -> None:
     assert ">4111111111111111</t>" in xml
 
 
-@wrong("nobody is told that a text was cut, or that a glyph is missing")
 def test_what_a_format_could_not_show_is_told() -> None:
     """Something outside the formats reads what they count.
 
