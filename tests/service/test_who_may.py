@@ -6,7 +6,7 @@ declarations, so a new one is in it at once; an access that the table does not k
 
 import base64
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
@@ -84,12 +84,7 @@ another's."""
 TOKENS: Mapping[str, tuple[str, dict[str, Any] | None]] = {
     "no token": ("nobody", None),
     "expired": ("nobody", {"exp": int(time.time()) - 120, "iat": int(time.time()) - 600}),
-    "not valid yet": ("nobody", {"nbf": 2**32}),
-    "another audience": ("nobody", {"aud": "api://other"}),
-    "another issuer": ("nobody", {"iss": "https://login.example.com"}),
     "another key": ("nobody", {"key": rsa_key()}),
-    "no signature": ("nobody", {"algorithm": "none", "key": ""}),
-    "no tenant": ("nobody", {"tid": None}),
     "a SuperAdmin who has expired": ("nobody", {"roles": ["SuperAdmin"], "exp": int(time.time()) - 120}),
     "Viewer": ("viewer", {"roles": ["Viewer"], "sub": "viewer"}),
     "no role": ("viewer", {"roles": None, "sub": "viewer"}),
@@ -103,7 +98,7 @@ TOKENS: Mapping[str, tuple[str, dict[str, Any] | None]] = {
     "a SuperAdmin who was offboarded": ("gone", {"sub": "gone", "roles": ["SuperAdmin"]}),
     "SuperAdmin": ("operator", {"roles": ["SuperAdmin"], "sub": "root"}),
 }
-"""What each is, and how its token differs from that of an Admin of acme."""
+"""What each is, and how its token differs from that of an Admin of acme. More that are not good: tests/attack."""
 
 
 def expected(call: Call, kind: str) -> int:
@@ -116,9 +111,6 @@ def expected(call: Call, kind: str) -> int:
 
 def _severity(status: int) -> int:
     return (IN, MISSED, LOW, NOBODY).index(status)
-
-
-Ask = Callable[..., requests.Response]
 
 
 @dataclass
@@ -267,7 +259,7 @@ def test_a_caller_gets_what_is_declared_and_nothing_else(world: World, issuer: I
     assert all_wrong(world, headers, kind) == {}
 
 
-@pytest.mark.parametrize("header", ["Bearer x.y.z", "Basic YTpi"])
+@pytest.mark.parametrize("header", ["Bearer x.y.z"])
 def test_what_is_no_token_is_nobody(world: World, header: str) -> None:
     """Whatever it is."""
     assert all_wrong(world, {"Authorization": header}, "nobody") == {}

@@ -12,7 +12,7 @@ from azure.core.exceptions import HttpResponseError
 from azure.data.tables import TableClient, TableServiceClient
 
 from demo.azurite_server import Azurite
-from shared import audit_verify
+from shared import audit_digests, audit_verify
 from shared.audit import AuditEntry, AuditLog
 from shared.audit_chain import hash_of
 from shared.audit_digests import Digests, keep_digests
@@ -386,6 +386,28 @@ def test_one_of_two_who_make_a_digest_does(lived: Trail) -> None:
         with pytest.raises(StorageUnavailable, match="somebody else"):
             lived.digests.append([replace(made, number=number)], end)
     assert lived.found() == set()
+
+
+def test_a_day_of_many_chains_is_told_in_several_lines(trail: Trail, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A digest that was killed between them is made again, and the lines of its first try count for nothing."""
+    monkeypatch.setattr(audit_digests, "_CHAINS_OF_A_LINE", 2)
+    for number in range(5):
+        trail.add(trail.make(), 1 - number / 86_400)
+    append = Digests.append
+    with monkeypatch.context() as killed:
+        killed.setattr(Digests, "append", lambda self, lines, end: append(self, [next(iter(lines))], end))
+        trail.digest()
+    first = trail.digests.end().last
+    assert first
+    assert (first.part, first.parts, trail.digests.boundary(NOW)) == (1, 3, None)
+    trail.delete(trail.rows()[0])
+    assert trail.found() == set()
+    trail.digest()
+    report = trail.verify()
+    assert (report.problems, report.digests, report.chains) == ([], 3, 4)
+    assert trail.digests.boundary(NOW) == NOW.replace(hour=0)
+    trail.delete(trail.rows()[0])
+    assert trail.found() == {"missing"}
 
 
 def test_the_command_tells_and_has_a_status(
