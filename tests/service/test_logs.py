@@ -4,12 +4,9 @@ import re
 import time
 from pathlib import Path
 
-import pytest
-
 from demo.client import Client
 from demo.stack import Stack
 from tests.service.conftest import People
-from tests.service.secrets_in_logs import secrets_in
 from tests.service.test_metrics import numbers, until_counted
 
 
@@ -67,26 +64,3 @@ def test_how_many_cells_were_guarded_is_said_and_counted(people: People) -> None
     off = asked(people.ada, "not-guarded", exportType="users", formatOptions={"formulaGuard": False})
     people.ada.wait(off)
     assert not any("formula guard" in line["message"] for line in people.ada.logs(off))
-
-
-@pytest.mark.parametrize(
-    "line",
-    [
-        "sent to ada@acme.example action=mail-sent",
-        "got eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiJhZGEifQ.c2lnbmF0dXJl",
-        "Authorization: Bearer abcdefghijklmnopqrstuvwxyz",
-        "GET https://a.blob.core.windows.net/exports/x?se=2026&sig=abcdefghij%3D",
-        "AccountName=a;AccountKey=Eby8vdM02xNOcqFlqUwJ==",
-        "secret whsec_MfKQ9r8GKYqrTwjU",
-        "postgresql://sluice:hunter2@db.example/app",
-        "POST http://127.0.0.1/runtime/webhooks?code=abcdefghijklmnopqrstuv",
-    ],
-)
-def test_what_a_log_may_not_have_is_found(line: str) -> None:
-    """`discreet_logs` looks for it in the logs of all these tests; what is usual there is not mistaken for it."""
-    assert secrets_in(f"first\n{line}\nlast") != []
-    usual = (
-        "http.served method=GET path=/api/d/eyJhbGciOiJIUzI1.a.b status=404 function=landing tenant=acme request_id=a-b"
-    )
-    usual += "\ngive sqlite:///path or postgresql://user:password@host/db"
-    assert secrets_in(f"{usual}\nuser=ada kid=78b5aca4d8016711 https://a.example/api/exports?limit=1") == []
