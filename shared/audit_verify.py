@@ -38,9 +38,10 @@ from shared.storage.accounts import blob_service, table_service
 _SHOWN = 100
 
 _SCHEMA = """
-create table rows (chain text, seq integer, time text, tenant text, prev text, stated text, own text,
-    settled integer, lost text);
+create table rows (chain text, seq integer, time text, tenant text, row text, prev text, stated text, own text,
+    settled integer, lost text, primary key (tenant, row)) without rowid;
 """
+_INSERT = "insert into rows values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
 
 
 @dataclass(frozen=True)
@@ -75,10 +76,11 @@ def verify(log: AuditLog, digests: Digests, now: datetime, kept_for: timedelta, 
     report = Report()
     with TemporaryDirectory() as home, closing(sqlite3.connect(f"{home}/rows.db")) as base:
         base.executescript(_SCHEMA)
-        base.executemany("insert into rows values (?, ?, ?, ?, ?, ?, ?, ?, ?)", _read(log, report))
+        base.executemany(_INSERT, _read(log.rows("", ""), report))
         base.execute("create index by_place on rows (chain, seq)")
         base.execute("create index by_time on rows (time)")
         known = list(_digests(digests, report))
+        base.executemany(_INSERT, _read(_meanwhile(log, known[-1].until if known else "", base), report))
         check = _Check(base, known, _cut(known, iso(now - kept_for)), report)
         check.unchained(unchained_until)
         for (chain,) in base.execute("select distinct chain from rows where chain <> ''").fetchall():
@@ -91,8 +93,21 @@ def verify(log: AuditLog, digests: Digests, now: datetime, kept_for: timedelta, 
     return report
 
 
-def _read(log: AuditLog, report: Report) -> Iterator[tuple[Any, ...]]:
-    for entity in log.rows("", ""):
+def _meanwhile(log: AuditLog, since: str, base: sqlite3.Connection) -> list[dict[str, Any]]:
+    """Rows that were written while the table was read, before others that were read: these say that they are there."""
+    most = dict(base.execute("select chain, max(seq) from rows where chain <> '' group by chain").fetchall())
+    found = []
+    for entity in log.rows(since, ""):
+        chain, seq = place_of(entity)
+        if chain in most and seq <= most[chain]:
+            keys = (entity["PartitionKey"], entity["RowKey"])
+            if base.execute("select 1 from rows where tenant = ? and row = ?", keys).fetchone() is None:
+                found.append(entity)
+    return found
+
+
+def _read(entities: Iterable[dict[str, Any]], report: Report) -> Iterator[tuple[Any, ...]]:
+    for entity in entities:
         report.rows += 1
         moment = moment_of(entity["RowKey"])
         if moment is None:
@@ -109,6 +124,7 @@ def _read(log: AuditLog, report: Report) -> Iterator[tuple[Any, ...]]:
             seq,
             time,
             entity["PartitionKey"],
+            entity["RowKey"],
             *texts,
             own,
             settled if isinstance(settled, int) else 0,

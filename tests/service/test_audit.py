@@ -8,6 +8,8 @@ import pytest
 import requests
 
 from demo.client import Client
+from demo.stack import Stack
+from shared import audit_verify
 from tests.service.conftest import People
 from tests.service.mail_links import link_in, press
 from tests.service.problems import assert_problem
@@ -115,6 +117,18 @@ def test_the_log_is_exported(people: People, lived: str) -> None:
     ]
     assert [(r["User"], r["Outcome"], r["Status"]) for r in globex] == [("bea", "refused", "404")]
     assert_problem(people.max.call("POST", "/exports", json=body), "not-allowed", detail="'audit' is open to")
+
+
+def test_the_log_of_a_running_service_is_verified(
+    service: Stack, lived: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """While it runs, with the rows of all its workers."""
+    assert lived
+    monkeypatch.setenv("AzureWebJobsStorage", service.storage)
+    assert audit_verify.main([]) == 0
+    told = capsys.readouterr().out
+    assert "0 problems" in told
+    assert int(told.split()[0].replace(",", "")) > 10
 
 
 def test_a_mails_link_is_in_the_log(people: People) -> None:

@@ -10,6 +10,9 @@ from shared.records import ExportRecords
 from shared.settings import Settings, settings_from
 from shared.storage.accounts import blob_service, table_service
 from shared.storage.blobs import BlobStore
+from tests.storage.audited import lived, trail
+
+__all__ = ["lived", "trail"]
 
 
 @pytest.fixture(scope="module")
