@@ -246,7 +246,7 @@ def check_time_zone(name: str) -> Iterator[FieldError]:
 
 @cache
 def _time_zones() -> frozenset[str]:
-    return frozenset(available_timezones())
+    return frozenset(available_timezones()) - {"Factory"}  # it says that nobody chose a zone
 
 
 def _check_columns(request: ExportRequest, export_type: ExportType) -> Iterator[Wrong]:

@@ -91,8 +91,8 @@ How a value of each column type looks in each format. This table is made by enco
 
 JSON stands for JSON and NDJSON. In XLSX a number, date or time has a number format, shown in brackets; text is always
 text and never a formula. Options that change a rendering: `nullText`, `decimalSeparator`, `delimiter` and
-`formulaGuard` of CSV, `bigIntegers` of JSON and NDJSON. A PDF shows text on one line and ends it with `…` where the
-column is too narrow.
+`formulaGuard` of CSV, `bigIntegers` and `decimals` of JSON and NDJSON. A PDF shows text on one line and ends it with
+`…` where the column is too narrow.
 
 **The formula guard of CSV.** A spreadsheet takes text for a formula that begins with `=`, `+`, `-` or `@`, with a
 full-width form of these (`＝＋－＠`), or with a tab, a carriage return, a line feed or NUL before it: such a text gets
@@ -107,6 +107,36 @@ a whole file.
 
 """
 
+_DECISIONS = """
+## Values that need a decision
+
+- **Infinite dates and time stamps** are `infinity` and `-infinity`, as PostgreSQL writes them; a decimal that is not
+  a number is `NaN`, `Infinity` or `-Infinity`, as in a float column; the end of a day is `24:00:00`. They are text in
+  a workbook. JSON has no such numbers and Parquet no such values: the cell is `null`, and the export's log has a
+  warning with their count (`values-lost`).
+- **Years** after 9999 have five digits or more. Years before 1 are counted as ISO 8601 does, with a year 0000: 44 BC
+  is `-0043`. This holds in every zone: the last second of 9999 is in the year 10000 in Berlin. A workbook has numbers
+  from 1900-03-01 to 9999-12-31 and text for all other dates. Time stamps end with the year 294246.
+- **Offsets** are whole minutes (RFC 3339). Before standard time zones had seconds; the wall time is then that of the
+  nearest whole minute, and the instant is the same.
+- **Numbers of more than 15 digits** are text in a workbook, which would change the others. In JSON they are numbers
+  unless `bigIntegers` or `decimals` says `"string"`. A float has the shortest digits that read back as the same
+  number, a PostgreSQL `real` too.
+- **A number of more places than its decimal column** is refused, not rounded. What sums of doubles leave at the end
+  (`0.30000000000000004`) does not count as places.
+- **An interval** of more than 2,562,046 hours has a day for every 24 of them, which PostgreSQL takes for equal. An
+  infinite one is `infinity`.
+- **PostgreSQL's types** count by their structure: a domain is what it is based on; an array may be of anything and is
+  a `list<...>`; one of several dimensions is refused as a list and nested as `list<list<...>>`; a composite or an
+  array in a `json` column is the database's own JSON of it; `inet` has a mask only where one is stored; every type
+  may be declared `text` and is then what psql shows. A `timetz` is declared `text`, for a `time` has no offset.
+- **In SQLite** an empty text in a column of numbers or dates is an error that names the row by its key; say
+  `nullif(column, '')` in the export type to have a missing value.
+- **A CSV** follows the locale that the request names, not that of the caller's token, which only chooses the titles.
+  No CSV starts with `ID`, for Excel would take it for another format; the first cell is quoted then.
+- **Text of more than 32,767 characters** is cut in a workbook, with a warning in the export's log.
+"""
+
 _FORMATS = """
 ## Formats
 
@@ -119,7 +149,7 @@ is named like it.
 def document() -> str:
     """The whole of ``docs/types.md``."""
     head = "| Type | Value | CSV | XLSX | JSON | Parquet | PDF |\n|---|---|---|---|---|---|---|\n"
-    return _HEAD + head + "".join(map(_row, EXAMPLES)) + _FORMATS + _formats()
+    return _HEAD + head + "".join(map(_row, EXAMPLES)) + _DECISIONS + _FORMATS + _formats()
 
 
 def columns_of(example: Example) -> tuple[Column, ...]:
