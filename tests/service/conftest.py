@@ -213,7 +213,6 @@ def fragile_service(
     host, service = on_its_own(home, database, new_account(), pace)
     with host.running():
         yield service
-    leaks.check(home, service.storage)
 
 
 @pytest.fixture

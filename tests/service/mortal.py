@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from demo import stack
+from tests.service import leaks
 
 
 @dataclass
@@ -47,12 +48,13 @@ class Mortal:
 
     @contextmanager
     def running(self) -> Iterator["Mortal"]:
-        """Started, and ended afterwards."""
+        """Started, and ended afterwards; then nothing that is secret may be in its log."""
         self.start()
         try:
             yield self
         finally:
             self.stop()
+        leaks.check(self.home, self.settings["AzureWebJobsStorage"])
 
     def stop(self) -> None:
         """End it, if it runs."""
