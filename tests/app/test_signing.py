@@ -219,6 +219,7 @@ def test_tokens_that_name_no_key_are_still_good() -> None:
         (NEW, {"kid": ""}),
         (NEW, {"kid": "../../signing-key"}),
     ],
+    ids=["new-as-old", "old-as-new", "other-as-new", "other", "empty", "path"],
 )
 def test_a_token_whose_key_is_another_than_it_says_is_refused(key: str, headers: dict[str, str]) -> None:
     """The name only chooses among our keys."""
