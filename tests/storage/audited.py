@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
-from azure.data.tables import TableClient, TableServiceClient
+from azure.data.tables import TableClient, TableServiceClient, UpdateMode
 
 from demo.azurite_server import Azurite
 from shared.audit import AuditEntry, AuditLog
@@ -61,7 +61,7 @@ class Trail:
 
     def replace(self, row: dict[str, Any], **changes: Any) -> None:
         """Change a row behind the service's back."""
-        self.table.upsert_entity({**row, **changes})
+        self.table.upsert_entity({**row, **changes}, mode=UpdateMode.REPLACE)
 
     def delete(self, row: dict[str, Any]) -> None:
         """Remove a row behind the service's back."""
