@@ -137,7 +137,18 @@ def hook(monkeypatch: pytest.MonkeyPatch) -> Callable[[Ownership | None], None]:
         (exports.APPLICATIONS["payroll"].generate_export, True),
         (anything, False),
     ],
-    ids=lambda value: getattr(value, "__name__", str(value)),
+    ids=[
+        "seed",
+        "with-tenant",
+        "fifth",
+        "wrapped",
+        "object",
+        "partial-with-tenant",
+        "partial-seed",
+        "method",
+        "headcount",
+        "anything",
+    ],
 )
 def test_a_function_that_declares_the_tenant_is_given_it(function: Callable[..., Any], takes: bool) -> None:
     """By its signature, through decorators too; whoever takes anything has to say so."""

@@ -49,7 +49,7 @@ def record(**changes: Any) -> ExportRecord:
         ({"status": "Pending"}, "running", Conflict),
         ({"phase": FORGETTING}, "deleted", Gone),
     ],
-    ids=str,
+    ids=["good", "past", "past-held", "expired", "cancelled", "failed", "processing", "pending", "forgotten"],
 )
 def test_the_api_and_the_links_in_mails_have_the_same_rules(
     changes: dict[str, Any], reason: str | None, raised: type[Exception] | None
