@@ -29,6 +29,8 @@ _INFINITE_MICROSECONDS = {
 }
 _NOISE = 1e-9
 """The share of a double that sums of doubles may be wrong by."""
+_SURE_DIGITS = 36
+"""A text of so many characters is a decimal that Arrow reads, or refuses, whatever it holds beside an exponent."""
 _NO_NUMBER = r"(?i)^\s*([+-]?)(nan|inf(?:inity)?)\s*$"
 _SHOWN_CHARACTERS = 200
 _UNFIT = (pa.ArrowInvalid, pa.ArrowNotImplementedError, ValueError)
@@ -109,14 +111,40 @@ def _decimal(array: pa.Array, wanted: pa.DataType) -> pa.Array:
         array = pc.cast(array, pa.decimal128(19, 0))
     names = _names_of_no_numbers(array)
     if names is None:
-        result = pc.cast(array, wanted)
-        if pa.types.is_floating(array.type):
-            _check_places(array, result)
-        return result
-    result = pc.cast(pc.if_else(names.is_valid(), pa.scalar(None, array.type), array), wanted)
+        return _finite_decimal(array, wanted)
+    result = _finite_decimal(pc.if_else(names.is_valid(), pa.scalar(None, array.type), array), wanted)
     for name in pc.unique(names.drop_null()).to_pylist():
         result = pc.if_else(pc.fill_null(pc.equal(names, name), False), special_value(name, wanted), result)
     return result
+
+
+def _finite_decimal(array: pa.Array, wanted: pa.DataType) -> pa.Array:
+    if pa.types.is_floating(array.type):
+        result = pc.cast(array, wanted)
+        _check_places(array, result)
+        return result
+    if not pa.types.is_string(array.type):
+        return pc.cast(array, wanted)
+    # Arrow makes any number of a text of more digits than its decimals have room for, without an error.
+    exponents = pc.fill_null(pc.match_substring(array, "e", ignore_case=True), False)
+    long = pc.fill_null(pc.greater(pc.binary_length(array), _SURE_DIGITS), False)
+    if pc.any(long).as_py():
+        array = pc.replace_with_mask(array, long, _without_outer_zeros(array.filter(long)))
+        plain = array.filter(pc.and_not(long, exponents))
+        before, after = wanted.precision - wanted.scale, wanted.scale
+        fits = pc.match_substring_regex(plain, rf"^\s*[+-]?(0|\d{{0,{before}}})(\.\d{{0,{after}}})?\s*$")
+        if not pc.all(fits, min_count=0).as_py():
+            raise ValueError(f"'{plain.filter(pc.invert(fits))[0]}' has too many digits")
+    result = pc.cast(array, wanted)
+    if pc.any(exponents).as_py():
+        _check_places(pc.cast(array.filter(exponents), pa.float64()), result.filter(exponents))
+    return result
+
+
+def _without_outer_zeros(words: pa.StringArray) -> pa.StringArray:
+    words = pc.replace_substring_regex(words, r"^(\s*[+-]?)0+(\d)", r"\1\2")
+    words = pc.replace_substring_regex(words, r"(\.\d*?)0+(\s*)$", r"\1\2")
+    return pc.replace_substring_regex(words, r"\.(\s*)$", r"\1")
 
 
 def _check_places(array: pa.Array, decimals: pa.Array) -> None:
