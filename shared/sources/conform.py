@@ -29,8 +29,7 @@ _INFINITE_MICROSECONDS = {
 }
 _NOISE = 1e-9
 """The share of a double that sums of doubles may be wrong by."""
-_SURE_DIGITS = 36
-"""A text of so many characters is a decimal that Arrow reads, or refuses, whatever it holds beside an exponent."""
+_DIGITS_OF_128_BITS, _DIGITS_OF_256_BITS = 38, 76
 _NO_NUMBER = r"(?i)^\s*([+-]?)(nan|inf(?:inity)?)\s*$"
 _SHOWN_CHARACTERS = 200
 _UNFIT = (pa.ArrowInvalid, pa.ArrowNotImplementedError, ValueError)
@@ -108,6 +107,10 @@ def _cast(array: pa.Array, wanted: pa.DataType) -> pa.Array:
 
 def _decimal(array: pa.Array, wanted: pa.DataType) -> pa.Array:
     if pa.types.is_integer(array.type):
+        bounds = pc.min_max(array)
+        greatest = max(abs(bounds["min"].as_py() or 0), abs(bounds["max"].as_py() or 0))
+        if greatest >= 10 ** (wanted.precision - wanted.scale):
+            raise ValueError(f"{greatest} does not fit in its precision")
         array = pc.cast(array, pa.decimal128(19, 0))
     names = _names_of_no_numbers(array)
     if names is None:
@@ -125,9 +128,10 @@ def _finite_decimal(array: pa.Array, wanted: pa.DataType) -> pa.Array:
         return result
     if not pa.types.is_string(array.type):
         return pc.cast(array, wanted)
-    # Arrow makes any number of a text of more digits than its decimals have room for, without an error.
+    # Arrow makes any number of a text of more digits than its decimals have room for, scale included, without an error.
+    room = _DIGITS_OF_128_BITS if pa.types.is_decimal128(wanted) else _DIGITS_OF_256_BITS
     exponents = pc.fill_null(pc.match_substring(array, "e", ignore_case=True), False)
-    long = pc.fill_null(pc.greater(pc.binary_length(array), _SURE_DIGITS), False)
+    long = pc.fill_null(pc.greater(pc.binary_length(array), room - wanted.scale), False)
     if pc.any(long).as_py():
         array = pc.replace_with_mask(array, long, _without_outer_zeros(array.filter(long)))
         plain = array.filter(pc.and_not(long, exponents))

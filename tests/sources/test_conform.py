@@ -4,7 +4,7 @@ from decimal import Decimal, localcontext
 
 import pyarrow as pa
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from shared.columns import Column, arrow_type
@@ -24,6 +24,7 @@ texts = st.one_of(
 
 
 @pytest.mark.parametrize("kind", TYPES)
+@settings(max_examples=60)
 @given(words=st.lists(texts, min_size=1, max_size=5))
 def test_a_decimal_is_the_number_or_refused(kind: str, words: list[str]) -> None:
     """However long its text; one that fits is never refused unless it is written with an exponent."""
@@ -39,3 +40,16 @@ def test_a_decimal_is_the_number_or_refused(kind: str, words: list[str]) -> None
             assert not fit or any("e" in word for word in words)
         else:
             assert found == numbers
+
+
+@pytest.mark.parametrize("kind", TYPES)
+@pytest.mark.parametrize("number", [0, 99, -100, 341 * 10**16, 2**63 - 1, -(2**63)])
+def test_an_integer_in_a_decimal_column_is_the_number_or_refused(kind: str, number: int) -> None:
+    """Also where the scale makes it longer than any decimal."""
+    wanted = arrow_type(kind)
+    column = Column("v", "V", kind)
+    if abs(number) < 10 ** (wanted.precision - wanted.scale):
+        assert conform_column(pa.array([number, None]), column, wanted).to_pylist() == [number, None]
+    else:
+        with pytest.raises(SchemaChanged, match="column 'v' does not fit"):
+            conform_column(pa.array([number, None]), column, wanted)
