@@ -101,7 +101,7 @@ def test_many_parts_run_side_by_side_to_the_end(host: RunningHost) -> None:
 def test_a_failure_that_cannot_pass_is_not_tried_again(host: RunningHost) -> None:
     """Once, and no part is begun after it came."""
     answer, jobs = run(host, "wrong")
-    message = "part 2 of 4 failed: no such column"
+    message = "part 2 of 4 failed: the database refused the query"
     assert answer == {"failure": {"code": "query-failed", "message": message, "transient": False, "retry_after": 0}}
     assert [job["attempt"] for job in jobs if job["index"] == 1] == [1]
     assert len(jobs) < 4
