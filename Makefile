@@ -46,7 +46,7 @@ test-attack: $(STAMP) ## every hostile input of every family, and a table of wha
 
 messages: $(STAMP) ## bring the catalogues up to date with the templates; then translate what is empty
 	@$(BIN)/pybabel -q extract -F babel.cfg --no-location --project Sluice --version 1 --msgid-bugs-address "" --last-translator "" -o .sluice.pot .
-	@$(BIN)/pybabel -q update -D sluice -d shared/notices/locales -i .sluice.pot --no-fuzzy-matching --ignore-obsolete -w 120
+	@$(BIN)/pybabel -q update -D sluice -d shared/notifications/templates/locales -i .sluice.pot --no-fuzzy-matching --ignore-obsolete -w 120
 	@rm .sluice.pot
 
 test-operations: $(STAMP) ## retention over 10,000 records, killed five times; a year of schedules, a killed scheduler
@@ -54,7 +54,7 @@ test-operations: $(STAMP) ## retention over 10,000 records, killed five times; a
 		--timeout 3600 tests/storage/test_sweepers.py tests/app/test_cron.py tests/service/test_schedules.py
 
 verify-audit: $(STAMP) ## is the audit log what was written into it? (AzureWebJobsStorage=..., AUDIT_RETENTION_DAYS=...)
-	@$(BIN)/python -m shared.audit_verify $(if $(UNCHAINED_UNTIL),--unchained-until $(UNCHAINED_UNTIL))
+	@$(BIN)/python -m shared.audit.verify $(if $(UNCHAINED_UNTIL),--unchained-until $(UNCHAINED_UNTIL))
 
 check: $(STAMP) ## formatting, lint and types
 	@$(BIN)/ruff format --check .

@@ -7,10 +7,10 @@ import azure.durable_functions as df
 
 from activities.outcome import Payload, outcome
 from activities.tracing import traced
-from shared.models import ExportRef
+from shared.durable.inputs import ExportRef
+from shared.jobs.status import Status
 from shared.services import Services, services
 from shared.storage.names import folder, parts_folder
-from shared.transitions import Status
 
 bp = df.Blueprint()
 

@@ -9,29 +9,29 @@ import azure.durable_functions as df
 
 from activities.outcome import Payload, outcome
 from activities.tracing import traced
-from shared.cancellation import still_wanted
-from shared.catalogue import export_type_named
-from shared.columns import arrow_schema
+from shared.catalog.columns import arrow_schema
+from shared.catalog.export_types import FunctionExport
+from shared.catalog.limits import too_many_bytes
+from shared.catalog.registry import export_type_named
+from shared.catalog.tenancy import Reach, reach
+from shared.durable.inputs import ExportRef, PartDone, PartJob
 from shared.errors import LimitReached
-from shared.export_types import FunctionExport
 from shared.formats import get_format
 from shared.formats.base import Facts, PartPosition, Write
 from shared.formats.compression import TextWriter
 from shared.formats.csv import GUARDED
-from shared.identity import Caller
-from shared.limits import too_many_bytes
-from shared.metrics import PARTS, PARTS_RETRIED, count
-from shared.models import ExportRef, PartDone, PartJob
-from shared.plan import ExportPlan, FunctionCall
-from shared.requests import ExportRequest
+from shared.identity.caller import Caller
+from shared.jobs.cancel_check import still_wanted
+from shared.jobs.plan import ExportPlan, FunctionCall
+from shared.observability.metrics import PARTS, PARTS_RETRIED, count
+from shared.observability.telemetry import query_span
+from shared.requests.export_request import ExportRequest
 from shared.services import Services, plan_of, services
 from shared.sources import open_source
 from shared.sources.interruption import Interrupt, read_beside, run_beside
 from shared.storage.names import final_blob, part_blob
-from shared.storage.parts import PartUpload, stored_part
-from shared.telemetry import query_span
-from shared.tenancy import Reach, reach
-from shared.words import count as count_of
+from shared.storage.part_upload import PartUpload, stored_part
+from shared.text import count as count_of
 
 bp = df.Blueprint()
 

@@ -13,23 +13,23 @@ import azure.durable_functions as df
 from activities.encode_part import encode_range
 from activities.outcome import Payload, outcome
 from activities.tracing import traced
-from shared.cancellation import still_wanted
-from shared.catalogue import export_type_named
+from shared.catalog.limits import too_many_bytes
+from shared.catalog.registry import export_type_named
+from shared.durable.inputs import ExportRef, FinalFile
 from shared.errors import LimitReached, StorageUnavailable
 from shared.formats import content_type, get_format
 from shared.formats.base import PartBytes, Segment, Verbatim
 from shared.formats.compression import assembled, numbers_in
 from shared.formats.csv import GUARDED
-from shared.limits import too_many_bytes
-from shared.metrics import GUARDED_CELLS
-from shared.metrics import count as counted
-from shared.models import ExportRef, FinalFile
-from shared.plan import ExportPlan
+from shared.jobs.cancel_check import still_wanted
+from shared.jobs.plan import ExportPlan
+from shared.observability.metrics import GUARDED_CELLS
+from shared.observability.metrics import count as counted
 from shared.services import Services, plan_of, services
 from shared.storage.merge import finished_file, merge_parts
 from shared.storage.names import final_blob, parts_folder
-from shared.storage.parts import PartUpload, StoredPart, stored_parts
-from shared.words import count
+from shared.storage.part_upload import PartUpload, StoredPart, stored_parts
+from shared.text import count
 
 bp = df.Blueprint()
 

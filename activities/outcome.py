@@ -8,9 +8,9 @@ from collections.abc import Awaitable, Callable
 from typing import Any, Protocol, TypeAlias
 from uuid import uuid4
 
-from shared.app_log import FIELDS, about, logger
+from shared.durable.inputs import OUT_OF_MEMORY, Failure
 from shared.errors import SluiceError, StorageUnavailable
-from shared.models import OUT_OF_MEMORY, Failure
+from shared.observability.logging import FIELDS, about, logger
 from shared.services import services
 
 Payload: TypeAlias = dict

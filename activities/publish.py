@@ -6,16 +6,15 @@ from typing import Any
 import azure.durable_functions as df
 
 from activities.outcome import Payload, outcome
-from activities.plan import output_name
 from activities.tracing import traced
-from shared.catalogue import export_type_named
-from shared.clock import utc_now
-from shared.models import ExportRef, FinalFile, Published
-from shared.records import iso
-from shared.requests import ExportRequest
+from shared.catalog.registry import export_type_named
+from shared.durable.inputs import ExportRef, FinalFile, Published
+from shared.jobs.planning import output_name
+from shared.jobs.status import IllegalTransition, Status
+from shared.requests.export_request import ExportRequest
 from shared.services import Services, services
-from shared.transitions import IllegalTransition, Status
-from shared.words import count
+from shared.text import count
+from shared.timestamps import iso, utc_now
 
 bp = df.Blueprint()
 

@@ -5,7 +5,7 @@ from collections.abc import Callable, Mapping
 from functools import wraps
 from typing import Any, TypeVar
 
-from shared.telemetry import SpanInProgress, span
+from shared.observability.telemetry import SpanInProgress, span
 
 Function = TypeVar("Function", bound=Callable[..., Any])
 

@@ -28,7 +28,7 @@ from demo import stack
 from exports.sessions import SESSIONS
 from shared.formats import get_format
 from shared.formats.base import EncodedPart, FileSpec, PartBytes, PartPosition
-from shared.query import Condition, KeyRange, Query
+from shared.requests.query import Condition, KeyRange, Query
 from shared.sources import open_source
 
 ROUNDS = 3

@@ -19,11 +19,12 @@ from azure.data.tables import TableClient
 from bench import measure
 from demo import azurite_server, stack
 from demo.client import Client
-from shared.identity import demo_caller
-from shared.records import ExportRecord, ExportRecords, iso, new_export_id
+from shared.identity.caller import demo_caller
+from shared.jobs.records import ExportRecord, ExportRecords, new_export_id
 from shared.settings import settings_from
 from shared.storage.accounts import table_service
 from shared.storage.names import EXPORTS_TABLE
+from shared.timestamps import iso
 
 RECORDS = int(os.environ.get("LISTING_RECORDS") or 100_000)
 PORT = 7185

@@ -20,13 +20,13 @@ from demo import azurite_server, stack
 from exports.sessions import SESSIONS
 from shared.formats import get_format
 from shared.formats.base import FileSpec, PartPosition
-from shared.plan import part_sizes
+from shared.jobs.plan import part_sizes
 from shared.settings import settings_from
 from shared.sources import open_source
 from shared.storage.accounts import blob_service
 from shared.storage.blobs import BlobStore
 from shared.storage.merge import merge_parts
-from shared.storage.parts import PartUpload, stored_parts
+from shared.storage.part_upload import PartUpload, stored_parts
 
 FORMATS = ("csv", "xlsx", "parquet")
 ROWS = (100_000, 1_000_000, 10_000_000)

@@ -17,7 +17,7 @@ from urllib.parse import unquote
 from bench import measure
 from demo import stack
 from exports.sessions import SESSIONS
-from shared.query import Condition, KeyRange, Query
+from shared.requests.query import Condition, KeyRange, Query
 from shared.sources import open_source
 
 ROUNDS = 5

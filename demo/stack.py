@@ -12,8 +12,8 @@ from pathlib import Path
 
 from demo import azurite_server, databases, processes
 from local_host.keys import load_keys
-from shared.development_key import data_folder, development_key
-from shared.environment import DEVELOPMENT, STAGE, without_platform
+from shared.settings.development_key import data_folder, development_key
+from shared.settings.environment import DEVELOPMENT, STAGE, without_platform
 
 ROOT = Path(__file__).resolve().parent.parent
 

@@ -10,8 +10,8 @@ from exports.local_scope import Headcount, local_scope_export
 from exports.ownership import owned
 from exports.sessions import SESSIONS
 from exports.users import USERS
-from shared.export_types import AsyncExportsDependency, ExportType
-from shared.ownership import Ownership
+from shared.catalog.export_types import AsyncExportsDependency, ExportType
+from shared.catalog.ownership import Ownership
 
 OWNERSHIP: Ownership | None = owned
 """Who says what a tenant owns. None where every function declares ``tenant``, or there is one tenant only."""

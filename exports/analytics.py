@@ -7,8 +7,8 @@ on SQLite and PostgreSQL alike.
 
 from datetime import timedelta
 
-from shared.columns import Column
-from shared.export_types import Filter, Role, SqlExport
+from shared.catalog.columns import Column
+from shared.catalog.export_types import Filter, Role, SqlExport
 
 ANALYTICS = SqlExport(
     name="analytics",

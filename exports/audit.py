@@ -8,10 +8,10 @@ from dataclasses import asdict
 from datetime import timedelta
 from typing import Any
 
-from shared.audit import ACTIONS, AuditQuery
-from shared.csv_files import csv_file
+from shared.audit.log import ACTIONS, AuditQuery
+from shared.catalog.export_types import Filter, FunctionExport, GeneratedExportData, Role
 from shared.errors import LimitReached, PermanentError, unknown
-from shared.export_types import Filter, FunctionExport, GeneratedExportData, Role
+from shared.formats.csv_files import csv_file
 
 _COLUMNS = {
     "time": "Time",

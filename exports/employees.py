@@ -6,8 +6,8 @@ the caller's own, or to all of the caller's. ``Scope.COMPANY`` binds the compani
 
 from datetime import timedelta
 
-from shared.columns import Column
-from shared.export_types import Filter, Role, Scope, SqlExport
+from shared.catalog.columns import Column
+from shared.catalog.export_types import Filter, Role, Scope, SqlExport
 
 EMPLOYEES = SqlExport(
     name="employees",

@@ -12,11 +12,11 @@ from datetime import timedelta
 from itertools import repeat
 from typing import Any
 
-from shared.columns import Column
-from shared.csv_files import csv_file
+from shared.catalog.columns import Column
+from shared.catalog.export_types import AsyncExportsDependency, FunctionExport, GeneratedExportData, Role, Scope
 from shared.errors import PermanentError, unknown
-from shared.export_types import AsyncExportsDependency, FunctionExport, GeneratedExportData, Role, Scope
-from shared.query import Condition, Query
+from shared.formats.csv_files import csv_file
+from shared.requests.query import Condition, Query
 from shared.sources import open_source
 
 

@@ -9,9 +9,9 @@ import os
 from collections.abc import Iterator, Sequence
 from itertools import repeat
 
-from shared.columns import Column
-from shared.ownership import Owned
-from shared.query import Condition, Query
+from shared.catalog.columns import Column
+from shared.catalog.ownership import Owned
+from shared.requests.query import Condition, Query
 from shared.sources import open_source
 
 _ID = Column("id", "Id")

@@ -8,8 +8,8 @@
 
 from datetime import timedelta
 
-from shared.columns import Column
-from shared.export_types import Filter, Role, SqlExport
+from shared.catalog.columns import Column
+from shared.catalog.export_types import Filter, Role, SqlExport
 
 SESSIONS = SqlExport(
     name="sessions",

@@ -2,8 +2,8 @@
 
 from datetime import timedelta
 
-from shared.columns import Column
-from shared.export_types import Filter, Role, SqlExport
+from shared.catalog.columns import Column
+from shared.catalog.export_types import Filter, Role, SqlExport
 
 USERS = SqlExport(
     name="users",

@@ -6,7 +6,7 @@ from datetime import timedelta
 import azure.durable_functions as df
 
 from orchestrators.steps import Step, StepFailed, step
-from shared.models import Attempted, DeliveryJob, DeliveryStart
+from shared.durable.inputs import Attempted, DeliveryJob, DeliveryStart
 
 bp = df.Blueprint()
 

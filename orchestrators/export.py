@@ -7,12 +7,11 @@ import azure.durable_functions as df
 
 from orchestrators.parts import ByteLimit, run_parts
 from orchestrators.steps import Step, StepFailed, show, step
-from shared.models import ExportStart, FailedExport, Failure, PartsJob, PlanSummary, Published
+from shared.durable.inputs import ExportStart, FailedExport, Failure, PartsJob, PlanSummary, Published
+from shared.durable.instance_ids import PARTS_PER_GROUP, group_instance
 
 bp = df.Blueprint()
 
-PARTS_PER_GROUP = 150
-"""An export of more parts runs them in sub-orchestrations of this size: replaying n parts costs n squared."""
 
 _FAILING_ATTEMPTS = 30
 """Recording a failure is tried for about half an hour: otherwise the export would look alive for ever."""
@@ -93,17 +92,6 @@ def _fan_out(context: df.DurableOrchestrationContext, start: ExportStart, plan: 
         rows += result["rows"]
         size += result["bytes"]
         progress(last, rows)
-
-
-def group_instance(instance: str, first: int) -> str:
-    """The instance id of the sub-orchestration that runs the parts from ``first`` on."""
-    return f"{instance}-parts-{first:06d}"
-
-
-def group_instances(instance: str, parts: int) -> list[str]:
-    """The sub-orchestrations of an attempt of so many parts; ``instance`` is the attempt's own."""
-    groups = range(0, parts, PARTS_PER_GROUP) if parts > PARTS_PER_GROUP else ()
-    return [group_instance(instance, first) for first in groups]
 
 
 def _fail(context: df.DurableOrchestrationContext, start: ExportStart, failure: Failure) -> Step:

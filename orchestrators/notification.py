@@ -3,8 +3,8 @@
 import azure.durable_functions as df
 
 from orchestrators.steps import Step, StepFailed, step
-from shared.models import NO_NEWS, NotificationStart, ReasonCode, SkippedMail
-from shared.records import from_iso
+from shared.durable.inputs import NO_NEWS, NotificationStart, ReasonCode, SkippedMail
+from shared.timestamps import from_iso
 
 bp = df.Blueprint()
 

@@ -8,7 +8,7 @@ from typing import Any
 import azure.durable_functions as df
 
 from orchestrators.steps import Step, StepFailed, failure_in, rest, show
-from shared.models import OUT_OF_MEMORY, ExportStart, Failure, PartJob, PartsJob
+from shared.durable.inputs import OUT_OF_MEMORY, ExportStart, Failure, PartJob, PartsJob
 
 bp = df.Blueprint()
 

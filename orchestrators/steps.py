@@ -11,7 +11,7 @@ from typing import Any
 
 import azure.durable_functions as df
 
-from shared.models import Failure
+from shared.durable.inputs import Failure
 
 Step = Generator[Any, Any, Any]
 

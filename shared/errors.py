@@ -127,7 +127,7 @@ class BodyTooLarge(RequestError):
 
 
 class NotAuthenticated(RequestError):
-    """No token, or one that is not good. ``reason`` is for the audit log: one of ``shared.sign_ins.REASONS``."""
+    """No token, or one that is not good. ``reason`` is for the audit log: see ``identity/sign_in_reasons.py``."""
 
     status = 401
     title = "Not authenticated"

@@ -5,47 +5,46 @@ from dataclasses import dataclass, replace
 from datetime import timedelta
 from functools import cache, lru_cache
 
-from exports import EXPORT_TYPES
-from shared import metrics, telemetry
-from shared import plan as plans
-from shared.audit import AuditLog
-from shared.audit_digests import Digests
-from shared.catalogue import export_type_named
-from shared.channels import CHANNELS
-from shared.channels.delivery import Delivery
-from shared.claims import Claims
-from shared.controls import Control, Controls
-from shared.dead_letters import DeadLetters
+from shared.audit.digests import Digests
+from shared.audit.log import AuditLog
+from shared.catalog.limits import max_bytes
+from shared.catalog.registry import export_type_named, export_types
+from shared.catalog.tenancy import refused
+from shared.durable.inputs import ExportRef
 from shared.errors import ExportCancelled, PermanentError
-from shared.export_log import ExportLog
-from shared.limits import max_bytes
-from shared.link_rules import asks_for_sign_in
-from shared.models import ExportRef
-from shared.notifications import Notifications
-from shared.outbox import Outbox
-from shared.people import People
-from shared.plan import ExportPlan
-from shared.policy import Policy
-from shared.preferences import Preferences
-from shared.records import ExportRecord, ExportRecords
-from shared.requests import ExportRequest
-from shared.retention import kept_for, parse_rules
-from shared.schedules.records import Schedules
-from shared.sealing import Sealer
+from shared.events.outbox import Outbox
+from shared.identity.people import People
+from shared.jobs import plan as plans
+from shared.jobs.dead_letters import DeadLetters
+from shared.jobs.export_log import ExportLog
+from shared.jobs.idempotency import Claims
+from shared.jobs.pauses import Control, Controls
+from shared.jobs.plan import ExportPlan
+from shared.jobs.quotas import Limits, Usage
+from shared.jobs.records import ExportRecord, ExportRecords
+from shared.jobs.status import Status
+from shared.notifications.channels import CHANNELS
+from shared.notifications.inbox import Notifications
+from shared.notifications.link_rules import asks_for_sign_in
+from shared.notifications.policy import Policy
+from shared.notifications.preferences import Preferences
+from shared.notifications.send_once import Delivery
+from shared.notifications.sent_messages import SentMail
+from shared.observability import metrics, telemetry
+from shared.observability.metrics_table import CountsTable
+from shared.requests.export_request import ExportRequest
+from shared.retention.rules import kept_for, parse_rules
+from shared.schedules.store import Schedules
 from shared.settings import Settings, sealing_keys, settings
 from shared.storage.accounts import Patience, blob_service, table_service
 from shared.storage.blobs import BlobStore
 from shared.storage.checkpoints import Checkpoints
-from shared.storage.counts import CountsTable
 from shared.storage.links import Links
 from shared.storage.names import plan_blob
-from shared.storage.sent_mail import SentMail
-from shared.tenancy import refused
-from shared.transitions import Status
-from shared.usage import Limits, Usage
 from shared.webhooks.addresses import Rules
 from shared.webhooks.deliveries import Deliveries
 from shared.webhooks.endpoints import Endpoints
+from shared.webhooks.sealing import Sealer
 
 
 @dataclass(frozen=True)
@@ -137,14 +136,14 @@ class Services:
 
     def link_asks_for_sign_in(self, tenant: str, export_type: str) -> bool:
         """Whether the links to a tenant's export of this type ask for sign-in, also of a type that is gone."""
-        own = next((t.links_require_sign_in for t in EXPORT_TYPES if t.name == export_type), None)
+        own = next((t.links_require_sign_in for t in export_types() if t.name == export_type), None)
         known = self.settings
         return asks_for_sign_in(known.sign_in_rules, tenant, export_type, own, known.auth_mode == "easyauth")
 
     def record_retention(self, tenant: str, export_type: str) -> timedelta:
         """How long the record of a tenant's export is kept after its files are gone, also of a type that is gone."""
         known = self.settings
-        own = next((t.record_retention_days for t in EXPORT_TYPES if t.name == export_type), None)
+        own = next((t.record_retention_days for t in export_types() if t.name == export_type), None)
         rules = parse_rules(known.record_retention_days_by_tenant)
         return kept_for(rules, tenant, export_type, own, known.record_retention_days)
 
@@ -157,14 +156,14 @@ class Services:
     def longest_retention(self) -> float:
         """In days: no export is remembered for longer, unless it is under a legal hold."""
         known = self.settings
-        own = [t.retention_days for t in EXPORT_TYPES if t.retention_days is not None]
+        own = [t.retention_days for t in export_types() if t.retention_days is not None]
         files = [known.retention_days, *own, *parse_rules(known.retention_days_by_tenant).values()]
         return max(files) + max(self._record_days)
 
     @property
     def _record_days(self) -> list[float]:
         known = self.settings
-        own = [t.record_retention_days for t in EXPORT_TYPES if t.record_retention_days is not None]
+        own = [t.record_retention_days for t in export_types() if t.record_retention_days is not None]
         return [known.record_retention_days, *own, *parse_rules(known.record_retention_days_by_tenant).values()]
 
     def record(self, ref: ExportRef) -> ExportRecord:

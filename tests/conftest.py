@@ -10,7 +10,7 @@ from hypothesis import HealthCheck, settings
 
 from demo import azurite_server
 from demo.azurite_server import Azurite
-from shared.environment import platform_variables
+from shared.settings.environment import platform_variables
 from tests.databases import database, postgresql, postgresql_server, sqlite
 
 __all__ = ["database", "postgresql", "postgresql_server", "sqlite"]

@@ -13,7 +13,7 @@ import pyarrow as pa
 import pytest
 
 from demo.postgresql_server import PostgresqlServer
-from shared.query import KeyRange, Query
+from shared.requests.query import KeyRange, Query
 from shared.sources import open_source
 from shared.sources.base import Source
 

@@ -11,7 +11,7 @@ from typing import Any, Literal, Protocol
 
 import pyarrow as pa
 
-from shared.columns import Column
+from shared.catalog.columns import Column
 from shared.formats.options import Option
 
 Write = Callable[[bytes | memoryview], object]

@@ -10,7 +10,7 @@ import pyarrow.compute as pc
 
 from shared.formats.escape import Escapes, column_bytes, enclosed, join, replace_where
 from shared.formats.scalars import TextStyle, base_type, scalar_text, significant_digits
-from shared.special_values import without_special_values
+from shared.sources.special_values import without_special_values
 
 _SAFE_INTEGER = 2**53 - 1
 """The largest integer that every JSON reader keeps exact (RFC 8259, section 6)."""

@@ -13,7 +13,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from shared.columns import Column, arrow_type
+from shared.catalog.columns import Column, arrow_type
 from shared.formats.base import (
     EncodedPart,
     Facts,
@@ -29,7 +29,7 @@ from shared.formats.parquet_footer import MAGIC, footer_of, join_footers
 from shared.formats.scalars import TextStyle
 from shared.formats.slices import slices
 from shared.formats.text_columns import as_text
-from shared.special_values import without_special_values
+from shared.sources.special_values import without_special_values
 
 _GROUP_ROWS = 100_000
 _GROUP_BYTES = 16 * 1024 * 1024

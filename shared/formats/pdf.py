@@ -12,7 +12,7 @@ from typing import Any
 
 import pyarrow as pa
 
-from shared.columns import arrow_schema
+from shared.catalog.columns import arrow_schema
 from shared.errors import LimitReached
 from shared.formats import pdf_font, pdf_layout
 from shared.formats.base import (

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from shared.columns import Column
+from shared.catalog.columns import Column
 from shared.errors import LimitReached
 from shared.formats import pdf_text
 from shared.formats.escape import column_bytes

@@ -32,7 +32,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from shared.formats.escape import append, column_bytes, join, replace_where, text
-from shared.special_values import DAY_MICROSECONDS, interval_pieces, special_values
+from shared.sources.special_values import DAY_MICROSECONDS, interval_pieces, special_values
 
 _MICROSECONDS = 1_000_000
 _NANOSECONDS = 1_000_000_000

@@ -18,14 +18,14 @@ import openpyxl
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from shared.columns import Column, arrow_schema, arrow_type
+from shared.catalog.columns import Column, arrow_schema, arrow_type
 from shared.formats import FORMATS
 from shared.formats.base import FileSpec
 from shared.formats.options import Option
 from shared.formats.pdf_layout import printed
 from shared.formats.scalars import TextStyle, scalar_text
 from shared.formats.whole_file import encode_file
-from shared.special_values import special_value
+from shared.sources.special_values import special_value
 
 DOCUMENT = Path(__file__).parents[2] / "docs" / "types.md"
 TIME_ZONE = "Europe/Berlin"
@@ -102,8 +102,8 @@ Nothing else is changed: a sign behind a space starts no formula. Guarded are ti
 of these; numbers never are, nor are negative numbers in JSON. A `nullText` that begins like a formula is refused. An
 export type switches the guard off with `formula_guard=False`, a request with `formatOptions.formulaGuard`; the export's
 log and the metric `sluice_guarded_cells_total` say how many cells were changed. An export type that writes its own file
-has `guard_formulas` (`shared/formats/formula_guard.py`) for a list of texts, and `csv_file` (`shared/csv_files.py`) for
-a whole file.
+has `guard_formulas` (`shared/formats/formula_guard.py`) for a list of texts, and `csv_file`
+(`shared/formats/csv_files.py`) for a whole file.
 
 """
 

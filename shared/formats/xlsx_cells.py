@@ -16,7 +16,7 @@ from shared.formats.escape import join
 from shared.formats.scalars import TextStyle, base_type, significant_digits, to_wall_time
 from shared.formats.text_columns import as_text
 from shared.formats.xml_text import escape_column
-from shared.special_values import special_values
+from shared.sources.special_values import special_values
 
 MAX_TEXT = 32_767
 """The most UTF-16 code units that a cell can hold (Excel specifications and limits)."""

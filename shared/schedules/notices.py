@@ -1,7 +1,7 @@
 """Telling the owner of a schedule that it was stopped, once for each stop."""
 
-from shared.owners import News, tell
-from shared.schedules.records import Schedule
+from shared.notifications.owner_notices import News, tell
+from shared.schedules.store import Schedule
 from shared.services import Services
 
 

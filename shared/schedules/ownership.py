@@ -5,12 +5,12 @@ from datetime import datetime, timedelta
 from uuid import uuid4
 
 from shared.errors import Conflict
-from shared.identity import Caller, demo_caller
-from shared.people import LEFT
-from shared.records import from_iso, iso
-from shared.schedules.records import STOPPED, Schedule
+from shared.identity.caller import Caller, demo_caller
+from shared.identity.people import LEFT
 from shared.schedules.runs import CannotRun, stopping
+from shared.schedules.store import STOPPED, Schedule
 from shared.services import Services
+from shared.timestamps import from_iso, iso
 
 _PAGE = 200
 

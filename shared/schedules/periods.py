@@ -5,7 +5,7 @@ from datetime import date, datetime, timedelta
 from typing import Literal
 from zoneinfo import ZoneInfo
 
-from shared.requests import DateRange, ExportRequest
+from shared.requests.export_request import DateRange, ExportRequest
 
 Period = Literal["yesterday", "last-7-days", "last-30-days", "last-week", "last-month"]
 

@@ -4,15 +4,15 @@ from typing import Annotated
 
 from pydantic import Field
 
-from exports import EXPORT_TYPES
+from shared.catalog.export_types import ExportType, SqlExport
+from shared.catalog.registry import export_types
+from shared.catalog.tenancy import reach
 from shared.errors import FieldError, ValidationFailed
-from shared.export_types import ExportType, SqlExport
-from shared.identity import Caller
-from shared.requests import WHOLE, Body, ExportRequest, Line, check_request, check_time_zone
+from shared.identity.caller import Caller
+from shared.requests.export_request import WHOLE, Body, ExportRequest, Line, check_request, check_time_zone
 from shared.schedules.cron import check_cron
 from shared.schedules.periods import Period
 from shared.settings import Settings
-from shared.tenancy import reach
 
 _Name = Annotated[Line, Field(max_length=100)]
 _Cron = Annotated[
@@ -86,11 +86,11 @@ def check_export(request: ExportRequest, incremental: bool, period: Period | Non
     """
     caller.require_exporter()
     try:
-        export_type = check_request(request, caller, EXPORT_TYPES)
+        export_type = check_request(request, caller, export_types())
     except ValidationFailed as failed:
         raise _inside(failed) from None
     if incremental and not (isinstance(export_type, SqlExport) and export_type.watermark_sql):
-        known = ", ".join(t.name for t in EXPORT_TYPES if isinstance(t, SqlExport) and t.watermark_sql)
+        known = ", ".join(t.name for t in export_types() if isinstance(t, SqlExport) and t.watermark_sql)
         sentence = f"export type '{export_type.name}' has no watermark; those that have one: {known}"
         raise ValidationFailed([FieldError("incremental", sentence)])
     if period and (sentence := _against_period(request, incremental, export_type)):

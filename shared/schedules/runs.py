@@ -21,18 +21,18 @@ from datetime import datetime
 from itertools import repeat
 from uuid import uuid4
 
-from shared.catalogue import export_type_named
-from shared.clock import utc_now
-from shared.export_types import SqlExport
-from shared.queries import numbers_from
-from shared.records import ExportRecord, export_id, from_iso, iso
-from shared.requests import ExportRequest
+from shared.catalog.export_types import SqlExport
+from shared.catalog.registry import export_type_named
+from shared.jobs.records import ExportRecord, export_id
+from shared.jobs.status import FINAL, Status
+from shared.requests.build_query import numbers_from
+from shared.requests.export_request import ExportRequest
 from shared.schedules.cron import Due
-from shared.schedules.records import ACTIVE, RUNNING, SETTLED, STARTING, STOPPED, Run, Schedule
+from shared.schedules.store import ACTIVE, RUNNING, SETTLED, STARTING, STOPPED, Run, Schedule
 from shared.services import Services
 from shared.sources import open_source
-from shared.transitions import FINAL, Status
-from shared.words import count
+from shared.text import count
+from shared.timestamps import from_iso, iso, utc_now
 
 COMPLETED, REFUSED, MISSING = "Completed", "Refused", "Missing"
 """Outcomes of a run; others are the status of its export: Failed or Cancelled. Refused: the owner may not export it."""

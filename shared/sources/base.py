@@ -10,7 +10,7 @@ from typing import Protocol
 
 import pyarrow as pa
 
-from shared.query import KeyRange, Query
+from shared.requests.query import KeyRange, Query
 from shared.sources.deadline import Deadline
 from shared.sources.interruption import Interrupt
 

@@ -12,9 +12,9 @@ from collections.abc import Callable
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from shared.columns import Column
+from shared.catalog.columns import Column
 from shared.errors import SchemaChanged
-from shared.special_values import DAY_MICROSECONDS, map_elements, special_value
+from shared.sources.special_values import DAY_MICROSECONDS, map_elements, special_value
 
 # PostgreSQL counts from 2000, and its driver adds the days or microseconds since 1970. The greatest number, which is
 # infinity, and time stamps after the year 294246 pass the end of what fits, and come back far before 4713 BC, which is

@@ -18,7 +18,7 @@ from typing import Any, Protocol
 
 import pyarrow as pa
 
-from shared.query import Condition, Key, KeyRange, Query, Scalar
+from shared.requests.query import Condition, Key, KeyRange, Query, Scalar
 from shared.sources.interruption import Interrupt
 
 Bind = Callable[[Scalar, str, str], str]

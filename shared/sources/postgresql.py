@@ -28,9 +28,9 @@ from urllib.parse import parse_qsl, quote, urlencode
 
 import pyarrow as pa
 
-from shared.columns import arrow_schema
+from shared.catalog.columns import arrow_schema
 from shared.errors import QueryFailed, SchemaChanged, SettingsError, SluiceError, SourceUnavailable
-from shared.query import Key, KeyRange, Query, Scalar
+from shared.requests.query import Key, KeyRange, Query, Scalar
 from shared.sources.conform import conform
 from shared.sources.deadline import Deadline
 from shared.sources.interruption import Interrupt

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from shared.columns import Column
+from shared.catalog.columns import Column
 from shared.sources.conform import Misfit
 
 _WHOLE_NUMBERS = frozenset({"int2", "int4", "int8"})

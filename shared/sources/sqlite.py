@@ -34,9 +34,9 @@ from urllib.parse import parse_qsl, quote, unquote
 
 import pyarrow as pa
 
-from shared.columns import arrow_schema
+from shared.catalog.columns import arrow_schema
 from shared.errors import QueryFailed, SchemaChanged, SettingsError, SluiceError, SourceUnavailable
-from shared.query import Key, KeyRange, Query
+from shared.requests.query import Key, KeyRange, Query
 from shared.sources import child
 from shared.sources.deadline import Deadline
 from shared.sources.interruption import Interrupt

@@ -11,9 +11,9 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from shared.columns import Column, arrow_type
+from shared.catalog.columns import Column, arrow_type
 from shared.errors import SchemaChanged
-from shared.query import KeyRange, Query
+from shared.requests.query import KeyRange, Query
 from shared.sources.conform import Misfit, conform, first_failing
 from shared.sources.planning import drain, key_list, where
 from shared.sources.sqlite_statements import Values, driver_error, execute, json_of

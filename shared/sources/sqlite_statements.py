@@ -10,7 +10,7 @@ from typing import Any
 import pyarrow as pa
 
 from shared.errors import QueryFailed
-from shared.query import Key, Query, Scalar
+from shared.requests.query import Key, Query, Scalar
 
 INFINITE = "(typeof({0}) = 'real' and abs({0}) = 9e999)"
 

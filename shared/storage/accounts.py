@@ -24,8 +24,8 @@ from azure.storage.blob import BlobServiceClient, ExponentialRetry
 from requests.utils import get_environ_proxies
 
 from shared.errors import StorageUnavailable
-from shared.machine_identity import credential, endpoint, got_no_token
-from shared.metrics import STORAGE_ERRORS, count
+from shared.identity.machine import credential, endpoint, got_no_token
+from shared.observability.metrics import STORAGE_ERRORS, count
 from shared.settings import Settings
 
 Patience = Literal["request", "activity"]

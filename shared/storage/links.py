@@ -13,11 +13,11 @@ from typing import Any, Self
 from azure.core.exceptions import ResourceExistsError, ResourceNotFoundError
 from azure.data.tables import TableClient, TableServiceClient
 
-from shared.records import iso
 from shared.storage.accounts import storage_errors
 from shared.storage.names import LINK_TOKENS_TABLE, LINKS_TABLE
-from shared.storage.people import person_key
 from shared.storage.tables import change_row, ensure_table, entity_page, quoted
+from shared.storage.user_key import person_key
+from shared.timestamps import iso
 
 _FILE, _UNSUBSCRIBE = "file", "unsubscribe"
 _PERSON = "person-"

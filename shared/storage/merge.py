@@ -16,12 +16,12 @@ from datetime import timedelta
 from azure.core.exceptions import HttpResponseError, ResourceExistsError, ResourceModifiedError
 from azure.storage.blob import BlobBlock, BlobClient, ContentSettings
 
+from shared.durable.inputs import FinalFile
 from shared.errors import LimitReached, PermanentError
 from shared.formats.base import Segment, Verbatim
-from shared.models import FinalFile
 from shared.storage.accounts import BLOCK_BYTES, ONLY_NEW, storage_errors
 from shared.storage.blobs import BlobStore
-from shared.storage.parts import StoredPart, verbatim_block_id
+from shared.storage.part_upload import StoredPart, verbatim_block_id
 
 MAX_BLOCKS = 50_000
 """Put Block List: the most blocks that a blob can have."""

@@ -48,21 +48,6 @@ def final_blob(tenant: str, export_id: str, extension: str) -> str:
     return f"{folder(tenant, export_id)}file.{extension}"
 
 
-def export_instance(export_id: str, attempt: int) -> str:
-    """The instance id of the orchestration of an attempt: the export's id, and of a retry a number after it."""
-    return export_id if attempt == 1 else f"{export_id}-{attempt}"
-
-
-def notification_instance(export_id: str, attempt: int = 1) -> str:
-    """The instance id of the orchestration that waits before it sends the mail about an attempt."""
-    return f"{export_instance(export_id, attempt)}-notify"
-
-
-def delivery_instance(endpoint_id: str, delivery_id: str, round_: int) -> str:
-    """The instance id of the orchestration that sends an event to an endpoint; ``round_`` counts redeliveries."""
-    return f"{endpoint_id}-{delivery_id}-{round_}"
-
-
 _NOT_IN_FILE_NAMES = re.compile(
     r'[\x00-\x1f\x7f-\x9f<>:"/\\|?*\u200e\u200f\u2028-\u202e\u2066-\u2069\ufeff\ufffe\uffff\ud800-\udfff]+'
 )

@@ -17,12 +17,12 @@ from azure.core.exceptions import (
 from azure.data.tables import TableServiceClient
 
 from shared.errors import StorageUnavailable
-from shared.records import sorted_newest_first
+from shared.jobs.records import sorted_newest_first
 from shared.storage.accounts import storage_errors
-from shared.storage.listings import listing_page
+from shared.storage.long_text import join_text, split_text
 from shared.storage.names import DELIVERIES_TABLE
+from shared.storage.pages import listing_page
 from shared.storage.tables import change_row, ensure_table, quoted
-from shared.storage.texts import join_text, split_text
 
 ROUNDS = 20
 """How often an event may be sent to an endpoint, each time with all its attempts: they are kept in one row."""

@@ -13,11 +13,11 @@ from azure.core.exceptions import (
 )
 from azure.data.tables import TableServiceClient
 
-from shared.records import from_iso, iso
 from shared.storage.accounts import storage_errors
 from shared.storage.limited import FIRST_KEY, create_within, guard_key
 from shared.storage.names import WEBHOOKS_TABLE
 from shared.storage.tables import change_row, ensure_table
+from shared.timestamps import from_iso, iso
 
 SECRETS_AT_ONCE = 5
 """Secrets that may be good at the same time: each is a signature in a header of limited length."""
@@ -28,7 +28,7 @@ class Secret:
     """A signing secret. ``expires_at`` is empty for the present one, and ISO-8601 UTC for those before it."""
 
     secret: str = field(repr=False)
-    """As it is stored: encrypted for ``Endpoint.place`` (``shared/sealing.py``), by older releases not."""
+    """As it is stored: encrypted for ``Endpoint.place`` (``shared/webhooks/sealing.py``), by older releases not."""
     expires_at: str = ""
 
 

@@ -4,7 +4,7 @@ from dataclasses import replace
 from typing import Literal
 from urllib.parse import urlsplit
 
-from shared.owners import News, tell
+from shared.notifications.owner_notices import News, tell
 from shared.services import Services
 from shared.webhooks.endpoints import Endpoint
 

@@ -7,10 +7,10 @@ from collections.abc import Callable
 from dataclasses import replace
 from datetime import datetime, timedelta
 
-from shared.app_log import logger
-from shared.people import Person
-from shared.records import from_iso, iso
+from shared.identity.people import Person
+from shared.observability.logging import logger
 from shared.services import Services
+from shared.timestamps import from_iso, iso
 from shared.webhooks.endpoints import Endpoint
 
 

@@ -10,12 +10,12 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from demo.stack import bare_settings
-from shared.addresses import mail_address
-from shared.app_service import principal_claims
-from shared.channels.base import Message
-from shared.identity import Caller, caller_of_claims
-from shared.mail.base import MailRefused
-from shared.mail.mime import mail_of
+from shared.identity.caller import Caller, caller_of_claims
+from shared.identity.easy_auth import principal_claims
+from shared.identity.mail_address import mail_address
+from shared.notifications.channels.base import Message
+from shared.notifications.mail.base import MailRefused
+from shared.notifications.mail.mime import mail_of
 from shared.settings import Settings, settings_from
 
 SETTINGS: Settings = settings_from(

@@ -12,13 +12,13 @@ import pytest
 
 from exports import EXPORT_TYPES
 from shared.errors import TooManyRequests
-from shared.identity import Caller, demo_caller
-from shared.requests import parse_request
+from shared.identity.caller import Caller, demo_caller
+from shared.jobs.estimate_pool import CountingPool, in_a_counting_thread
+from shared.jobs.estimates import estimate
+from shared.requests.export_request import parse_request
+from shared.schedules import run_due
 from shared.settings import Settings
-from triggers import scheduler
-from triggers.counting import CountingPool, in_a_counting_thread
-from triggers.estimates import estimate
-from triggers.http import in_thread
+from triggers.http.endpoint import in_thread
 
 _ROOT = Path(__file__).parents[2]
 ADA, MAX, BEA = (demo_caller(name) for name in ("ada", "max", "bea"))
@@ -64,9 +64,10 @@ def test_only_estimates_ask_the_database() -> None:
     Beside activities, which have threads of their own, it is asked where a timer decides on the runs of schedules.
     """
     asking = ("open_source", "SOURCES", "shared.sources")
-    assert importers("triggers", *asking) == {"estimates", "health"}
-    assert importers("shared", *asking) == {"schedules/runs"}
-    assert importers("triggers", "runs", "shared.schedules.runs") == {"scheduler"}
+    assert importers("triggers", *asking) == {"http/health"}
+    assert importers("shared", *asking) == {"jobs/estimates", "jobs/planning", "schedules/runs"}
+    assert importers("triggers", "planning", "shared.jobs.planning") == set()
+    assert importers("triggers", "runs", "shared.schedules.runs") == set()
 
 
 def test_what_the_timer_asks_is_asked_aside() -> None:
@@ -74,14 +75,14 @@ def test_what_the_timer_asks_is_asked_aside() -> None:
 
     async def run() -> tuple[str, str]:
         name = threading.current_thread
-        return (await scheduler.aside(lambda: name().name), await in_thread(lambda: name().name))
+        return (await run_due.aside(lambda: name().name), await in_thread(lambda: name().name))
 
     aside, request = asyncio.run(run())
     assert aside.startswith("scheduler")
     assert not request.startswith("scheduler")
     calls = [
         node
-        for node in ast.walk(ast.parse((_ROOT / "triggers" / "scheduler.py").read_text()))
+        for node in ast.walk(ast.parse((_ROOT / "shared" / "schedules" / "run_due.py").read_text()))
         if isinstance(node, ast.Call) and any(isinstance(a, ast.Name) and a.id == "_decide" for a in node.args)
     ]
     assert [call.func.id for call in calls if isinstance(call.func, ast.Name)] == ["aside"]

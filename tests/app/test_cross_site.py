@@ -9,7 +9,7 @@ import pytest
 
 from demo.stack import bare_settings
 from shared.settings import settings
-from triggers.http import endpoint, json_response
+from triggers.http.endpoint import endpoint, json_response
 
 FRIEND = "https://app.example.com"
 OWN = "https://exports.example.com"

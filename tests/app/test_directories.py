@@ -9,9 +9,9 @@ from typing import Any
 import pytest
 
 from demo.stack import bare_settings
+from shared.catalog.export_types import Role
 from shared.errors import NotAllowed, NotAuthenticated, SettingsError
-from shared.export_types import Role
-from shared.identity import Caller, caller_from, caller_of_claims
+from shared.identity.caller import Caller, caller_from, caller_of_claims
 from shared.settings import Settings, settings_from
 
 RIGHT = bare_settings("UseDevelopmentStorage=true")

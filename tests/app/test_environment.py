@@ -7,10 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from shared.access_rules import check_request
-from shared.environment import is_local_development, is_loopback
 from shared.errors import SettingsError
 from shared.settings import settings_from
+from shared.settings.access_rules import check_request
+from shared.settings.environment import is_local_development, is_loopback
 from tests.environments import LOCAL, PLATFORMS
 
 DEVELOPMENT = {"AZURE_FUNCTIONS_ENVIRONMENT": "Development"}

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from shared.histories import LOST, Shown, shown
+from shared.durable.history import LOST, Shown, shown
 
 JOB = {"tenant": "acme", "export_id": "x", "index": 4, "attempt": 2}
 FAILED = {"failure": {"code": "source-unavailable", "message": "zelda@acme.example", "transient": True}}

@@ -14,18 +14,18 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from exports import EXPORT_TYPES
+from shared.catalog.export_types import Filter
 from shared.errors import MOST_ERRORS, RequestError, ValidationFailed
-from shared.export_types import Filter
-from shared.identity import demo_caller
-from shared.requests import MAX_BODY_BYTES, Body, check_request, parse_body, parse_request
+from shared.identity.caller import demo_caller
+from shared.requests.export_request import MAX_BODY_BYTES, Body, check_request, parse_body, parse_request
+from shared.requests.filter_values import MOST_VALUES, decimal_of, filter_values
 from shared.schedules.requests import ScheduleRequest, check_export, check_timing
-from shared.values import MOST_VALUES, decimal_of, filter_values
-from triggers.audit import audit_query
-from triggers.calls import CALLS
-from triggers.exports import list_query
-from triggers.http import problem_of
-from triggers.parameters import limit_of, moment_of
-from triggers.webhooks import WebhookRequest
+from triggers.http.audit import audit_query
+from triggers.http.endpoint import problem_of
+from triggers.http.exports import list_query
+from triggers.http.operations_table import CALLS
+from triggers.http.query_params import limit_of, moment_of
+from triggers.http.webhooks import WebhookRequest
 
 _EXPONENTS = ["400000000", "-400000000", "16000", "-16000", "999999999999999999", "-999999999999999999", "39", "-39"]
 _MANTISSAS = ["1", "9", "-1", "12345", "0.1", "1" * 38, "1" * 39, "1" * 60_000]

@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from shared.app_log import logger
-from shared.redaction import redact
+from shared.observability.logging import logger
+from shared.observability.redaction import redact
 from tests.service.leaks import check, leaks
 
 PLANTED = {

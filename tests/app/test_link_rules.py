@@ -3,8 +3,8 @@
 import pytest
 
 from shared.errors import SettingsError
-from shared.link_rules import asks_for_sign_in, parse_sign_in_rules
-from shared.links import file_link, file_token, unsubscribe_link, unsubscribe_token
+from shared.notifications.link_rules import asks_for_sign_in, parse_sign_in_rules
+from shared.notifications.links import file_link, file_token, unsubscribe_link, unsubscribe_token
 from shared.settings import Settings, settings_from
 from tests.app.test_settings import JWT, RIGHT
 

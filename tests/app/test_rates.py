@@ -8,13 +8,13 @@ import azure.functions as func
 import pytest
 
 from demo.azurite_server import Azurite
-from shared.audit import AuditQuery
-from shared.identity import dev_token
+from shared.audit.log import AuditQuery
+from shared.identity.caller import dev_token
 from shared.services import Services
 from tests.in_process import services_on
-from triggers import rates
-from triggers.http import caller_of, endpoint, json_response
-from triggers.rates import Buckets
+from triggers.http import rate_limits
+from triggers.http.endpoint import caller_of, endpoint, json_response
+from triggers.http.rate_limits import Buckets
 
 
 class Clock:
@@ -98,7 +98,7 @@ def context(azurite: Azurite) -> Iterator[Services]:
 @pytest.fixture(autouse=True)
 def _anew() -> None:
     """Buckets as a new process has them."""
-    rates._rates.clear()
+    rate_limits._rates.clear()
 
 
 def ask(token: str, address: str = "192.0.2.1") -> func.HttpResponse:

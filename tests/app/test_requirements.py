@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from triggers.swagger_ui import content
+from triggers.http.swagger_ui import content
 
 ROOT = Path(__file__).parents[2]
 LOCKS = ("requirements", "requirements-azure-monitor", "requirements-dev", "requirements-bench")

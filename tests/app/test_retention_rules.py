@@ -7,7 +7,7 @@ import pytest
 
 from demo.stack import bare_settings
 from shared.errors import SettingsError
-from shared.retention import kept_for, parse_rules
+from shared.retention.rules import kept_for, parse_rules
 from shared.settings import Settings, settings_from
 from shared.storage.names import CONTAINER
 

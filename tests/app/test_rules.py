@@ -12,20 +12,20 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from activities.plan import file_spec
 from exports import EXPORT_TYPES
 from exports.employees import EMPLOYEES
 from exports.sessions import SESSIONS
+from shared.catalog.export_types import ExportType
 from shared.errors import RequestError, ValidationFailed
-from shared.export_types import ExportType
-from shared.identity import Caller, demo_caller
-from shared.plan import part_sizes
-from shared.queries import build_query
-from shared.query import Condition
-from shared.requests import check_request, parse_request
+from shared.identity.caller import Caller, demo_caller
+from shared.jobs.plan import part_sizes
+from shared.jobs.planning import file_spec
+from shared.jobs.status import FINAL, IllegalTransition, Status, check_transition
+from shared.requests.build_query import build_query
+from shared.requests.export_request import check_request, parse_request
+from shared.requests.query import Condition
 from shared.storage.names import file_name, name_inside
 from shared.storage.sas import content_disposition
-from shared.transitions import FINAL, IllegalTransition, Status, check_transition
 from tests.formats.naughty import NAUGHTY
 
 ALLOWED = {

@@ -10,20 +10,20 @@ import jwt
 import pytest
 
 from demo.azurite_server import Azurite
-from shared.audit import NOBODY, AuditQuery
+from shared.audit import failed_sign_ins
+from shared.audit.failed_sign_ins import MOST_ADDRESSES, ONE_BY_ONE, FailedSignIns
+from shared.audit.log import NOBODY, AuditQuery
+from shared.catalog.ownership import TENANT
 from shared.errors import NotAuthenticated
-from shared.identity import caller_from
-from shared.ownership import TENANT
+from shared.identity.caller import caller_from
+from shared.identity.sign_in_reasons import REASONS
 from shared.services import Services
 from shared.settings import settings_from
-from shared.sign_ins import REASONS
 from tests.app.test_settings import RIGHT
 from tests.in_process import services_on
 from tests.service import issuer as issuers
 from tests.service.issuer import AUDIENCE, Issuer, rsa_key
-from triggers import sign_ins
-from triggers.http import caller_of, endpoint, json_response
-from triggers.sign_ins import MOST_ADDRESSES, ONE_BY_ONE, FailedSignIns
+from triggers.http.endpoint import caller_of, endpoint, json_response
 
 
 @pytest.fixture(scope="module")
@@ -125,8 +125,8 @@ def test_many_addresses_share_what_is_left() -> None:
 @pytest.fixture
 def context(azurite: Azurite, monkeypatch: pytest.MonkeyPatch) -> Iterator[Services]:
     """The services, and a short minute."""
-    monkeypatch.setattr(sign_ins, "WINDOW_SECONDS", 0.5)
-    monkeypatch.setattr(sign_ins, "_failed", FailedSignIns())
+    monkeypatch.setattr(failed_sign_ins, "WINDOW_SECONDS", 0.5)
+    monkeypatch.setattr(failed_sign_ins, "_failed", FailedSignIns())
     with services_on(azurite) as made:
         yield made
 
@@ -150,7 +150,7 @@ def test_a_burst_is_ten_entries_and_one_that_sums_up(context: Services) -> None:
 
     async def burst() -> list[Any]:
         answers = [await list_exports(req=request) for _ in range(25)]
-        await asyncio.gather(*sign_ins._summing)
+        await asyncio.gather(*failed_sign_ins._summing)
         return answers
 
     answers = asyncio.run(burst())

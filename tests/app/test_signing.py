@@ -18,11 +18,11 @@ import pytest
 
 from demo.stack import bare_settings
 from shared.errors import NotAuthenticated, NotFound, SettingsError
-from shared.identity import caller_from, dev_token, service_token
-from shared.key_strength import MINIMUM_BITS, strength
-from shared.links import signed_file_ref, signed_unsubscribe_ref
+from shared.identity.caller import caller_from, dev_token, service_token
+from shared.identity.own_tokens import key_id, sign
+from shared.notifications.links import signed_file_ref, signed_unsubscribe_ref
 from shared.settings import Settings, settings_from
-from shared.signing import key_id, sign
+from shared.settings.key_strength import MINIMUM_BITS, strength
 
 ROOT = Path(__file__).resolve().parents[2]
 RIGHT = bare_settings("UseDevelopmentStorage=true")
@@ -138,7 +138,7 @@ def test_local_development_makes_its_key_once(tmp_path: Path) -> None:
 
 def test_processes_that_start_at_once_have_one_key(tmp_path: Path) -> None:
     """As the workers of a host do."""
-    script = "import sys; from pathlib import Path; from shared.development_key import development_key as d; "
+    script = "import sys; from pathlib import Path; from shared.settings.development_key import development_key as d; "
     command = [sys.executable, "-c", f"{script} print(d(Path(sys.argv[1])))", str(tmp_path)]
     started = [subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True) for _ in range(4)]
     assert {p.communicate(timeout=60)[0].strip() for p in started} == {(tmp_path / "signing-key").read_text()}

@@ -12,10 +12,10 @@ from uuid import UUID
 
 import pytest
 
+from shared.durable.inputs import ExportRef, PartJob
 from shared.errors import SettingsError
-from shared.models import ExportRef, PartJob
+from shared.observability.telemetry import orchestration_parent
 from shared.settings import settings_from
-from shared.telemetry import orchestration_parent
 from tests.app.test_settings import RIGHT
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -28,7 +28,7 @@ import os, sys
 os.environ |= {"AzureWebJobsStorage": "UseDevelopmentStorage=true", "SOURCE_URL": "sqlite:///x"}
 os.environ |= {"AZURE_FUNCTIONS_ENVIRONMENT": "Development", "LINK_SIGNING_KEY": "Ufx3mC0nTzq8Yr5vLw2KbHj7dGsE9aPo"}
 import function_app
-from shared import telemetry
+from shared.observability import telemetry
 function_app.app.get_functions()
 with telemetry.span("x") as current:
     current.note(a=1)
@@ -74,7 +74,7 @@ def test_azure_monitor_gets_the_spans() -> None:
             pass
 
     script = f"""
-from shared import telemetry
+from shared.observability import telemetry
 with telemetry.span("start_export", "00-{"a" * 32}-{"b" * 16}-01", "SERVER") as current:
     current.note(export_id="e1")
 from opentelemetry import trace

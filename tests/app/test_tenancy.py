@@ -15,7 +15,10 @@ from hypothesis import strategies as st
 import exports
 from demo.stack import bare_settings
 from exports.sessions import SESSIONS
-from shared import tenancy
+from shared.catalog import tenancy
+from shared.catalog.export_types import AsyncExportsDependency, FunctionExport, GeneratedExportData, Role, Scope
+from shared.catalog.ownership import Owned, Ownership
+from shared.catalog.tenancy import Reach, offered, reach, refused, wanted_type
 from shared.errors import (
     NotAllowed,
     QueryFailed,
@@ -25,13 +28,10 @@ from shared.errors import (
     TransientError,
     ValidationFailed,
 )
-from shared.export_types import AsyncExportsDependency, FunctionExport, GeneratedExportData, Role, Scope
-from shared.identity import Caller
-from shared.ownership import Owned, Ownership
-from shared.requests import ExportRequest, parse_request
+from shared.identity.caller import Caller
+from shared.jobs import ownership_check
+from shared.requests.export_request import ExportRequest, parse_request
 from shared.settings import Settings, settings_from
-from shared.tenancy import Reach, offered, reach, refused, wanted_type
-from triggers import owning
 
 MADE = GeneratedExportData(b"", "text/csv", 0)
 SINGLE = {"SINGLE_TENANT": "acme"}
@@ -337,12 +337,12 @@ def test_a_hook_that_takes_too_long(hook: Any, monkeypatch: pytest.MonkeyPatch) 
 
     hook(slow)
     quick = settings_with().model_copy(update={"estimate_seconds": 0.05})
-    monkeypatch.setattr(owning, "settings", lambda: quick)
+    monkeypatch.setattr(ownership_check, "settings", lambda: quick)
     with pytest.raises(SourceUnavailable, match=r"OWNERSHIP has not said within 0\.05 seconds"):
-        asyncio.run(owning.check_owned(asked(), made_by(seed), caller()))
+        asyncio.run(ownership_check.check_owned(asked(), made_by(seed), caller()))
     end.set()
     assert [name.partition("_")[0] for name in threads] == ["ownership"]
-    asyncio.run(owning.check_owned(asked(), SESSIONS, caller()))
+    asyncio.run(ownership_check.check_owned(asked(), SESSIONS, caller()))
     assert len(threads) == 1
 
 

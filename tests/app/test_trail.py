@@ -7,14 +7,14 @@ import pytest
 from azure.functions import HttpRequest
 
 from demo import processes
-from shared.audit import ACTIONS as KNOWN
-from shared.audit import AuditEntry
+from shared.audit.log import ACTIONS as KNOWN
+from shared.audit.log import AuditEntry
+from shared.audit.recorder import ACTIONS, NOT_AUDITED, address_of, begin, called_by, hand_out, write_down
 from shared.errors import StorageUnavailable
-from shared.identity import demo_caller
+from shared.identity.caller import demo_caller
 from shared.settings import settings
 from tests.app.test_settings import RIGHT
-from triggers.calls import CALLS
-from triggers.trail import ACTIONS, NOT_AUDITED, address_of, begin, called_by, hand_out, write_down
+from triggers.http.operations_table import CALLS
 
 
 def test_every_function_is_audited_or_is_not() -> None:

@@ -15,9 +15,9 @@ from demo.databases import ensure_sqlite, main, start_postgresql
 from demo.postgresql_server import PostgresqlServer
 from demo.schema import TABLES
 from exports import EXPORT_TYPES
-from shared.columns import Column
-from shared.export_types import SqlExport
-from shared.query import Condition, Query
+from shared.catalog.columns import Column
+from shared.catalog.export_types import SqlExport
+from shared.requests.query import Condition, Query
 from shared.sources import open_source
 
 SMALL = {"acme": 2_000, "initech": 120, "globex": 10, "umbrella": 0}

@@ -2,7 +2,7 @@
 
 import pytest
 
-from shared.csv_files import csv_file
+from shared.formats.csv_files import csv_file
 
 
 def test_a_file_of_columns() -> None:

@@ -6,8 +6,8 @@ from collections.abc import Iterator
 import pytest
 
 from exports import APPLICATIONS, EXPORT_TYPES
-from shared.columns import Column, arrow_schema, arrow_type
-from shared.export_types import AsyncExportsDependency, ExportType, FunctionExport, Scope, SqlExport
+from shared.catalog.columns import Column, arrow_schema, arrow_type
+from shared.catalog.export_types import AsyncExportsDependency, ExportType, FunctionExport, Scope, SqlExport
 from shared.formats import FORMATS
 
 SQL_EXPORTS = [t for t in EXPORT_TYPES if isinstance(t, SqlExport)]

@@ -10,11 +10,11 @@ from demo.schema import TABLES, Dialect
 from exports import APPLICATIONS, EXPORT_TYPES
 from exports.exemptions import generate_export
 from exports.ownership import owned
-from shared.columns import Column
+from shared.catalog.columns import Column
+from shared.catalog.export_types import SqlExport
+from shared.catalog.ownership import Owned
 from shared.errors import PermanentError, SettingsError
-from shared.export_types import SqlExport
-from shared.ownership import Owned
-from shared.query import Condition, Query
+from shared.requests.query import Condition, Query
 from tests.databases import Database, read
 
 ROWS = {

@@ -11,10 +11,10 @@ import pyarrow.compute as pc
 import python_calamine
 from duckdb_extensions import import_extension
 
-from shared.columns import arrow_schema
+from shared.catalog.columns import arrow_schema
 from shared.formats import FORMATS
 from shared.formats.base import EncodedPart, FileSpec, PartBytes, PartPosition
-from shared.plan import part_sizes
+from shared.jobs.plan import part_sizes
 from tests.formats.tables import columns
 
 ROWS = 5_000_000

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pyarrow as pa
 
-from shared.columns import Column, arrow_schema
+from shared.catalog.columns import Column, arrow_schema
 from shared.formats import FORMATS
 from shared.formats.base import FileSpec, PartPosition
 

@@ -6,7 +6,7 @@ from typing import Any
 
 import pyarrow as pa
 
-from shared.columns import Column, arrow_schema
+from shared.catalog.columns import Column, arrow_schema
 from shared.formats import FORMATS
 from shared.formats.base import FileSpec
 from shared.formats.whole_file import encode_file

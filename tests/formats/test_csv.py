@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from shared.columns import Column
+from shared.catalog.columns import Column
 from shared.errors import ValidationFailed
 from shared.formats.csv import Csv
 from tests.formats.naughty import NAUGHTY

@@ -13,7 +13,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from shared.columns import Column
+from shared.catalog.columns import Column
 from tests.formats.formulas import defused, defused_json
 from tests.formats.readers import READERS, pdf_text, read_xlsx_strictly
 from tests.formats.tables import encode, table

@@ -16,7 +16,7 @@ import pyarrow as pa
 import pypdf
 import pytest
 
-from shared.columns import Column, arrow_schema
+from shared.catalog.columns import Column, arrow_schema
 from shared.errors import LimitReached, SchemaChanged, ValidationFailed
 from shared.formats import FORMATS, content_type, file_extension, get_format
 from shared.formats.base import EncodedPart, FileSpec, PartBytes, PartPosition, Verbatim

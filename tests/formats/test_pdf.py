@@ -7,7 +7,7 @@ from typing import Any
 import pypdf
 import pytest
 
-from shared.columns import Column
+from shared.catalog.columns import Column
 from shared.errors import LimitReached
 from shared.formats import FORMATS
 from shared.formats.base import FileSpec, PartPosition

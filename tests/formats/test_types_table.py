@@ -7,7 +7,7 @@ import json
 import openpyxl
 import pytest
 
-from shared.columns import arrow_type
+from shared.catalog.columns import arrow_type
 from shared.formats import types_table
 from shared.formats.scalars import base_type
 from shared.formats.types_table import EXAMPLES, Example

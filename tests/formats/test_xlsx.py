@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from openpyxl.utils import get_column_letter
 from openpyxl.utils.escape import unescape
 
-from shared.columns import Column
+from shared.catalog.columns import Column
 from shared.errors import LimitReached
 from shared.formats import FORMATS
 from shared.formats.base import EncodedPart, FileSpec, PartBytes, PartPosition

@@ -16,7 +16,7 @@ from duckdb_extensions import import_extension
 from openxml_audit import FileFormat, OpenXmlValidator
 from openxml_audit.errors import ValidationSeverity
 
-from shared.columns import Column
+from shared.catalog.columns import Column
 from tests.formats.naughty import FORMULAS, NAUGHTY
 from tests.formats.tables import EVERY_TYPE, columns, encode, table
 from tests.formats.test_format_contract import every_type_rows

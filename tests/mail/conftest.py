@@ -4,7 +4,7 @@ import pytest
 from azure.data.tables import TableServiceClient
 
 from demo.azurite_server import Azurite
-from shared.storage.sent_mail import SentMail
+from shared.notifications.sent_messages import SentMail
 
 
 @pytest.fixture

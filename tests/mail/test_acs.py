@@ -9,14 +9,14 @@ import pytest
 from azure.data.tables import TableServiceClient
 
 from demo.stack import bare_settings
-from shared.channels.base import Message, operation_id
-from shared.channels.delivery import Delivery
-from shared.channels.email import EmailChannel
-from shared.mail import acs
-from shared.mail.acs import AzureCommunicationServices
-from shared.mail.base import MailNotAccepted, MailRefused
+from shared.notifications.channels.base import Message, operation_id
+from shared.notifications.channels.email import EmailChannel
+from shared.notifications.mail import acs
+from shared.notifications.mail.acs import AzureCommunicationServices
+from shared.notifications.mail.base import MailNotAccepted, MailRefused
+from shared.notifications.send_once import Delivery
+from shared.notifications.sent_messages import SentMail
 from shared.settings import Settings, settings_from
-from shared.storage.sent_mail import SentMail
 from tests.mail.fake_acs import Answer, FakeAcs, fake_acs
 
 MESSAGE = Message(

@@ -7,9 +7,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from shared.channels.base import Message
-from shared.mail.base import MailRefused
-from shared.mail.outbox import Outbox
+from shared.notifications.channels.base import Message
+from shared.notifications.mail.base import MailRefused
+from shared.notifications.mail.eml_folder import Outbox
 
 words = st.text(st.characters(exclude_categories=["Cs", "Cc", "Zl", "Zp"]), min_size=1, max_size=80)
 

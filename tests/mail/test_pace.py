@@ -6,10 +6,10 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from azure.data.tables import TableServiceClient
 
-from shared.mail import pace
-from shared.mail.base import MailNotAccepted
-from shared.mail.pace import Pace
-from shared.storage.sent_mail import SentMail
+from shared.notifications.mail import rate_limit
+from shared.notifications.mail.base import MailNotAccepted
+from shared.notifications.mail.rate_limit import Pace
+from shared.notifications.sent_messages import SentMail
 
 NOW = datetime(2026, 3, 9, 8, 5, 20, tzinfo=UTC)
 
@@ -22,7 +22,7 @@ def fresh(sent_mail: SentMail) -> None:
 
 def at(monkeypatch: pytest.MonkeyPatch, moment: datetime) -> None:
     """Turn the clock."""
-    monkeypatch.setattr(pace, "utc_now", lambda: moment)
+    monkeypatch.setattr(rate_limit, "utc_now", lambda: moment)
 
 
 def refused(turns: Pace) -> float:

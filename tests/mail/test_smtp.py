@@ -16,10 +16,10 @@ from aiosmtpd.controller import Controller
 from aiosmtpd.smtp import AuthResult, LoginPassword
 
 from demo.processes import free_port
-from shared.channels.base import Message
-from shared.mail import smtp
-from shared.mail.base import MailNotAccepted, MailRefused
-from shared.mail.smtp import MailServer
+from shared.notifications.channels.base import Message
+from shared.notifications.mail import smtp
+from shared.notifications.mail.base import MailNotAccepted, MailRefused
+from shared.notifications.mail.smtp import MailServer
 
 MESSAGE = Message(
     operation_id="9b1d5523-401e-593a-a426-7a53af23571f",

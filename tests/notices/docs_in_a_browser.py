@@ -8,12 +8,12 @@ from typing import Any
 from aiohttp import web
 
 from exports import EXPORT_TYPES
-from shared.openapi import document
+from shared.api.openapi import document
 from shared.settings import settings_from
 from tests.app.test_settings import RIGHT
 from tests.notices.browser import browser
-from triggers.calls import offered
-from triggers.swagger_ui import FILES, HEADERS, PAGE, content
+from triggers.http.operations_table import offered
+from triggers.http.swagger_ui import FILES, HEADERS, PAGE, content
 
 _OPERATIONS = "document.querySelectorAll('.opblock').length"
 

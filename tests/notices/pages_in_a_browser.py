@@ -11,9 +11,9 @@ from typing import Any
 import pytest
 
 from demo import azurite_server
-from shared.notices.catalogues import LANGUAGES
-from shared.notices.mails import SAMPLES, words
-from shared.notices.pages import page
+from shared.notifications.templates.catalogues import LANGUAGES
+from shared.notifications.templates.mails import SAMPLES, words
+from shared.notifications.templates.pages import page
 from tests.notices.browser import Browser, browser
 
 ROOT = Path(__file__).resolve().parents[2]

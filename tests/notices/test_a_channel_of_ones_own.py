@@ -13,8 +13,8 @@ from typing import Any
 
 import pytest
 
-from shared.channels.base import Channel, Message
 from shared.errors import PermanentError, TransientError
+from shared.notifications.channels.base import Channel, Message
 
 ROOT = Path(__file__).resolve().parents[2]
 FILE, LINE = re.findall(r"```python\n(.*?)```", (ROOT / "docs" / "channels.md").read_text(), re.DOTALL)
@@ -85,11 +85,11 @@ def test_a_service_that_is_away_may_come_back() -> None:
 def test_its_line_is_all_that_the_api_needs() -> None:
     """The switch is there for requests and preferences; a wrong name is answered with all that there are."""
     script = f"""
-        from shared import channels
+        from shared.notifications import channels
         from shared.errors import ValidationFailed
         SlackChannel = None
         channels.CHANNELS = {{**channels.CHANNELS, {LINE.strip()}}}
-        from shared.requests import Notify, parse_body, parse_request
+        from shared.requests.export_request import Notify, parse_body, parse_request
         print(parse_request(b'{{"exportType": "x", "notify": {{"slack": true}}}}').notify.wants("slack"))
         print("slack" in Notify.model_json_schema()["properties"])
         try:

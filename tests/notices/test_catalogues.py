@@ -11,8 +11,8 @@ from babel.messages.extract import extract_from_dir
 from babel.messages.frontend import parse_mapping_cfg
 from babel.messages.pofile import read_po
 
-from shared.notices import catalogues
-from shared.notices.catalogues import DOMAIN, FOLDER, LANGUAGES, SOURCE
+from shared.notifications.templates import catalogues
+from shared.notifications.templates.catalogues import DOMAIN, FOLDER, LANGUAGES, SOURCE
 
 ROOT = Path(__file__).resolve().parents[2]
 OTHERS = [language for language in LANGUAGES if language != SOURCE]

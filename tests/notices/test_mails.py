@@ -6,11 +6,11 @@ from typing import Any
 
 import pytest
 
-from shared.channels.base import Message
-from shared.mail.mime import mail_of
-from shared.notices.catalogues import LANGUAGES
-from shared.notices.mails import SAMPLES, Facts, MailKind, words
-from shared.notices.pages import page
+from shared.notifications.channels.base import Message
+from shared.notifications.mail.mime import mail_of
+from shared.notifications.templates.catalogues import LANGUAGES
+from shared.notifications.templates.mails import SAMPLES, Facts, MailKind, words
+from shared.notifications.templates.pages import page
 
 SAMPLE = SAMPLES["completed"]
 

@@ -8,11 +8,11 @@ import pytest
 
 from demo.stack import bare_settings
 from exports import EXPORT_TYPES
-from shared.channels import CHANNELS
-from shared.export_types import ExportType
-from shared.policy import Kind, Policy, Reason
-from shared.records import ExportRecord
-from shared.requests import Notify
+from shared.catalog.export_types import ExportType
+from shared.jobs.records import ExportRecord
+from shared.notifications.channels import CHANNELS
+from shared.notifications.policy import Kind, Policy, Reason
+from shared.requests.export_request import Notify
 from shared.settings import settings_from
 
 SETTINGS = settings_from(bare_settings("UseDevelopmentStorage=true"))

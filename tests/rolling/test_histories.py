@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from local_host.replay import Recorded, kept_histories, split_episodes
-from shared.models import ExportRef
+from shared.durable.inputs import ExportRef
 
 ROOT = Path(__file__).resolve().parents[2]
 HISTORIES = sorted((Path(__file__).parent / "histories").glob("*.jsonl.gz"))

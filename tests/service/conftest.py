@@ -31,7 +31,7 @@ GRACE_SECONDS = 3
 
 @dataclass(frozen=True)
 class People:
-    """The demo users, each with a client; see ``shared/demo_users.py``."""
+    """The demo users, each with a client; see ``shared/identity/demo_users.py``."""
 
     api: str
 

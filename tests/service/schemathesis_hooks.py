@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from schemathesis import Case, GenerationMode, HookContext
 
 from exports import EXPORT_TYPES
-from shared.export_types import SqlExport
+from shared.catalog.export_types import SqlExport
 
 COMPANIES, SCOPES = os.environ["OWN_COMPANIES"].split(","), os.environ["OWN_SCOPES"].split(",")
 

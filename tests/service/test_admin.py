@@ -9,7 +9,7 @@ import pytest
 from demo.client import Client
 from tests.service.conftest import Fragile, People
 from tests.service.problems import assert_problem
-from triggers.admin import parts_in
+from triggers.http.ops import parts_in
 
 NOW = datetime(2026, 3, 1, 12, 0, 10, tzinfo=UTC)
 

@@ -9,7 +9,7 @@ import requests
 
 from demo.client import Client
 from demo.stack import Stack
-from shared import audit_verify
+from shared.audit import verify
 from tests.service.conftest import People
 from tests.service.mail_links import link_in, press
 from tests.service.problems import assert_problem
@@ -125,7 +125,7 @@ def test_the_log_of_a_running_service_is_verified(
     """While it runs, with the rows of all its workers."""
     assert lived
     monkeypatch.setenv("AzureWebJobsStorage", service.storage)
-    assert audit_verify.main([]) == 0
+    assert verify.main([]) == 0
     told = capsys.readouterr().out
     assert "0 problems" in told
     assert int(told.split()[0].replace(",", "")) > 10

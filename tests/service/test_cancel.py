@@ -17,11 +17,12 @@ import requests
 from demo import processes, stack
 from demo.azurite_server import Azurite
 from demo.client import Client
-from shared.identity import demo_caller
-from shared.records import ExportRecord, ExportRecords, iso, new_export_id
+from shared.identity.caller import demo_caller
+from shared.jobs.records import ExportRecord, ExportRecords, new_export_id
 from shared.settings import settings_from
 from shared.storage.accounts import blob_service, table_service
 from shared.storage.blobs import BlobStore
+from shared.timestamps import iso
 from tests.service import fault_proxy
 from tests.service.conftest import Fragile
 from tests.service.fault_proxy import Fault, FaultProxy

@@ -11,7 +11,8 @@ import requests
 
 from demo.azurite_server import Azurite
 from demo.client import Client
-from shared.records import ExportRecords, iso
+from shared.jobs.records import ExportRecords
+from shared.timestamps import iso
 from tests.service.conftest import Fragile, on_its_own
 from tests.service.polling import until
 from tests.service.problems import assert_problem

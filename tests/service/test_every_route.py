@@ -5,12 +5,12 @@ from collections.abc import Mapping
 import pytest
 import requests
 
-from shared.openapi import Access
+from shared.api.openapi import Access
 from tests.routes import routes
 from tests.service.conftest import Service
 from tests.service.issuer import Issuer
 from tests.service.problems import assert_problem
-from triggers.calls import CALLS
+from triggers.http.operations_table import CALLS
 
 MISSING = "0123456789abcdefghijklmnopqrstuvwx"
 """Looks like an id, and is none."""

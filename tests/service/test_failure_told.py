@@ -10,9 +10,10 @@ import requests
 
 from demo.client import Client
 from demo.stack import bare_settings
-from shared.records import ExportRecords, iso
+from shared.jobs.records import ExportRecords
 from shared.settings import settings_from
 from shared.storage.accounts import table_service
+from shared.timestamps import iso
 from tests.service.conftest import Fragile
 from tests.service.mail_links import link_in, look
 

@@ -10,8 +10,8 @@ import pytest
 import requests
 
 from demo.azurite_server import Azurite
-from shared.records import iso
-from shared.schedules.records import Schedules
+from shared.schedules.store import Schedules
+from shared.timestamps import iso
 from shared.webhooks.endpoints import Endpoints
 from tests.service.conftest import Fragile, on_its_own
 from tests.service.issuer import AUDIENCE, Issuer
@@ -66,7 +66,7 @@ def service(
 @pytest.fixture(scope="module")
 def mails(service: Fragile) -> Any:
     """The mails in the outbox by recipient: subject and text."""
-    from shared.mail.outbox import Outbox
+    from shared.notifications.mail.eml_folder import Outbox
 
     folder = service.database.parent / "outbox"
     return lambda: [(m["to"], m["subject"], m["text"]) for m in Outbox(str(folder), "x@example.com").mails()]

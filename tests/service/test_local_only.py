@@ -14,7 +14,7 @@ from demo.stack import Stack
 from tests.environments import PLATFORMS
 from tests.routes import routes
 from tests.service.problems import assert_problem
-from triggers.swagger_ui import FILES
+from triggers.http.swagger_ui import FILES
 
 MORE = [("GET", ""), ("GET", "nothing"), ("OPTIONS", "exports"), ("PUT", "exports"), ("GET", "Dev/Users")]
 """Addresses that are not there, and methods that an address does not have."""

@@ -8,7 +8,7 @@ import requests
 from prometheus_client.parser import text_string_to_metric_families
 
 from demo.client import Client
-from shared.metrics import INSTRUMENTS
+from shared.observability.metrics import INSTRUMENTS
 from tests.service.conftest import Fragile, People
 from tests.service.problems import assert_problem
 

@@ -16,10 +16,10 @@ import requests
 from azure.data.tables import TableServiceClient
 
 from demo.stack import Stack
-from shared.clock import utc_now
-from shared.records import ExportRecord, ExportRecords, iso
-from shared.signing import key_id
+from shared.identity.own_tokens import key_id
+from shared.jobs.records import ExportRecord, ExportRecords
 from shared.storage.links import Link, Links, token_hash
+from shared.timestamps import iso, utc_now
 from tests.service.conftest import People
 from tests.service.mail_links import link_in, look, press, signed_link
 from tests.service.problems import assert_problem

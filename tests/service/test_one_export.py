@@ -15,10 +15,9 @@ import requests
 from demo import processes, stack
 from demo.azurite_server import Azurite
 from demo.client import Client
-from shared.clock import utc_now
-from shared.records import iso
 from shared.settings import settings_from
 from shared.storage.accounts import table_service
+from shared.timestamps import iso, utc_now
 from tests.service import fault_proxy
 from tests.service.conftest import People
 from tests.service.fault_proxy import Fault, FaultProxy

@@ -14,8 +14,8 @@ from azure.data.tables import TableServiceClient
 
 from demo.client import Client
 from demo.stack import Stack
-from shared.records import ExportRecords
-from shared.transitions import Status
+from shared.jobs.records import ExportRecords
+from shared.jobs.status import Status
 from tests.service.conftest import Fragile, People
 from tests.service.problems import assert_problem
 

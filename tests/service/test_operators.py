@@ -6,12 +6,12 @@ from typing import Any
 import pytest
 import requests
 
-from shared.openapi import Access, Call
+from shared.api.openapi import Access, Call
 from tests.service.conftest import Service, Start
 from tests.service.issuer import AUDIENCE, Issuer, jwk
 from tests.service.problems import assert_problem
 from tests.service.test_identity import principal, service_token
-from triggers.calls import CALLS
+from triggers.http.operations_table import CALLS
 
 OPERATORS = [call for call in CALLS if call.access is Access.OPERATOR]
 """The routes that are for operators."""

@@ -17,7 +17,7 @@ sys.path.append(os.environ["PROJECT"])
 from activities.outcome import Payload, outcome
 from orchestrators import parts
 from shared.errors import QueryFailed, SourceUnavailable
-from shared.models import PartDone
+from shared.durable.inputs import PartDone
 
 app.register_functions(parts.bp)
 

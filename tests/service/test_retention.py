@@ -10,10 +10,11 @@ import requests
 
 from demo.client import Client
 from demo.stack import bare_settings
-from shared.records import ExportRecords, iso
+from shared.jobs.records import ExportRecords
 from shared.settings import Settings, settings_from
 from shared.storage.accounts import blob_service, table_service
 from shared.storage.blobs import BlobStore
+from shared.timestamps import iso
 from tests.service.conftest import Fragile
 from tests.service.problems import assert_problem
 

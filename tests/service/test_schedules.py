@@ -21,8 +21,8 @@ import requests
 
 from demo.azurite_server import Azurite
 from demo.client import Client
-from shared.records import iso
-from shared.schedules.records import Schedule, Schedules
+from shared.schedules.store import Schedule, Schedules
+from shared.timestamps import iso
 from tests.service import fault_proxy
 from tests.service.conftest import Fragile, on_its_own
 from tests.service.fault_proxy import Fault, FaultProxy

@@ -10,11 +10,12 @@ import pytest
 import requests
 
 from demo.client import Client
-from shared.records import ExportRecord, iso
-from shared.transitions import Status
+from shared.jobs.records import ExportRecord
+from shared.jobs.status import Status
+from shared.timestamps import iso
 from tests.service.conftest import People
 from tests.service.problems import assert_problem
-from triggers.exports import poll_headers
+from triggers.http.exports import poll_headers
 
 Export = Callable[..., dict[str, Any]]
 

@@ -13,7 +13,7 @@ import requests
 from demo import processes, stack
 from demo.client import Client
 from exports import EXPORT_TYPES
-from shared.export_types import ExportType
+from shared.catalog.export_types import ExportType
 from tests.conftest import NewAccount
 from tests.formats.readers import READERS
 from tests.service.conftest import BY_HAND, Service, Start
@@ -27,7 +27,7 @@ CLAIMS = {"company_ids": ["123", "124", "125"], "operational_scope_ids": ["north
 OWN_TYPES = '''
 from exports.exemptions import generate_export as of_tenant
 from exports.ownership import owned as owned_by_database
-from shared.export_types import FunctionExport, Scope
+from shared.catalog.export_types import FunctionExport, Scope
 
 
 def seed_form(filters, file_format, company_ids, operational_scope_ids):

@@ -14,9 +14,9 @@ import requests
 from demo import processes, stack
 from demo.azurite_server import Azurite
 from demo.client import Client
+from shared.jobs.quotas import Limits, Usage
 from shared.settings import settings_from
 from shared.storage.accounts import table_service
-from shared.usage import Limits, Usage
 from tests.service.conftest import Fragile
 from tests.service.problems import assert_problem
 

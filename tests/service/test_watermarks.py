@@ -15,21 +15,22 @@ from pathlib import Path
 
 import pytest
 
+import exports
 from demo.azurite_server import Azurite
 from exports.sessions import SESSIONS
-from shared import catalogue
-from shared.columns import Column
-from shared.export_types import SqlExport
-from shared.identity import demo_caller
-from shared.queries import build_query, within
-from shared.records import ExportRecord, iso
-from shared.requests import ExportRequest
+from shared.catalog.columns import Column
+from shared.catalog.export_types import SqlExport
+from shared.identity.caller import demo_caller
+from shared.jobs.records import ExportRecord
+from shared.requests.build_query import build_query, within
+from shared.requests.export_request import ExportRequest
 from shared.schedules import runs
-from shared.schedules.records import ACTIVE, Schedule
+from shared.schedules.store import ACTIVE, Schedule
 from shared.services import Services
 from shared.sources import open_source
+from shared.timestamps import iso
 from tests.in_process import services_on
-from triggers.schedules import run_resource
+from triggers.http.schedules import run_resource
 
 ROOT = Path(__file__).resolve().parents[2]
 SETTLE = timedelta(seconds=1)
@@ -142,7 +143,7 @@ def test_each_row_with_a_number_is_in_exactly_one_window(
     """Drawn from one sequence and committed in another order; one run in between fails and is never delivered."""
     database = tmp_path / "numbered.db"
     numbered = replace(WRITTEN, watermark_sql="id", watermark_type="integer", settle=SETTLE)
-    monkeypatch.setattr(catalogue, "EXPORT_TYPES", [numbered])
+    monkeypatch.setattr(exports, "EXPORT_TYPES", [numbered])
     delivered: list[int] = []
     everything: list[int] = []
     with services_on(azurite, SOURCE_URL=f"sqlite:///{database}") as context, writers(database, 3) as end:

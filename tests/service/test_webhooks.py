@@ -24,11 +24,11 @@ from demo import processes, stack
 from demo.azurite_server import Azurite
 from demo.client import Client
 from local_host.keys import load_keys
-from shared.clock import utc_now
-from shared.identity import demo_caller
-from shared.outbox import EventType, Outbox
-from shared.records import ExportRecord, ExportRecords, iso, new_export_id
-from shared.storage.names import delivery_instance
+from shared.durable.instance_ids import delivery_instance
+from shared.events.outbox import EventType, Outbox
+from shared.identity.caller import demo_caller
+from shared.jobs.records import ExportRecord, ExportRecords, new_export_id
+from shared.timestamps import iso, utc_now
 from shared.webhooks.deliveries import Deliveries
 from shared.webhooks.endpoints import Endpoints
 from shared.webhooks.signing import new_secret

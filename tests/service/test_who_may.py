@@ -1,4 +1,4 @@
-"""Every route of the app and every kind of caller: what ``triggers/calls.py`` declares, and nothing else.
+"""Every route and every kind of caller: what the declared operations allow, and nothing else.
 
 One table (``EXPECTED``) says what each kind of caller is answered under each declared access. Routes come from the
 declarations, so a new one is in it at once; an access that the table does not know fails.
@@ -14,11 +14,11 @@ from typing import Any
 import pytest
 import requests
 
-from shared.openapi import Access, Call
+from shared.api.openapi import Access, Call
 from tests.service.conftest import Service, Start
 from tests.service.issuer import Issuer, rsa_key
 from tests.service.test_identity import principal, service_token
-from triggers.calls import CALLS
+from triggers.http.operations_table import CALLS
 
 MISSING = "0123456789abcdefghijklmnopqrstuvwx"
 """Looks like an id, and is none."""

@@ -11,9 +11,9 @@ from pathlib import Path
 
 import pytest
 
-from shared.columns import Column
+from shared.catalog.columns import Column
 from shared.errors import QueryFailed, SourceUnavailable, TookTooLong
-from shared.query import Condition, Query
+from shared.requests.query import Condition, Query
 from shared.sources.deadline import Deadline
 from tests.databases import Database
 
@@ -130,7 +130,8 @@ def test_a_child_ends_with_its_parent(tmp_path: Path) -> None:
     database = Database("sqlite", f"sqlite:///{tmp_path}/one.db")
     _filled(database)
     script = (
-        "from shared.columns import Column; from shared.query import Query; from shared.sources import open_source; "
+        "from shared.catalog.columns import Column; from shared.requests.query import Query; "
+        "from shared.sources import open_source; "
         "from shared.sources.deadline import Deadline; column = Column('id', 'Id', 'integer'); "
         f"query = Query({_ENDLESS['sqlite']!r}, (column,), (column,)); "
         f"open_source({database.url!r}).count(query, deadline=Deadline.after({_PLENTY}))"

@@ -7,9 +7,9 @@ from itertools import repeat
 import pyarrow as pa
 import pytest
 
-from shared.columns import Column, arrow_schema
+from shared.catalog.columns import Column, arrow_schema
 from shared.errors import ExportCancelled, QueryFailed
-from shared.query import KeyRange, Query
+from shared.requests.query import KeyRange, Query
 from shared.sources import interruption
 from shared.sources.base import Source
 from shared.sources.interruption import Check, Interrupt, read_beside, run_beside

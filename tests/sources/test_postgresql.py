@@ -7,9 +7,9 @@ from itertools import repeat
 import pytest
 
 from demo.postgresql_server import PostgresqlServer
-from shared.columns import Column
+from shared.catalog.columns import Column
 from shared.errors import QueryFailed, SchemaChanged, SettingsError, SourceUnavailable
-from shared.query import Condition, KeyRange, Query
+from shared.requests.query import Condition, KeyRange, Query
 from shared.sources import open_source
 from tests.databases import Database, read
 from tests.sources.test_source_contract import all_that_is_said

@@ -19,7 +19,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from shared.errors import SettingsError, SluiceError
-from shared.query import Query
+from shared.requests.query import Query
 from shared.sources import open_source
 from shared.sources.postgresql import PostgresqlSource
 from tests.sources.test_source_contract import ID

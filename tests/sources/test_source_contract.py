@@ -16,9 +16,9 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from shared.columns import Column, arrow_schema
+from shared.catalog.columns import Column, arrow_schema
 from shared.errors import QueryFailed, SchemaChanged, SourceUnavailable
-from shared.query import Condition, Key, KeyRange, Query
+from shared.requests.query import Condition, Key, KeyRange, Query
 from shared.sources import open_source
 from tests.databases import Database, read
 
@@ -389,8 +389,8 @@ def test_one_source_serves_many_threads(database: Database) -> None:
 
 _READ_SYNTHETIC_ROWS = """
 import resource, sys
-from shared.columns import Column
-from shared.query import KeyRange, Query
+from shared.catalog.columns import Column
+from shared.requests.query import KeyRange, Query
 from shared.sources import open_source
 from itertools import repeat
 url, relation, rows = sys.argv[1], sys.argv[2], int(sys.argv[3])

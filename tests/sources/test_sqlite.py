@@ -9,9 +9,9 @@ import adbc_driver_manager
 import pyarrow as pa
 import pytest
 
-from shared.columns import Column
+from shared.catalog.columns import Column
 from shared.errors import QueryFailed, SchemaChanged, SourceUnavailable
-from shared.query import Condition, KeyRange, Query
+from shared.requests.query import Condition, KeyRange, Query
 from shared.sources import open_source
 from shared.sources import sqlite as sqlite_source
 from shared.sources.sqlite import SqliteSource

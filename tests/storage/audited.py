@@ -9,12 +9,12 @@ import pytest
 from azure.data.tables import TableClient, TableServiceClient, UpdateMode
 
 from demo.azurite_server import Azurite
-from shared.audit import AuditEntry, AuditLog
-from shared.audit_digests import Digests, keep_digests
-from shared.audit_verify import Report, verify
-from shared.records import iso
+from shared.audit.digests import Digests, keep_digests
+from shared.audit.log import AuditEntry, AuditLog
+from shared.audit.verify import Report, verify
 from shared.settings import settings_from
 from shared.storage.accounts import blob_service, table_service
+from shared.timestamps import iso
 from tests.app.test_settings import RIGHT
 from tests.conftest import NewAccount
 

@@ -6,7 +6,7 @@ import pytest
 
 from demo.azurite_server import Azurite
 from demo.stack import bare_settings
-from shared.records import ExportRecords
+from shared.jobs.records import ExportRecords
 from shared.settings import Settings, settings_from
 from shared.storage.accounts import blob_service, table_service
 from shared.storage.blobs import BlobStore

@@ -4,10 +4,10 @@ import asyncio
 import sys
 from datetime import datetime
 
-from shared.records import ExportRecord
+from shared.jobs.records import ExportRecord
+from shared.retention.runner import run_sweepers
+from shared.retention.sweepers import Sweep
 from shared.services import services
-from shared.sweepers import Sweep
-from shared.sweepers.run import run_sweepers
 
 
 async def purge(record: ExportRecord) -> None:

@@ -7,9 +7,9 @@ from pathlib import Path
 import pytest
 
 from demo.azurite_server import Azurite
-from shared.alerts import alert_operators
-from shared.dead_letters import DeadLetter, FailureClass
-from shared.mail.outbox import Outbox
+from shared.jobs.dead_letters import DeadLetter, FailureClass
+from shared.notifications.mail.eml_folder import Outbox
+from shared.notifications.operator_alerts import alert_operators
 from shared.services import Services
 from tests.in_process import services_on
 

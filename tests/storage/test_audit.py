@@ -6,10 +6,10 @@ from pathlib import Path
 
 import pytest
 
-from shared.audit import AuditEntry, AuditLog, AuditQuery
-from shared.records import iso
+from shared.audit.log import AuditEntry, AuditLog, AuditQuery
 from shared.settings import Settings
 from shared.storage.accounts import table_service
+from shared.timestamps import iso
 
 ROOT = Path(__file__).resolve().parents[2]
 START = datetime(2026, 3, 1, 12, tzinfo=UTC)
@@ -94,10 +94,10 @@ def test_nothing_but_retention_removes_an_entry_and_nothing_changes_one() -> Non
         for path in sorted((ROOT / folder).rglob("*.py"))
         if "AUDIT_TABLE" in path.read_text() or "SluiceAudit" in path.read_text()
     ]
-    assert knows == ["shared/audit.py", "shared/storage/names.py"]
+    assert knows == ["shared/audit/log.py", "shared/storage/names.py"]
     (table,) = [
         node
-        for node in ast.parse((ROOT / "shared/audit.py").read_text()).body
+        for node in ast.parse((ROOT / "shared/audit/log.py").read_text()).body
         if isinstance(node, ast.ClassDef) and node.name == "AuditLog"
     ]
     calls = {

@@ -7,9 +7,9 @@ from typing import Any
 import pytest
 from azure.core.exceptions import HttpResponseError
 
-from shared.audit_chain import hash_of
+from shared.audit.chain import hash_of
 from shared.errors import StorageUnavailable
-from shared.records import iso
+from shared.timestamps import iso
 from tests.storage.audited import NOW, Trail
 
 

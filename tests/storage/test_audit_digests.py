@@ -8,16 +8,17 @@ from typing import Any
 
 import pytest
 
-from shared import audit_digests, audit_verify
-from shared.audit import AuditLog
-from shared.audit_digests import Digests, keep_digests
-from shared.audit_verify import verify
+from shared.audit import digests
+from shared.audit import verify as verifying
+from shared.audit.digests import Digests, keep_digests
+from shared.audit.log import AuditLog
+from shared.audit.verify import verify
 from shared.errors import StorageUnavailable
-from shared.records import iso
 from shared.storage.accounts import table_service
+from shared.timestamps import iso
 from tests.in_process import services_on
 from tests.storage.audited import KEPT, NOW, Trail
-from triggers.timers import forget_audit
+from triggers.timers.retention import forget_audit
 
 
 def test_what_retention_removed_is_not_missed(lived: Trail) -> None:
@@ -129,7 +130,7 @@ def test_one_of_two_who_make_a_digest_does(lived: Trail) -> None:
 
 def test_a_day_of_many_chains_is_told_in_several_lines(trail: Trail, monkeypatch: pytest.MonkeyPatch) -> None:
     """A digest that was killed between them is made again, and the lines of its first try count for nothing."""
-    monkeypatch.setattr(audit_digests, "_CHAINS_OF_A_LINE", 2)
+    monkeypatch.setattr(digests, "_CHAINS_OF_A_LINE", 2)
     for number in range(5):
         trail.add(trail.make(), 1 - number / 86_400)
     append = Digests.append
@@ -179,14 +180,14 @@ def test_the_command_tells_and_has_a_status(
     monkeypatch.delenv("AZURE_FUNCTIONS_ENVIRONMENT", raising=False)
     monkeypatch.setenv("AzureWebJobsStorage", lived.account.connection_string)
     monkeypatch.setenv("AUDIT_RETENTION_DAYS", "3650")
-    assert audit_verify.main([]) == 0
+    assert verifying.main([]) == 0
     assert "38 rows (0 unchained), 2 chains, 4 digests: 0 problems" in capsys.readouterr().out
     lived.delete(lived.rows()[5])
-    assert audit_verify.main([]) == 1
+    assert verifying.main([]) == 1
     assert "missing" in capsys.readouterr().out
-    assert audit_verify.main(["--unchained-until", "yesterday"]) == 2
+    assert verifying.main(["--unchained-until", "yesterday"]) == 2
     away = "AccountName=a;AccountKey=YQ==;BlobEndpoint=http://127.0.0.1:1/a;TableEndpoint=http://127.0.0.1:1/a"
     monkeypatch.setenv("AzureWebJobsStorage", away)
-    monkeypatch.setattr(audit_verify, "table_service", lambda known, _: table_service(known, "request"))
-    assert audit_verify.main([]) == 2
+    monkeypatch.setattr(verifying, "table_service", lambda known, _: table_service(known, "request"))
+    assert verifying.main([]) == 2
     assert "cannot be verified" in capsys.readouterr().err

@@ -7,10 +7,10 @@ import pytest
 from demo.azurite_server import Azurite
 from demo.stack import bare_settings
 from shared.errors import StorageUnavailable
-from shared.metrics import EXPORTS, READY_SECONDS, STORAGE_ERRORS, Counts, Sums, added
+from shared.observability.metrics import EXPORTS, READY_SECONDS, STORAGE_ERRORS, Counts, Sums, added
+from shared.observability.metrics_table import CountsTable
 from shared.settings import settings_from
 from shared.storage.accounts import table_service
-from shared.storage.counts import CountsTable
 from tests.conftest import NewAccount
 
 ASKED = {"status": "Pending", "export_type": "users", "format": "csv"}

@@ -9,15 +9,16 @@ from typing import Any
 
 import pytest
 
-from activities.fail import fail
 from activities.outcome import awaited, outcome
 from demo.azurite_server import Azurite
 from orchestrators.parts import _told
+from shared.durable.inputs import ExportRef, FailedExport, Failure
 from shared.errors import QueryFailed, SluiceError, SourceUnavailable, StorageUnavailable
-from shared.identity import demo_caller
-from shared.models import ExportRef, FailedExport, Failure
-from shared.records import ExportRecord, iso, new_export_id
+from shared.identity.caller import demo_caller
+from shared.jobs.failing import fail
+from shared.jobs.records import ExportRecord, new_export_id
 from shared.services import Services
+from shared.timestamps import iso
 from tests.in_process import services_on
 
 QUOTED = "the database refused the query: invalid input syntax for type integer: 'zelda@acme.example'"

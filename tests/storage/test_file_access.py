@@ -14,16 +14,16 @@ from azure.core.exceptions import ResourceNotFoundError
 from azure.data.tables import TableServiceClient
 
 from demo.azurite_server import Azurite
-from shared.clock import utc_now
+from shared.audit.recorder import begin, called_by
 from shared.errors import Conflict, Gone
-from shared.identity import demo_caller
-from shared.records import ExportRecord, iso
-from shared.removal import FORGETTING
+from shared.identity.caller import demo_caller
+from shared.jobs.deletion import FORGETTING
+from shared.jobs.file_access import check_file, file_url, why_no_file
+from shared.jobs.records import ExportRecord
 from shared.services import Services, services
 from shared.storage.blobs import BlobStore
+from shared.timestamps import iso, utc_now
 from tests.in_process import services_on
-from triggers.file_access import check_file, file_url, why_no_file
-from triggers.trail import begin, called_by
 
 ROOT = Path(__file__).resolve().parents[2]
 PAST, FUTURE = iso(utc_now() - timedelta(days=1)), iso(utc_now() + timedelta(days=1))
@@ -102,6 +102,6 @@ def test_nobody_else_signs_a_url() -> None:
     assert callers == {
         "shared/storage/blobs.py",
         "shared/storage/merge.py",
-        "triggers/file_access.py",
+        "shared/jobs/file_access.py",
         "activities/publish.py",
     }

@@ -8,12 +8,13 @@ from uuid import uuid4
 
 import pytest
 
-from shared.identity import demo_caller
-from shared.records import iso, new_export_id
-from shared.schedules.records import Schedule, Schedules
+from shared.identity.caller import demo_caller
+from shared.jobs.records import new_export_id
+from shared.schedules.store import Schedule, Schedules
 from shared.settings import Settings
 from shared.storage import limited
 from shared.storage.accounts import table_service
+from shared.timestamps import iso
 from shared.webhooks.endpoints import Endpoint, Endpoints, new_endpoint_id
 
 AT_ONCE = 40

@@ -8,15 +8,15 @@ from typing import Any
 import azure.functions as func
 import pytest
 
+import exports
 from demo.azurite_server import Azurite
 from exports.sessions import SESSIONS
-from shared import services as made
-from shared.identity import demo_caller, dev_token
-from shared.records import ExportRecord
+from shared.audit.recorder import begin
+from shared.identity.caller import demo_caller, dev_token
+from shared.jobs.records import ExportRecord
 from shared.services import Services
 from tests.in_process import services_on
-from triggers.link_access import BY_LINK, Found, Target, find, no_file_page
-from triggers.trail import begin
+from triggers.http.link_access import BY_LINK, Found, Target, find, no_file_page
 
 TARGET = Target("acme", "e1", 1, "0" * 64, revoked=False)
 
@@ -37,7 +37,7 @@ def context(azurite: Azurite) -> Iterator[Services]:
 @pytest.fixture
 def asking(monkeypatch: pytest.MonkeyPatch) -> None:
     """Sessions ask for sign-in."""
-    monkeypatch.setattr(made, "EXPORT_TYPES", [replace(SESSIONS, links_require_sign_in=True)])
+    monkeypatch.setattr(exports, "EXPORT_TYPES", [replace(SESSIONS, links_require_sign_in=True)])
 
 
 def found(**headers: str) -> tuple[Found, str]:

@@ -8,10 +8,10 @@ from typing import Any
 import pytest
 from azure.data.tables import TableServiceClient
 
-from shared.records import iso
 from shared.settings import Settings
 from shared.storage.accounts import table_service
 from shared.storage.links import Link, Links, token_hash
+from shared.timestamps import iso
 
 NOW = datetime(2026, 6, 1, 12, tzinfo=UTC)
 TOKEN = "sTd0vPzRk0Cw1x2y3z4A5B6C7D8E9F0G1H2I3J4K5L6"

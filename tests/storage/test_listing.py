@@ -14,15 +14,16 @@ from azure.data.tables import TableServiceClient
 
 from demo.azurite_server import Azurite
 from demo.stack import bare_settings
-from shared.audit import AuditLog, AuditQuery
+from shared.audit.log import AuditLog, AuditQuery
 from shared.errors import WrongCursor
-from shared.export_log import ExportLog
-from shared.identity import demo_caller
-from shared.notifications import Notifications
-from shared.records import ExportRecord, ExportRecords, Listing, iso, new_export_id
-from shared.schedules.records import Schedules
+from shared.identity.caller import demo_caller
+from shared.jobs.export_log import ExportLog
+from shared.jobs.records import ExportRecord, ExportRecords, Listing, new_export_id
+from shared.notifications.inbox import Notifications
+from shared.schedules.store import Schedules
 from shared.settings import Settings, settings_from
 from shared.storage.accounts import table_service
+from shared.timestamps import iso
 from shared.webhooks.deliveries import Deliveries
 from tests.service import fault_proxy
 

@@ -11,12 +11,12 @@ import trustme
 
 from demo import azurite_server
 from demo.stack import bare_settings
-from shared import machine_identity
-from shared.audit import AuditLog
-from shared.channels.base import Message, operation_id
+from shared.audit.log import AuditLog
 from shared.errors import SettingsError, StorageUnavailable
-from shared.mail import transport_for
-from shared.mail.base import MailNotAccepted, MailRefused
+from shared.identity import machine
+from shared.notifications.channels.base import Message, operation_id
+from shared.notifications.mail import transport_for
+from shared.notifications.mail.base import MailNotAccepted, MailRefused
 from shared.settings import Settings, settings_from
 from shared.storage import sas
 from shared.storage.accounts import blob_service, table_service
@@ -52,14 +52,14 @@ MESSAGE = Message(
 @pytest.fixture
 def identity(monkeypatch: pytest.MonkeyPatch) -> Iterator[FakeIdentity]:
     """The platform's endpoint, in the environment of this process; nothing was asked of it before."""
-    machine_identity._made.cache_clear()
+    machine._made.cache_clear()
     monkeypatch.delenv("AZURE_FUNCTIONS_ENVIRONMENT", raising=False)
     monkeypatch.delenv("AZURE_CLIENT_ID", raising=False)
     with fake_identity() as running:
         for name, value in running.environment.items():
             monkeypatch.setenv(name, value)
         yield running
-    machine_identity._made.cache_clear()
+    machine._made.cache_clear()
 
 
 @pytest.fixture(scope="module")
@@ -157,8 +157,8 @@ def test_one_delegation_key_signs_for_an_hour(
 def test_the_identity_that_is_asked_for(identity: FakeIdentity, names: dict[str, str], asked: dict[str, str]) -> None:
     """The system's own, or the one that is named; for storage and mail alike, each under its own audience."""
     known = settings(URIS, names, {"MAIL_TRANSPORT": "acs", "ACS_ENDPOINT": "https://a.communication.azure.com"})
-    token = machine_identity.credential(known)
-    assert token is machine_identity.credential(known)
+    token = machine.credential(known)
+    assert token is machine.credential(known)
     token.get_token(f"{STORAGE}/.default")
     token.get_token(f"{MAIL}//.default")
     token.get_token(f"{STORAGE}/.default")
@@ -182,7 +182,7 @@ def test_the_name_of_an_account_is_enough(identity: FakeIdentity) -> None:
 def test_a_developer_is_themselves() -> None:
     """On their machine whatever they have signed in to counts, unless the settings insist on the managed identity."""
     here = {"AZURE_FUNCTIONS_ENVIRONMENT": "Development"}
-    kinds = [type(machine_identity.credential(settings(URIS, more), here)).__name__ for more in ({}, USER_ASSIGNED)]
+    kinds = [type(machine.credential(settings(URIS, more), here)).__name__ for more in ({}, USER_ASSIGNED)]
     assert kinds == ["DefaultAzureCredential", "ManagedIdentityCredential"]
 
 

@@ -7,12 +7,12 @@ from datetime import UTC, datetime
 
 import pytest
 
-from activities.notify import plan_notification, send
 from demo.azurite_server import Azurite
-from shared.identity import demo_caller
-from shared.mail.outbox import Outbox
-from shared.models import ExportRef, NotificationStart
-from shared.records import ExportRecord, new_export_id
+from shared.durable.inputs import ExportRef, NotificationStart
+from shared.identity.caller import demo_caller
+from shared.jobs.records import ExportRecord, new_export_id
+from shared.notifications.decide import plan_notification, send
+from shared.notifications.mail.eml_folder import Outbox
 from shared.services import Services
 from tests.in_process import services_on
 

@@ -8,14 +8,16 @@ from typing import Any, get_args
 
 import pytest
 
-from activities.notify import Decision, plan_notification, remind, send, skip
+import exports
 from demo.azurite_server import Azurite
 from exports.sessions import SESSIONS
-from shared import catalogue, metrics
-from shared.identity import demo_caller
-from shared.models import NO_NEWS, ExportRef, NotificationStart, ReasonCode, SkippedMail
-from shared.records import ExportRecord, iso, new_export_id
+from shared.durable.inputs import NO_NEWS, ExportRef, NotificationStart, ReasonCode, SkippedMail
+from shared.identity.caller import demo_caller
+from shared.jobs.records import ExportRecord, new_export_id
+from shared.notifications.decide import Decision, plan_notification, remind, send, skip
+from shared.observability import metrics
 from shared.services import Services
+from shared.timestamps import iso
 from tests.in_process import services_on
 
 DOCS = Path(__file__).resolve().parents[2] / "docs" / "telemetry.md"
@@ -47,7 +49,7 @@ def skipping(code: ReasonCode, reason: str) -> Act:
 def without_mail(record: ExportRecord, context: Services) -> object:
     """As if the export type had been registered without mail."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(catalogue, "EXPORT_TYPES", [replace(SESSIONS, notify_channels=("in_app",))])
+        patch.setattr(exports, "EXPORT_TYPES", [replace(SESSIONS, notify_channels=("in_app",))])
         return plan(record, context)
 
 

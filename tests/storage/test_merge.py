@@ -10,7 +10,7 @@ from shared.errors import LimitReached, PermanentError
 from shared.formats.base import PartBytes, Segment, Verbatim
 from shared.storage import merge
 from shared.storage.blobs import BlobStore
-from shared.storage.parts import PartUpload, StoredPart, stored_parts
+from shared.storage.part_upload import PartUpload, StoredPart, stored_parts
 
 MIB = 1024 * 1024
 

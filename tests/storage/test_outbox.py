@@ -10,11 +10,12 @@ from uuid import uuid4
 import pytest
 
 from demo.azurite_server import Azurite
-from shared.outbox import Entry, EventType, Outbox
-from shared.records import ExportRecord, ExportRecords, Listing, iso, new_export_id
+from shared.events.outbox import Entry, EventType, Outbox
+from shared.jobs.records import ExportRecord, ExportRecords, Listing, new_export_id
+from shared.jobs.status import IllegalTransition, Status
 from shared.settings import Settings
 from shared.storage.accounts import table_service
-from shared.transitions import IllegalTransition, Status
+from shared.timestamps import iso
 from tests.service import fault_proxy
 from tests.service.fault_proxy import Fault
 

@@ -8,7 +8,7 @@ from shared.formats.base import PartBytes
 from shared.storage.accounts import BLOCK_BYTES
 from shared.storage.blobs import BlobStore
 from shared.storage.merge import merge_parts
-from shared.storage.parts import PartUpload, stored_part, stored_parts
+from shared.storage.part_upload import PartUpload, stored_part, stored_parts
 
 LARGE = bytes(range(256)) * (BLOCK_BYTES // 256) + b"and a rest" * 1_000
 

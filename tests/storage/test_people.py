@@ -12,26 +12,27 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
+from shared.catalog.export_types import Role
 from shared.errors import Conflict, NotAllowed, NotFound, StorageUnavailable
-from shared.export_types import Role
-from shared.identity import Caller
-from shared.mail.outbox import Outbox
-from shared.people import People, Person
-from shared.records import iso
+from shared.identity import presence
+from shared.identity.caller import Caller
+from shared.identity.offboarding import offboard, reinstate
+from shared.identity.people import People, Person
+from shared.notifications.mail.eml_folder import Outbox
+from shared.retention.sweepers import Sweep
+from shared.retention.sweepers.unseen_people import UnseenPeople
 from shared.schedules import ownership
 from shared.schedules.notices import tell_owner
-from shared.schedules.records import ACTIVE, PAUSED, STOPPED, Schedule
+from shared.schedules.run_due import refusal
 from shared.schedules.runs import CannotRun
+from shared.schedules.store import ACTIVE, PAUSED, STOPPED, Schedule
 from shared.services import Services
-from shared.sweepers import Sweep
-from shared.sweepers.unseen_people import UnseenPeople
+from shared.timestamps import iso
 from shared.webhooks.endpoints import Endpoint, Secret
 from shared.webhooks.notices import tell_owner as tell_webhook_owner
 from shared.webhooks.ownership import look_after
 from tests.in_process import services_on
-from triggers import presence
-from triggers.offboarding import offboard, reinstate, user_of
-from triggers.scheduler import refusal
+from triggers.http.offboarding import user_of
 
 NOW = datetime(2026, 3, 9, 8, tzinfo=UTC)
 DAY = timedelta(days=1)

@@ -7,8 +7,9 @@ from uuid import uuid4
 
 import pytest
 
-from shared.records import ExportRecord, ExportRecords, Listing, iso, new_export_id
-from shared.transitions import IllegalTransition, Status
+from shared.jobs.records import ExportRecord, ExportRecords, Listing, new_export_id
+from shared.jobs.status import IllegalTransition, Status
+from shared.timestamps import iso
 
 NOW = datetime(2026, 1, 31, 12, tzinfo=UTC)
 

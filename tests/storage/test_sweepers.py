@@ -19,18 +19,19 @@ import pytest
 from azure.data.tables import TableServiceClient
 
 from demo.azurite_server import Azurite
-from shared.claims import Claim, Claims
-from shared.outbox import FIRST_ROW
-from shared.records import ExportRecord, iso
+from shared.events.outbox import FIRST_ROW
+from shared.jobs.idempotency import Claim, Claims
+from shared.jobs.records import ExportRecord
+from shared.retention.runner import run_sweepers
+from shared.retention.sweepers import Sweep
 from shared.services import services
 from shared.settings import Settings, settings_from
 from shared.storage.accounts import table_service
 from shared.storage.blobs import BlobStore
 from shared.storage.links import Link, token_hash
 from shared.storage.names import folder
-from shared.storage.parts import PartUpload
-from shared.sweepers import Sweep
-from shared.sweepers.run import run_sweepers
+from shared.storage.part_upload import PartUpload
+from shared.timestamps import iso
 from tests.in_process import environment_of, services_on
 
 ROOT = Path(__file__).resolve().parents[2]

@@ -10,24 +10,23 @@ import pytest
 import exports
 from activities.encode_part import encode
 from demo.azurite_server import Azurite
-from shared import catalogue, plan
-from shared.clock import utc_now
+from shared.catalog.export_types import FunctionExport, GeneratedExportData, Role, Scope
+from shared.catalog.ownership import Owned
+from shared.durable.inputs import PartJob
 from shared.errors import NotAllowed, SettingsError, SourceUnavailable, ValidationFailed
-from shared.export_types import FunctionExport, GeneratedExportData, Role, Scope
 from shared.formats.base import FileSpec
-from shared.identity import Caller
-from shared.models import PartJob
-from shared.ownership import Owned
-from shared.plan import ExportPlan, FunctionCall
-from shared.records import ExportRecord, iso
-from shared.schedules import requests
-from shared.schedules.records import Schedule
+from shared.identity.caller import Caller
+from shared.jobs import plan
+from shared.jobs.plan import ExportPlan, FunctionCall
+from shared.jobs.records import ExportRecord
+from shared.jobs.status import Status
+from shared.schedules.run_due import wanted_record
+from shared.schedules.store import Schedule
 from shared.services import Services
 from shared.storage.names import part_blob, plan_blob
-from shared.storage.parts import PartUpload
-from shared.transitions import Status
+from shared.storage.part_upload import PartUpload
+from shared.timestamps import iso, utc_now
 from tests.in_process import services_on
-from triggers.scheduler import wanted_record
 
 
 @dataclass
@@ -64,9 +63,7 @@ def team(monkeypatch: pytest.MonkeyPatch) -> Team:
     types = (
         FunctionExport(name="own", title="O", summary="O.", scope=Scope.COMPANY, generate_export=found.generate_export),
     )
-    monkeypatch.setattr(catalogue, "EXPORT_TYPES", types)
     monkeypatch.setattr(exports, "EXPORT_TYPES", types)
-    monkeypatch.setattr(requests, "EXPORT_TYPES", types)
     monkeypatch.setattr(exports, "OWNERSHIP", found.owned)
     return found
 

@@ -7,9 +7,9 @@ from uuid import uuid4
 import pytest
 
 from shared.errors import FileOverQuota, QuotaReached
+from shared.jobs.quotas import Limits, Turns, Usage
 from shared.settings import Settings
 from shared.storage.accounts import table_service
-from shared.usage import Limits, Turns, Usage
 
 ROOMY = Limits(1_000, 1_000, 1_000, 1_000, 1_000, 1_000, 1_000)
 

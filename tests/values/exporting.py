@@ -6,14 +6,14 @@ from typing import Any
 
 import pyarrow as pa
 
-from shared.columns import Column
-from shared.export_types import Role, SqlExport
+from shared.catalog.columns import Column
+from shared.catalog.export_types import Role, SqlExport
 from shared.formats import FORMATS
 from shared.formats.base import FileSpec
 from shared.formats.whole_file import encode_file
-from shared.identity import Caller
-from shared.queries import build_query
-from shared.requests import parse_request
+from shared.identity.caller import Caller
+from shared.requests.build_query import build_query
+from shared.requests.export_request import parse_request
 from tests.databases import Database, read
 
 ID = Column("id", "Id", "integer")

@@ -7,15 +7,16 @@ from uuid import uuid4
 
 from activities.encode_part import encode
 from activities.merge import merge
-from shared import plan as plans
+from shared.durable.inputs import ExportRef, FinalFile, PartJob
 from shared.formats import FORMATS
 from shared.formats.base import FileSpec
-from shared.models import ExportRef, FinalFile, PartJob
-from shared.query import Query
-from shared.records import ExportRecord, iso, new_export_id
+from shared.jobs import plan as plans
+from shared.jobs.records import ExportRecord, new_export_id
+from shared.jobs.status import Status
+from shared.requests.query import Query
 from shared.services import Services
 from shared.storage.names import plan_blob
-from shared.transitions import Status
+from shared.timestamps import iso
 from tests.databases import Database
 
 NOW = datetime(2026, 1, 31, 12, tzinfo=UTC)

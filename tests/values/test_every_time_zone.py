@@ -10,7 +10,7 @@ import pyarrow as pa
 import pytest
 
 from shared.formats.scalars import TextStyle, scalar_text
-from shared.requests import check_time_zone
+from shared.requests.export_request import check_time_zone
 
 FIRST, LAST = (int(datetime(year, 1, 1, tzinfo=UTC).timestamp()) for year in (1884, 2101))
 ZONES = sorted(zone for zone in available_timezones() if not list(check_time_zone(zone)))

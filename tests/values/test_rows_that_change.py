@@ -7,10 +7,10 @@ import openpyxl
 import pytest
 
 from demo.azurite_server import Azurite
-from shared import plan as plans
-from shared.columns import Column
+from shared.catalog.columns import Column
 from shared.formats import FORMATS
-from shared.query import Query
+from shared.jobs import plan as plans
+from shared.requests.query import Query
 from tests.databases import Database
 from tests.in_process import services_on
 from tests.values.running import Running

@@ -11,7 +11,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from shared.columns import Column
+from shared.catalog.columns import Column
 from shared.formats import FORMATS
 from shared.formats.base import FileSpec, PartPosition
 from tests.databases import Database

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from shared.columns import Column
+from shared.catalog.columns import Column
 from shared.errors import SchemaChanged
 from tests.databases import Database
 from tests.values.exporting import ID, export, fill, rows_of

@@ -6,11 +6,11 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from shared.columns import Column
+from shared.catalog.columns import Column
 from shared.errors import QueryFailed, SchemaChanged
 from shared.formats.base import FileSpec
-from shared.plan import ExportPlan, dump, load
-from shared.query import Query
+from shared.jobs.plan import ExportPlan, dump, load
+from shared.requests.query import Query
 from tests.databases import Database, read
 from tests.values.exporting import ID, export, fill, rows_of
 

@@ -13,7 +13,7 @@ from pathlib import Path
 import openpyxl
 import pytest
 
-from shared.columns import Column
+from shared.catalog.columns import Column
 from shared.errors import SchemaChanged
 from shared.formats.pdf_font import advances
 from tests.databases import Database

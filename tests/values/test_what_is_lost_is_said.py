@@ -5,8 +5,8 @@ from itertools import repeat
 import pytest
 
 from demo.azurite_server import Azurite
-from shared.columns import Column
-from shared.query import Query
+from shared.catalog.columns import Column
+from shared.requests.query import Query
 from tests.databases import Database
 from tests.in_process import services_on
 from tests.values.running import Running

@@ -13,7 +13,7 @@ import pytest
 import trustme
 
 from shared.webhooks.addresses import AddressRefused, Resolve, Rules, is_public, system_resolve
-from shared.webhooks.post import NoAnswer, Sender
+from shared.webhooks.http_post import NoAnswer, Sender
 from tests.webhooks.hostile import GOOD, HOSTILE, PORT, PUBLIC
 
 

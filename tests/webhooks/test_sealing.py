@@ -12,19 +12,18 @@ from hypothesis import given
 from hypothesis import strategies as st
 from standardwebhooks import Webhook
 
-from activities.deliver import attempt
 from demo.azurite_server import Azurite
-from shared.clock import utc_now
-from shared.models import DeliveryJob
-from shared.records import iso
-from shared.sealing import Sealer, Unreadable
+from shared.durable.inputs import DeliveryJob
+from shared.retention.runner import run_sweepers
+from shared.retention.sweepers import Sweep
+from shared.retention.sweepers.stale_secrets import StaleSecrets
 from shared.services import Services
-from shared.sweepers import Sweep
-from shared.sweepers.run import run_sweepers
-from shared.sweepers.stale_secrets import StaleSecrets
+from shared.timestamps import iso, utc_now
+from shared.webhooks.attempt import attempt
 from shared.webhooks.deliveries import Delivery
 from shared.webhooks.endpoints import Endpoint, Secret
-from shared.webhooks.post import Sender
+from shared.webhooks.http_post import Sender
+from shared.webhooks.sealing import Sealer, Unreadable
 from shared.webhooks.signing import new_secret
 from tests.in_process import services_on
 from tests.service import receiver as receivers

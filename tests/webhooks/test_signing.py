@@ -6,8 +6,8 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from standardwebhooks import Webhook, WebhookVerificationError
 
-from shared.identity import Caller, demo_caller
-from shared.records import iso
+from shared.identity.caller import Caller, demo_caller
+from shared.timestamps import iso
 from shared.webhooks.endpoints import Endpoint, Secret
 from shared.webhooks.signing import new_secret, signed_headers
 

@@ -13,7 +13,7 @@ import requests
 from tests.attack.families.host import Host, broken
 from tests.attack.family import Family
 from tests.formats.naughty import NAUGHTY
-from triggers.calls import CALLS
+from triggers.http.operations_table import CALLS
 
 
 def signatures() -> Sequence[tuple[str, str]]:

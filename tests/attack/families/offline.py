@@ -13,9 +13,9 @@ from typing import Any
 
 import azure.functions as func
 
-from shared.app_service import PRINCIPAL_HEADER
 from shared.errors import NotAuthenticated, RequestError
-from shared.identity import caller_from
+from shared.identity.caller import caller_from
+from shared.identity.easy_auth import PRINCIPAL_HEADER
 from shared.settings import Settings
 from shared.storage.names import file_name
 from shared.storage.sas import content_disposition
@@ -25,7 +25,7 @@ from tests.formats.formulas import SIGNS, SPLITS
 from tests.formats.naughty import NAUGHTY
 from tests.formats.tables import columns, encode, table
 from tests.webhooks.hostile import HOSTILE, PORT
-from triggers.cross_site import check_site
+from triggers.http.cross_site import check_site
 
 _ADMIN = {
     "auth_typ": "aad",

@@ -7,9 +7,9 @@ from typing import Any
 
 from exports import EXPORT_TYPES
 from shared.errors import RequestError
-from shared.identity import demo_caller
-from shared.queries import build_query
-from shared.requests import check_request, parse_request
+from shared.identity.caller import demo_caller
+from shared.requests.build_query import build_query
+from shared.requests.export_request import check_request, parse_request
 from shared.sources.base import Source
 from shared.sources.deadline import Deadline
 from tests.attack.family import Family

@@ -15,8 +15,8 @@ import jwt
 from cryptography.hazmat.primitives import serialization
 
 from shared.errors import NotAuthenticated
-from shared.identity import caller_from
-from shared.issuer import _ALGORITHM, _verifies
+from shared.identity.caller import caller_from
+from shared.identity.oidc import _ALGORITHM, _verifies
 from shared.settings import Settings
 from tests.attack.family import Family
 from tests.service.issuer import Issuer, jwk, rsa_key

@@ -1,0 +1,1 @@
+"""What crosses durable boundaries: inputs and outputs, instance ids, questions to the engine, histories."""

@@ -1,0 +1,1 @@
+"""What happened to exports and is still to be announced."""

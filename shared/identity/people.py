@@ -1,0 +1,174 @@
+"""Who called lately and as what, and who has left: one row for each person of a tenant.
+
+What somebody may do is known from their calls alone. The last of it is kept, so that what acts for them later (a
+schedule, a webhook) does not act on rights that they have lost; and who was offboarded stays so until that is lifted.
+"""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+from typing import Any, Literal, Self
+
+from azure.core.exceptions import ResourceNotFoundError
+from azure.data.tables import TableServiceClient, UpdateMode
+
+from shared.catalog.export_types import Role
+from shared.identity.caller import Caller
+from shared.storage.accounts import storage_errors
+from shared.storage.names import PEOPLE_TABLE
+from shared.storage.tables import change_row, ensure_table, entity_page, quoted
+from shared.storage.user_key import person_key
+from shared.timestamps import iso
+
+LEFT = "its owner was offboarded"
+"""Why something of a person who has left is stopped."""
+
+OffboardedBy = Literal["", "admin", "operator"]
+"""As what somebody offboarded a person; what an operator did, only operators lift."""
+
+_OFFBOARDING = ("offboarded_at", "offboarded_by", "offboarded_as")
+
+
+@dataclass(frozen=True)
+class Person:
+    """Somebody of a tenant. ``caller`` is as of their last call (``Caller.to_json``), empty when there was none.
+
+    Times are ISO-8601 UTC, empty when the thing has not happened.
+    """
+
+    tenant: str
+    user: str
+    roles: tuple[str, ...] = ()
+    caller: Mapping[str, Any] = field(default_factory=dict)
+    seen_at: str = ""
+    offboarded_at: str = ""
+    offboarded_by: str = ""
+    offboarded_as: OffboardedBy = ""
+
+    @property
+    def operates(self) -> bool:
+        return Role.SUPER_ADMIN in self.roles
+
+    @property
+    def administers(self) -> bool:
+        """May look after what belongs to the whole tenant."""
+        return not self.offboarded_at and (self.operates or Role.ADMIN in self.roles)
+
+    @property
+    def exports(self) -> bool:
+        """May have what they asked for: their last call was that of somebody who may export."""
+        return not self.offboarded_at and bool({Role.SUPER_ADMIN, Role.ADMIN, Role.MANAGER} & set(self.roles))
+
+    def was(self, caller: Caller) -> bool:
+        """Whether they came as the same at their last call."""
+        return bool(self.caller) and Caller.from_json(self.caller) == Caller.from_json(caller.to_json())
+
+    def to_entity(self) -> dict[str, Any]:
+        """The table row."""
+        offboarding = {name: getattr(self, name) for name in _OFFBOARDING}
+        seen = _seen(self.roles, self.caller, self.seen_at)
+        return {"PartitionKey": self.tenant, "RowKey": person_key(self.user), "user": self.user, **seen, **offboarding}
+
+    @classmethod
+    def from_entity(cls, entity: Mapping[str, Any]) -> Self:
+        """The person in a table row; columns that this release does not know are left out."""
+        caller = entity.get("caller")
+        return cls(
+            tenant=entity["PartitionKey"],
+            user=entity["user"],
+            roles=tuple(filter(None, str(entity.get("roles", "")).split(","))),
+            caller=json.loads(caller) if caller else {},
+            seen_at=entity.get("seen_at", ""),
+            **{name: entity.get(name, "") for name in _OFFBOARDING},
+        )
+
+
+class People:
+    """The table of people. Every method raises ``StorageUnavailable`` when the account is away."""
+
+    def __init__(self, service: TableServiceClient) -> None:
+        self._table = service.get_table_client(PEOPLE_TABLE)
+
+    def prepare(self) -> None:
+        """Create the table unless it is there."""
+        ensure_table(self._table)
+
+    def get(self, tenant: str, user: str) -> Person | None:
+        """The person; None when they never called and nobody offboarded them."""
+        with storage_errors():
+            try:
+                return Person.from_entity(self._table.get_entity(tenant, person_key(user)))
+            except ResourceNotFoundError:
+                return None
+
+    def has_left(self, tenant: str, user: str) -> bool:
+        """Whether the person was offboarded."""
+        person = self.get(tenant, user)
+        return person is not None and bool(person.offboarded_at)
+
+    def may_have(self, tenant: str, user: str) -> bool:
+        """Whether the person may have what they asked for; of somebody who never called nothing else is known."""
+        person = self.get(tenant, user)
+        return person is None or person.exports
+
+    def note(self, caller: Caller, now: datetime) -> None:
+        """Keep what a caller is now. Whether they were offboarded stays as it is."""
+        seen = _seen(caller.roles, caller.to_json(), iso(now))
+        row = {"PartitionKey": caller.tenant, "RowKey": person_key(caller.user), "user": caller.user, **seen}
+        with storage_errors():
+            self._table.upsert_entity(row, mode=UpdateMode.MERGE)
+
+    def offboard(self, tenant: str, user: str, by: str, as_what: OffboardedBy, now: datetime) -> Person:
+        """Note that a person has left; once, but an operator's word replaces an Admin's. Their name and address go."""
+        row = {"PartitionKey": tenant, "RowKey": person_key(user), "user": user}
+        with storage_errors():
+            self._table.upsert_entity(row, mode=UpdateMode.MERGE)
+
+        def how(person: Person) -> Person:
+            if person.offboarded_at and (person.offboarded_as == "operator" or as_what == "admin"):
+                return replace(person, caller={})
+            at = person.offboarded_at or iso(now)
+            return replace(person, caller={}, offboarded_at=at, offboarded_by=by, offboarded_as=as_what)
+
+        changed = change_row(
+            self._table, tenant, person_key(user), Person.from_entity, how, "what is known of a person"
+        )
+        return changed or Person(tenant, user)
+
+    def reinstate(self, tenant: str, user: str) -> None:
+        """Let a person in again; nothing happens when nobody had offboarded them."""
+
+        def how(person: Person) -> Person:
+            return replace(person, offboarded_at="", offboarded_by="", offboarded_as="")
+
+        change_row(self._table, tenant, person_key(user), Person.from_entity, how, "what is known of a person")
+
+    def admins(self, tenant: str) -> list[Person]:
+        """The people who administer a tenant, as far as they have called; who called last comes first."""
+        where = f"PartitionKey eq '{quoted(tenant)}' and admin eq true"
+        with storage_errors():
+            found = [Person.from_entity(entity) for entity in self._table.query_entities(where)]
+        known = [person for person in found if person.administers and person.caller]
+        return sorted(known, key=lambda person: person.seen_at, reverse=True)
+
+    def not_seen_since(self, before: str, cursor: str, limit: int) -> tuple[list[Person], str]:
+        """Up to ``limit`` people whose last call was before this time (ISO-8601 UTC); see ``entity_page``.
+
+        Who was offboarded is not among them.
+        """
+        found, after = entity_page(self._table, f"seen_at gt '' and seen_at lt '{before}'", cursor, limit)
+        people = [Person.from_entity(entity) for entity in found]
+        return [person for person in people if not person.offboarded_at], after
+
+    def forget(self, person: Person) -> None:
+        """Remove what is known of a person; nothing happens when it is gone."""
+        with storage_errors():
+            self._table.delete_entity(person.tenant, person_key(person.user))
+
+
+def _seen(roles: tuple[str, ...], caller: Mapping[str, Any], seen_at: str) -> dict[str, Any]:
+    """The columns that a call writes; a service is nobody to whom anything could pass."""
+    admin = not caller.get("service") and bool({Role.ADMIN, Role.SUPER_ADMIN} & set(roles))
+    text = json.dumps(dict(caller), ensure_ascii=False) if caller else ""
+    return {"roles": ",".join(roles), "admin": admin, "caller": text, "seen_at": seen_at}

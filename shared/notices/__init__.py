@@ -1,1 +1,0 @@
-"""What people read: mails and pages, from templates (``templates/``) and catalogues (``locales/``)."""

@@ -1,0 +1,1 @@
+"""Who is notified of what, through which channel, and in which words."""

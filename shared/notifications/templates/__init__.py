@@ -1,0 +1,1 @@
+"""What people read: mails and pages, from templates (``jinja/``) and catalogues (``locales/``)."""

@@ -1,0 +1,1 @@
+"""Log, metrics and traces, and what none of them may say."""

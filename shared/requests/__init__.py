@@ -1,0 +1,1 @@
+"""What the API takes, typed: bodies, filter values, and the query that is built of a request."""

@@ -1,0 +1,1 @@
+"""How long things are kept, and the sweepers that remove them."""

@@ -1,0 +1,1 @@
+"""HTTP endpoints: each parses a request, calls one function of ``shared``, and renders the answer."""

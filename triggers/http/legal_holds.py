@@ -1,0 +1,67 @@
+"""``/ops/holds`` and ``/ops/exports/{id}/hold``: legal holds, under which nothing of an export is removed."""
+
+from typing import Any
+
+import azure.durable_functions as df
+import azure.functions as func
+
+from shared.jobs.legal_hold import hold
+from shared.jobs.records import ExportRecord
+from shared.requests.export_request import parse_body
+from shared.requests.operator_requests import HoldRequest
+from shared.settings import Settings
+from triggers.http.endpoint import caller_of, endpoint, in_thread, json_response, request_services
+from triggers.http.exports import links, visible_record
+from triggers.http.query_params import cursor_of, limit_of, tenant_named
+
+bp = df.Blueprint()
+
+
+@bp.route(route="ops/holds", methods=["GET", "HEAD"])
+@endpoint
+async def list_holds(req: func.HttpRequest) -> func.HttpResponse:
+    (await caller_of(req)).require_operator()
+    tenant = tenant_named(req.params.get("tenant"))
+    limit, after = limit_of(req.params.get("limit"), 50), cursor_of(req.params.get("cursor"))
+    context = await request_services()
+    found, cursor = await in_thread(context.records.held, tenant, limit, after)
+    return json_response({"items": [listed(r, context.settings) for r in found], "nextCursor": cursor or None})
+
+
+@bp.route(route="ops/exports/{id}/hold", methods=["PUT"])
+@endpoint
+async def hold_export(req: func.HttpRequest) -> func.HttpResponse:
+    caller = await caller_of(req)
+    caller.require_operator()
+    context = await request_services()
+    record = await in_thread(visible_record, context, caller, req.route_params["id"])
+    wanted = parse_body(HoldRequest, req.get_body(), '{"reason": "case 4711"}')
+    record = await in_thread(hold, record, wanted.reason, caller, context)
+    return json_response(resource(record))
+
+
+@bp.route(route="ops/exports/{id}/hold", methods=["DELETE"])
+@endpoint
+async def release_export(req: func.HttpRequest) -> func.HttpResponse:
+    caller = await caller_of(req)
+    caller.require_operator()
+    context = await request_services()
+    record = await in_thread(visible_record, context, caller, req.route_params["id"])
+    await in_thread(hold, record, "", caller, context)
+    return func.HttpResponse(status_code=204)
+
+
+def resource(record: ExportRecord) -> dict[str, Any]:
+    """A hold as the API shows it."""
+    return {"id": record.id, "tenant": record.tenant, "status": record.status, "reason": record.hold}
+
+
+def listed(record: ExportRecord, settings: Settings) -> dict[str, Any]:
+    """The same in a list, with whose export it is."""
+    return {
+        **resource(record),
+        "exportType": record.export_type,
+        "createdBy": record.created_by,
+        "createdAt": record.created_at,
+        "links": {"export": links(record.id, settings)["self"]},
+    }

@@ -1,0 +1,56 @@
+"""``/d/{token}``: where the buttons of mails lead that older releases have sent. Looking changes nothing.
+
+Their tokens are signed, and stand in the path. They are good as long as their file; no new ones are made.
+"""
+
+import azure.durable_functions as df
+import azure.functions as func
+
+from shared.errors import NotFound, StorageUnavailable
+from shared.jobs.file_access import file_url
+from shared.notifications.links import signed_file_ref
+from shared.services import Services
+from triggers.http.endpoint import endpoint, request_services
+from triggers.http.link_access import Found, Target, file_page, find, no_file_page
+
+bp = df.Blueprint()
+
+
+@bp.route(route="d/{token}", methods=["GET", "HEAD"])
+@endpoint
+async def landing_page(req: func.HttpRequest) -> func.HttpResponse:
+    found = await _find(req)
+    if found.reason or found.record is None:
+        return no_file_page(found, req)
+    return file_page(found.record, by_form=True)
+
+
+@bp.route(route="d/{token}", methods=["POST"])
+@bp.durable_client_input(client_name="client")
+@endpoint
+async def landing_download(req: func.HttpRequest, client: df.DurableOrchestrationClient) -> func.HttpResponse:
+    found = await _find(req)
+    if found.reason or found.record is None:
+        return no_file_page(found, req)
+    try:
+        context = await request_services()
+        url, _ = await file_url(found.record, context, client, status=303, who=found.who)
+    except StorageUnavailable:
+        return no_file_page(Found("busy"), req)
+    return func.HttpResponse(status_code=303, headers={"Location": url, "Cache-Control": "no-store"})
+
+
+async def _find(req: func.HttpRequest) -> Found:
+    token = req.route_params["token"]
+    return await find(req, lambda context: _target(token, context))
+
+
+def _target(token: str, context: Services) -> Target | None:
+    try:
+        ref, generation = signed_file_ref(token, context.settings)
+    except NotFound:
+        return None
+    record = context.records.get(ref.tenant, ref.export_id)
+    made_at = record.completed_at or record.created_at if record else ""
+    revoked = record is not None and context.links.were_revoked(ref.tenant, record.created_by, made_at)
+    return Target(ref.tenant, ref.export_id, generation, "of an older release", revoked)

@@ -1,0 +1,45 @@
+"""``/service/token``: a short-lived bearer token for a service that has a function key of this app.
+
+The host checks the key (header ``x-functions-key``) before the function is called. Whoever has it may work in every
+tenant, which is why the endpoint answers 404 unless ``SERVICE_TOKENS`` is on.
+"""
+
+import azure.durable_functions as df
+import azure.functions as func
+from pydantic import Field
+
+from shared.audit.recorder import about
+from shared.catalog.ownership import TENANT
+from shared.errors import NotFound
+from shared.identity.caller import SERVICE_LIFETIME, require_served, service_token
+from shared.requests.export_request import Body, Names, parse_body
+from shared.settings import settings
+from shared.timestamps import iso, utc_now
+from triggers.http.endpoint import endpoint, json_response
+
+bp = df.Blueprint()
+
+
+class ServiceTokenRequest(Body):
+    """The body of ``POST /service/token``: who calls, in which tenant, for which companies and scopes."""
+
+    service: str = Field(pattern=r"^[a-z0-9][a-z0-9-]{0,49}$")
+    tenant: str = Field(pattern=f"^{TENANT.pattern}$")
+    company_ids: Names = ()
+    operational_scope_ids: Names = ()
+
+
+@bp.route(route="service/token", methods=["POST"], auth_level=func.AuthLevel.FUNCTION)
+@endpoint
+async def service_token_for(req: func.HttpRequest) -> func.HttpResponse:
+    current = settings()
+    if not current.service_tokens:
+        raise NotFound("there is nothing here")
+    wanted = parse_body(ServiceTokenRequest, req.get_body(), '{"service": "billing", "tenant": "acme"}')
+    about(wanted.tenant, subject=f"service:{wanted.service}", by="function-key")
+    require_served(wanted.tenant, current)
+    until = utc_now() + SERVICE_LIFETIME
+    token = service_token(
+        wanted.service, wanted.tenant, wanted.company_ids, wanted.operational_scope_ids, until, current
+    )
+    return json_response({"token": token, "expiresAt": iso(until)})

@@ -1,0 +1,56 @@
+"""``/unsubscribe/{token}``: no more mails (RFC 8058). Looking changes nothing, and exports go on as before."""
+
+from urllib.parse import parse_qs
+
+import azure.durable_functions as df
+import azure.functions as func
+
+from shared.audit.recorder import about
+from shared.errors import NotFound
+from shared.notifications.links import signed_unsubscribe_ref
+from shared.notifications.templates.pages import page, policy, preferred_locale
+from shared.services import Services
+from triggers.http.endpoint import endpoint, in_thread, request_services
+from triggers.http.pages import html_response
+
+bp = df.Blueprint()
+
+_ONE_CLICK = ("List-Unsubscribe", "One-Click")
+
+
+@bp.route(route="unsubscribe/{token}", methods=["GET", "HEAD", "POST"])
+@endpoint
+async def unsubscribe(req: func.HttpRequest) -> func.HttpResponse:
+    locale = preferred_locale(req.headers.get("Accept-Language", ""))
+    context = await request_services()
+    person = await in_thread(_person, req.route_params["token"], context)
+    if person is None:
+        return html_response(404, page("unsubscribe", {"step": "unknown"}, locale))
+    asked = page("unsubscribe", {"step": "asked"}, locale)
+    if req.method != "POST":
+        return html_response(200, asked, policy(forms=True))
+    if not _is_one_click(req):
+        return html_response(400, asked, policy(forms=True))
+    tenant, user = person
+    about(tenant, subject=f"mails to {user} switched off", by="link")
+    await in_thread(context.preferences.switch_mail_off, tenant, user)
+    return html_response(200, page("unsubscribe", {"step": "done"}, locale))
+
+
+def _person(token: str, context: Services) -> tuple[str, str] | None:
+    """Whose mail a token switches off; those of older releases are signed."""
+    if known := context.links.unsubscribes(token):
+        return known
+    try:
+        return signed_unsubscribe_ref(token, context.settings)
+    except NotFound:
+        return None
+
+
+def _is_one_click(req: func.HttpRequest) -> bool:
+    """RFC 8058, section 3.2: the pair comes as a form, in either of its encodings."""
+    name, value = _ONE_CLICK
+    body = req.get_body()[:10_000].decode(errors="replace")
+    if req.headers.get("Content-Type", "").lower().startswith("multipart/form-data"):
+        return f'name="{name}"' in body and value in body
+    return parse_qs(body.strip()).get(name) == [value]

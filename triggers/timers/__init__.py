@@ -1,0 +1,1 @@
+"""Timers, one module each."""
