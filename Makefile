@@ -56,10 +56,11 @@ test-operations: $(STAMP) ## retention over 10,000 records, killed five times; a
 verify-audit: $(STAMP) ## is the audit log what was written into it? (AzureWebJobsStorage=..., AUDIT_RETENTION_DAYS=...)
 	@$(BIN)/python -m shared.audit.verify $(if $(UNCHAINED_UNTIL),--unchained-until $(UNCHAINED_UNTIL))
 
-check: $(STAMP) ## formatting, lint and types
+check: $(STAMP) ## formatting, lint, types, and who may import whom
 	@$(BIN)/ruff format --check .
 	@$(BIN)/ruff check .
 	@$(BIN)/mypy .
+	@$(BIN)/lint-imports --no-logo
 
 format: $(STAMP)
 	@$(BIN)/ruff format .

@@ -1,68 +1,9 @@
 """What starts functions: HTTP endpoints and timers. They parse, authorise, start or query, and render."""
 
-from triggers.http import (
-    audit,
-    dead_letters,
-    dev,
-    docs,
-    downloads,
-    estimates,
-    export_actions,
-    export_types,
-    exports,
-    health,
-    legal_holds,
-    mail_links,
-    mail_preview,
-    metrics,
-    not_found,
-    notifications,
-    offboarding,
-    old_mail_links,
-    operations,
-    ops,
-    preferences,
-    revoke_links,
-    schedules,
-    service_tokens,
-    unsubscribe,
-    webhook_deliveries,
-    webhooks,
-    workflow,
-)
+from triggers import http
+from triggers.http import not_found, operation
 from triggers.timers import outbox, retention, scheduler, watchdog
 
-BLUEPRINTS = (
-    exports.bp,
-    workflow.bp,
-    estimates.bp,
-    export_actions.bp,
-    operations.bp,
-    schedules.bp,
-    dead_letters.bp,
-    legal_holds.bp,
-    downloads.bp,
-    revoke_links.bp,
-    mail_links.bp,
-    old_mail_links.bp,
-    unsubscribe.bp,
-    notifications.bp,
-    preferences.bp,
-    webhooks.bp,
-    webhook_deliveries.bp,
-    export_types.bp,
-    service_tokens.bp,
-    ops.bp,
-    offboarding.bp,
-    audit.bp,
-    metrics.bp,
-    health.bp,
-    docs.bp,
-    dev.bp,
-    mail_preview.bp,
-    not_found.bp,
-    retention.bp,
-    watchdog.bp,
-    outbox.bp,
-    scheduler.bp,
-)
+BLUEPRINTS = (operation.bp, not_found.bp, retention.bp, watchdog.bp, outbox.bp, scheduler.bp)
+
+__all__ = ["BLUEPRINTS", "http"]

@@ -5,13 +5,12 @@ https://spec.openapis.org/oas/v3.1.1; schemas are JSON Schema 2020-12.
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from copy import deepcopy
-from dataclasses import dataclass, field
-from enum import StrEnum
 from typing import Any
 
 from pydantic import BaseModel
 from pydantic.json_schema import models_json_schema
 
+from shared.api.operations import Access, Answer, Operation, Parameter
 from shared.api.schemas import Event, Problem
 from shared.catalog.export_types import ExportType, Filter, SqlExport
 from shared.events.outbox import EventType
@@ -22,80 +21,6 @@ from shared.version import VERSION
 
 _SCHEMAS = "#/components/schemas/"
 _JSON, _PROBLEM = "application/json", "application/problem+json"
-
-
-class Access(StrEnum):
-    """Who may make a call; what comes later in the list asks for all that comes before, but for operators and keys."""
-
-    PUBLIC = "anybody"
-    CALLER = "anybody with a good token"
-    EXPORTER = "SuperAdmin, Admin or Manager"
-    OWNER = "who asked for the export, an Admin of the tenant, or a SuperAdmin"
-    RECIPIENT = "whom the notification is for"
-    ADMIN = "an Admin of the tenant, or a SuperAdmin"
-    OPERATOR = "SuperAdmin"
-    FUNCTION_KEY = "a service with a function key"
-
-
-@dataclass(frozen=True)
-class Parameter:
-    """A parameter in the path or, when not ``required``, in the query."""
-
-    name: str
-    summary: str
-    schema: Mapping[str, Any]
-    required: bool = False
-
-
-@dataclass(frozen=True)
-class Answer:
-    """An answer that is no problem: JSON of a model, something of another media type, or nothing.
-
-    ``headers`` are those that it always has.
-    """
-
-    summary: str
-    model: type[BaseModel] | None = None
-    media_type: str = ""
-    headers: Mapping[str, str] = field(default_factory=dict)
-    links: Mapping[str, str] = field(default_factory=dict)
-    """Calls to go on with (by their function's name), whose ``id`` is this answer's."""
-
-
-@dataclass(frozen=True)
-class Call:
-    """A method of a route. ``refuses`` are problem statuses beyond those that its access and its input imply."""
-
-    function: str
-    method: str
-    route: str
-    summary: str
-    access: Access
-    answers: Mapping[int, Answer]
-    parameters: Sequence[Parameter] = ()
-    body: type[BaseModel] | None = None
-    refuses: Sequence[int] = ()
-    tag: str = "exports"
-
-    @property
-    def problems(self) -> tuple[int, ...]:
-        """Every problem status that this call may answer with."""
-        found = {503, *self.refuses}
-        if self.access not in (Access.PUBLIC, Access.FUNCTION_KEY):
-            found |= {401, 429}
-            if self.method not in ("GET", "HEAD"):
-                found |= {403, 415}  # where people's sessions are cookies
-        if self.access in (Access.EXPORTER, Access.OWNER, Access.ADMIN, Access.OPERATOR):
-            found.add(403)
-        if self.access in (Access.OWNER, Access.RECIPIENT):
-            found.add(404)
-        if self.access is Access.ADMIN and any(p.required for p in self.parameters):
-            found.add(404)
-        if self.body:
-            found |= {400, 413}
-        if any(not p.required for p in self.parameters):
-            found.add(400)
-        return tuple(sorted(found))
 
 
 _REASONS = {
@@ -113,18 +38,18 @@ _REASONS = {
 }
 
 
-def document(calls: Sequence[Call], export_types: Sequence[ExportType], base_url: str) -> dict[str, Any]:
+def document(operations: Sequence[Operation], export_types: Sequence[ExportType], base_url: str) -> dict[str, Any]:
     """The whole document, as plain JSON values."""
     models: dict[type[BaseModel], None] = {Problem: None, Event: None}
-    for call in calls:
-        models |= {a.model: None for a in call.answers.values() if a.model}
-        if call.body and call.body is not ExportRequest:
-            models[call.body] = None
-    modes = [(model, "serialization" if issubclass(model, _answers(calls)) else "validation") for model in models]
+    for one in operations:
+        models |= {a.model: None for a in one.answers.values() if a.model}
+        if one.body and one.body is not ExportRequest:
+            models[one.body] = None
+    modes = [(model, "serialization" if issubclass(model, _answers(operations)) else "validation") for model in models]
     _, whole = models_json_schema(modes, by_alias=True, ref_template=_SCHEMAS + "{model}")  # type: ignore[arg-type]
     paths: dict[str, dict[str, Any]] = {}
-    for call in calls:
-        paths.setdefault(f"/{call.route}", {})[call.method.lower()] = _operation(call)
+    for one in operations:
+        paths.setdefault(f"/{one.route}", {})[one.method.lower()] = _operation(one)
     return {
         "openapi": "3.1.1",
         "info": {
@@ -146,38 +71,38 @@ def document(calls: Sequence[Call], export_types: Sequence[ExportType], base_url
     }
 
 
-def _answers(calls: Sequence[Call]) -> tuple[type[BaseModel], ...]:
-    return (Problem, Event, *(a.model for call in calls for a in call.answers.values() if a.model))
+def _answers(operations: Sequence[Operation]) -> tuple[type[BaseModel], ...]:
+    return (Problem, Event, *(a.model for operation in operations for a in operation.answers.values() if a.model))
 
 
-def _operation(call: Call) -> dict[str, Any]:
-    operation: dict[str, Any] = {
-        "operationId": call.function if call.method != "HEAD" else f"{call.function}_head",
-        "summary": call.summary,
-        "description": f"For {call.access}.",
-        "tags": [call.tag],
+def _operation(declared: Operation) -> dict[str, Any]:
+    found: dict[str, Any] = {
+        "operationId": declared.operation_id,
+        "summary": declared.summary,
+        "description": f"{declared.description} For {declared.access}.",
+        "tags": [declared.tag],
         "security": [],
-        "responses": {str(status): _answer(answer, call.method) for status, answer in call.answers.items()},
+        "responses": {str(status): _answer(answer, declared.method) for status, answer in declared.answers.items()},
     }
-    if call.access is Access.FUNCTION_KEY:
-        operation["security"] = [{"functionKey": []}]
-        operation["responses"]["401"] = {"description": "No function key, or a wrong one; the host answers."}
-    elif call.access is not Access.PUBLIC:
-        operation["security"] = [{"bearer": []}]
-    if call.parameters:
-        operation["parameters"] = [_parameter(parameter) for parameter in call.parameters]
-    if call.body:
-        schema = {"$ref": f"{_SCHEMAS}{call.body.__name__}"}
-        operation["requestBody"] = {"required": True, "content": {_JSON: {"schema": schema}}}
-    for status in call.problems:
+    if declared.access is Access.FUNCTION_KEY:
+        found["security"] = [{"functionKey": []}]
+        found["responses"]["401"] = {"description": "No function key, or a wrong one; the host answers."}
+    elif declared.access is not Access.PUBLIC:
+        found["security"] = [{"bearer": []}]
+    if declared.parameters:
+        found["parameters"] = [_parameter(parameter) for parameter in declared.parameters]
+    if declared.body:
+        schema = {"$ref": f"{_SCHEMAS}{declared.body.__name__}"}
+        found["requestBody"] = {"required": True, "content": {_JSON: {"schema": schema}}}
+    for status in declared.problems:
         content = {_PROBLEM: {"schema": {"$ref": f"{_SCHEMAS}Problem"}}}
         answer: dict[str, Any] = {"description": _REASONS[status]}
-        if call.method != "HEAD":
+        if declared.method != "HEAD":
             answer["content"] = content
         if status == 401:
             answer["headers"] = {"WWW-Authenticate": {"required": True, "schema": {"const": "Bearer"}}}
-        operation["responses"].setdefault(str(status), answer)
-    return operation
+        found["responses"].setdefault(str(status), answer)
+    return found
 
 
 def _webhook(event: EventType) -> dict[str, Any]:

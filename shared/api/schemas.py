@@ -199,7 +199,7 @@ class WorkflowEvent(Resource):
     """Something in the history of an orchestration. It shows no input and no result."""
 
     time: datetime
-    event: str = Field(description="As the durable engine calls it, such as TaskCompleted.")
+    event: str = Field(description="As the durable engine operations it, such as TaskCompleted.")
     name: str | None = Field(description="The activity, orchestrator or external event.")
     scheduled_at: datetime | None = Field(description="When it was asked for, of what has ended.")
     part: Annotated[int, Field(ge=1)] | None

@@ -21,91 +21,6 @@ from shared.services import services
 from shared.settings import settings
 from shared.timestamps import from_iso, iso, utc_now
 
-ACTIONS: Mapping[str, str] = {
-    "start_export": "requested",
-    "estimate_export": "estimated",
-    "list_exports": "listed",
-    "export_status": "seen",
-    "export_logs": "seen",
-    "operation": "seen",
-    "export_workflow": "seen",
-    "download_export": "downloaded",
-    "look_up_link": "seen",
-    "link_file": "downloaded",
-    "landing_page": "seen",
-    "landing_download": "downloaded",
-    "cancel_export": "cancelled",
-    "retry_export": "retried",
-    "delete_export": "deleted",
-    "service_token_for": "token-given",
-    "audit_log": "listed",
-    "overview": "listed",
-    "tenants": "listed",
-    "running": "listed",
-    "pauses": "listed",
-    "pause_tenant": "changed",
-    "resume_tenant": "changed",
-    "pause_export_type": "changed",
-    "resume_export_type": "changed",
-    "put_quotas": "changed",
-    "offboard_user": "changed",
-    "reinstate_user": "changed",
-    "offboard_user_of": "changed",
-    "reinstate_user_of": "changed",
-    "revoke_links": "changed",
-    "list_links": "listed",
-    "revoke_link": "changed",
-    "unsubscribe": "changed",
-    "list_notifications": "listed",
-    "read_notification": "seen",
-    "preferences": "seen",
-    "change_preferences": "changed",
-    "create_webhook": "changed",
-    "list_webhooks": "listed",
-    "webhook": "seen",
-    "change_webhook": "changed",
-    "delete_webhook": "deleted",
-    "rotate_webhook_secret": "changed",
-    "ping_webhook": "changed",
-    "webhook_deliveries": "listed",
-    "redeliver": "changed",
-    "create_schedule": "changed",
-    "list_schedules": "listed",
-    "schedule_status": "seen",
-    "change_schedule": "changed",
-    "delete_schedule": "deleted",
-    "schedule_runs": "listed",
-    "list_dead_letters": "listed",
-    "dead_letter": "seen",
-    "drop_dead_letter": "deleted",
-    "redrive_dead_letter": "retried",
-    "redrive_dead_letters": "retried",
-    "list_holds": "listed",
-    "hold_export": "changed",
-    "release_export": "changed",
-}
-"""What each function does, in the words of ``shared/audit/log.py``; HEAD only looks, whatever the function."""
-
-NOT_AUDITED = frozenset(
-    {
-        "export_types",
-        "metrics_page",
-        "health",
-        "live",
-        "link_page",
-        "openapi_document",
-        "docs_page",
-        "docs_file",
-        "elsewhere",
-        "dev_token_for",
-        "dev_users",
-        "dev_outbox",
-        "mail_previews",
-        "mail_preview",
-    }
-)
-"""Functions that show and change nobody's data."""
-
 _LOOKS = frozenset({"seen", "listed"})
 _LOOK_AGAIN_SECONDS = 3600
 _REMEMBERED = 10_000
@@ -116,11 +31,12 @@ _MALFORMED = frozenset({400, 405, 413})
 class Trail:
     """What is known of a call while it runs; ``refusal`` is why nobody is signed in, where somebody had to be.
 
-    ``role_refused`` is the entry of a role that the caller claims and does not have. ``handed_out``: the call hands a
-    file out, and is in the log already.
+    ``audit`` is the action that the operation declares, None where nothing is to be written down. ``role_refused`` is
+    the entry of a role that the caller claims and does not have. ``handed_out``: the call hands a file out, and is in
+    the log already. ``owner_checked``: it was looked whether what is asked for belongs to the caller.
     """
 
-    function: str
+    audit: str | None
     request: func.HttpRequest
     request_id: str
     user: str = ""
@@ -131,15 +47,16 @@ class Trail:
     refusal: str = ""
     role_refused: AuditEntry | None = None
     handed_out: bool = False
+    owner_checked: bool = False
 
 
 _trail: ContextVar[Trail | None] = ContextVar("trail", default=None)
 _looks: OrderedDict[tuple[str, ...], float] = OrderedDict()
 
 
-def begin(function: str, request: func.HttpRequest, request_id: str) -> Trail:
+def begin(audit: str | None, request: func.HttpRequest, request_id: str) -> Trail:
     """Follow a call from here on."""
-    trail = Trail(function, request, request_id)
+    trail = Trail(audit, request, request_id)
     _trail.set(trail)
     return trail
 
@@ -150,6 +67,18 @@ def called_by(caller: Caller) -> None:
         trail.user, trail.name, trail.tenant = caller.user, caller.name, caller.tenant
         if caller.not_operator_from:
             _role_refused(trail, f"{Role.SUPER_ADMIN} from {caller.not_operator_from}")
+
+
+def owner_checked() -> None:
+    """Note that it was looked whether what is asked for belongs to the caller."""
+    if trail := _trail.get():
+        trail.owner_checked = True
+
+
+def owner_was_checked() -> bool:
+    """Whether the call has noted that."""
+    trail = _trail.get()
+    return trail is not None and trail.owner_checked
 
 
 def not_signed_in(reason: str) -> None:
@@ -185,11 +114,11 @@ def entry_of(trail: Trail, status: int) -> AuditEntry | None:
     Somebody who polls is noted once an hour, by each worker. Nobody is noted who is not known, nor a request that makes
     no sense, nor one that we failed to answer: with storage away, there is nowhere to note it.
     """
-    if trail.function in NOT_AUDITED or not trail.user or status in _MALFORMED or status >= 500:
+    if trail.audit is None or not trail.user or status in _MALFORMED or status >= 500:
         return None
     if trail.handed_out:
         return None
-    entry = _entry(trail, "seen" if trail.request.method == "HEAD" else ACTIONS[trail.function], status)
+    entry = _entry(trail, "seen" if trail.request.method == "HEAD" else trail.audit, status)
     return None if entry.action in _LOOKS and _looked_before(entry) else entry
 
 

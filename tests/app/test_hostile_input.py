@@ -23,7 +23,7 @@ from shared.schedules.requests import ScheduleRequest, check_export, check_timin
 from triggers.http.audit import audit_query
 from triggers.http.endpoint import problem_of
 from triggers.http.exports import list_query
-from triggers.http.operations_table import CALLS
+from triggers.http.operation import operations
 from triggers.http.query_params import limit_of, moment_of
 from triggers.http.webhooks import WebhookRequest
 
@@ -289,7 +289,7 @@ def test_values_are_bounded_in_number() -> None:
         filter_values(many, ["x"] * (MOST_VALUES + 1))
 
 
-BODIES = sorted({call.body for call in CALLS if call.body}, key=lambda model: model.__name__)
+BODIES = sorted({call.body for call in operations() if call.body}, key=lambda model: model.__name__)
 HOSTILE: list[str] = [
     *(
         "1E400000000",
@@ -359,7 +359,7 @@ QUERIED = ["9" * 7_000, "1E400000000", "NaN", "-1", "0" * 7_000, "x" * 7_000, "\
 @pytest.mark.parametrize("listing", LISTINGS)
 def test_no_value_of_a_query_is_dear(listing: str) -> None:
     """Each parameter with each value, and thousands of parameters: taken, or 400 that names it."""
-    names = {p.name for call in CALLS if call.route in ("exports", "ops/audit") for p in call.parameters}
+    names = {p.name for call in operations() if call.route in ("exports", "ops/audit") for p in call.parameters}
     asked = [{name: value} for name in names for value in QUERIED] + [{f"p{n}": "1" for n in range(2_000)}]
     for params in asked:
         with little_memory(), suppress(ValidationFailed):

@@ -3,6 +3,7 @@
 import asyncio
 import json
 from collections.abc import Iterator
+from functools import partial
 
 import azure.functions as func
 import pytest
@@ -75,7 +76,7 @@ def test_each_has_its_own_bucket_and_memory_is_bounded() -> None:
     assert len(buckets._full_at) == 100
 
 
-@endpoint
+@partial(endpoint, audit="seen")
 async def list_exports(req: func.HttpRequest) -> func.HttpResponse:
     """An endpoint for whoever is signed in."""
     return json_response({"user": (await caller_of(req)).user})

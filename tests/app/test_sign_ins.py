@@ -3,6 +3,7 @@
 import asyncio
 import json
 from collections.abc import Iterator
+from functools import partial
 from typing import Any
 
 import azure.functions as func
@@ -134,7 +135,7 @@ def context(azurite: Azurite, monkeypatch: pytest.MonkeyPatch) -> Iterator[Servi
 def test_a_burst_is_ten_entries_and_one_that_sums_up(context: Services) -> None:
     """With reason, address and program; nothing of the token; and the sum comes although nobody calls any more."""
 
-    @endpoint
+    @partial(endpoint, audit="seen")
     async def list_exports(req: func.HttpRequest) -> func.HttpResponse:
         await caller_of(req)
         return json_response({})

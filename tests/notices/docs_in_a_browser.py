@@ -12,7 +12,7 @@ from shared.api.openapi import document
 from shared.settings import settings_from
 from tests.app.test_settings import RIGHT
 from tests.notices.browser import browser
-from triggers.http.operations_table import offered
+from triggers.http.operation import offered
 from triggers.http.swagger_ui import FILES, HEADERS, PAGE, content
 
 _OPERATIONS = "document.querySelectorAll('.opblock').length"

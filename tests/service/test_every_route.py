@@ -5,12 +5,12 @@ from collections.abc import Mapping
 import pytest
 import requests
 
-from shared.api.openapi import Access
+from shared.api.operations import Access
 from tests.routes import routes
 from tests.service.conftest import Service
 from tests.service.issuer import Issuer
 from tests.service.problems import assert_problem
-from triggers.http.operations_table import CALLS
+from triggers.http.operation import operations
 
 MISSING = "0123456789abcdefghijklmnopqrstuvwx"
 """Looks like an id, and is none."""
@@ -133,8 +133,8 @@ Owned = Mapping[str, str]
 def test_every_route_is_described_and_guarded() -> None:
     """The app's functions, the descriptions that OpenAPI is made from, and the table above name the same routes."""
     assert set(WHO_MAY) == set(ROUTES)
-    assert {(call.method, call.route): call.access for call in CALLS} == WHO_MAY
-    assert {(call.method, call.route): call.function for call in CALLS} == ROUTES
+    assert {(call.method, call.route): call.access for call in operations()} == WHO_MAY
+    assert {(call.method, call.route): call.function for call in operations()} == ROUTES
 
 
 @pytest.fixture(scope="module")

@@ -6,14 +6,14 @@ from typing import Any
 import pytest
 import requests
 
-from shared.api.openapi import Access, Call
+from shared.api.operations import Access, Operation
 from tests.service.conftest import Service, Start
 from tests.service.issuer import AUDIENCE, Issuer, jwk
 from tests.service.problems import assert_problem
 from tests.service.test_identity import principal, service_token
-from triggers.http.operations_table import CALLS
+from triggers.http.operation import operations
 
-OPERATORS = [call for call in CALLS if call.access is Access.OPERATOR]
+OPERATORS = [call for call in operations() if call.access is Access.OPERATOR]
 """The routes that are for operators."""
 
 Headers = Mapping[str, str]
@@ -21,7 +21,7 @@ KEY = "every-directory"
 MISSING = "0123456789abcdefghijklmnopqrstuvwx"
 
 
-def ask(service: Service, call: Call, headers: Headers) -> requests.Response:
+def ask(service: Service, call: Operation, headers: Headers) -> requests.Response:
     """The call, about a tenant, a type and things that there are not; with an empty object for a body."""
     values = {"tenant": "initech", "name": "roster-headcount", "id": MISSING, "user": "nobody-at-all"}
     json: Any = None if call.method in ("GET", "HEAD") else {}

@@ -14,11 +14,11 @@ from typing import Any
 import pytest
 import requests
 
-from shared.api.openapi import Access, Call
+from shared.api.operations import Access, Operation
 from tests.service.conftest import Service, Start
 from tests.service.issuer import Issuer, rsa_key
 from tests.service.test_identity import principal, service_token
-from triggers.http.operations_table import CALLS
+from triggers.http.operation import operations
 
 MISSING = "0123456789abcdefghijklmnopqrstuvwx"
 """Looks like an id, and is none."""
@@ -101,7 +101,7 @@ TOKENS: Mapping[str, tuple[str, dict[str, Any] | None]] = {
 """What each is, and how its token differs from that of an Admin of acme. More that are not good: tests/attack."""
 
 
-def expected(call: Call, kind: str) -> int:
+def expected(call: Operation, kind: str) -> int:
     """What this kind of caller is answered. A Manager of another tenant is no Admin there, and owns nothing here."""
     if kind == "foreign manager":
         return max(EXPECTED[call.access]["manager"], EXPECTED[call.access]["foreign"], key=_severity)
@@ -129,7 +129,7 @@ class World:
         url, json = f"{self.api}/{path}", {} if body is None and method in ("POST", "PUT", "PATCH") else body
         return self.session.request(method, url, json=json, headers=headers, timeout=60, allow_redirects=False)
 
-    def call(self, call: Call, headers: Mapping[str, str], *, missing: bool = False) -> requests.Response:
+    def call(self, call: Operation, headers: Mapping[str, str], *, missing: bool = False) -> requests.Response:
         """The call, about what the owner has or about what nobody has; with an empty object for a body."""
         thing = "exports" if call.route.startswith(("operations", "ops/exports")) else call.route.split("/")[0]
         values = {"token": "x", "file": "start.js", "kind": "failed", "tenant": "initech", "name": "roster-headcount"}
@@ -137,7 +137,7 @@ class World:
         path = call.route.format(**values, id=id_, delivery=MISSING, link="0" * 64, user="nobody-at-all")
         return self.ask(call.method, path, headers)
 
-    def to_owner(self, call: Call) -> requests.Response:
+    def to_owner(self, call: Operation) -> requests.Response:
         """What a call that is about nothing of anybody's answers the owner: always the same."""
         name = (call.method, call.route)
         if name not in self.answers:
@@ -145,7 +145,7 @@ class World:
         return self.answers[name]
 
     @contextmanager
-    def spare(self, call: Call) -> Iterator[None]:
+    def spare(self, call: Operation) -> Iterator[None]:
         """Meanwhile the owner has a new one of what the call would remove."""
         thing = call.route.split("/")[0]
         before = dict(self.owned)
@@ -205,7 +205,7 @@ def world(jwt_service: Service, issuer: Issuer) -> Iterator[World]:
         yield made
 
 
-def wrong_of(world: World, call: Call, headers: Mapping[str, str], status: int) -> str:
+def wrong_of(world: World, call: Operation, headers: Mapping[str, str], status: int) -> str:
     """How the answer to a call differs from what is expected; empty when it does not."""
     if call.access is Access.PUBLIC:
         alike = same(world.call(call, headers), world.to_owner(call))
@@ -241,7 +241,7 @@ def same(one: requests.Response, other: requests.Response) -> bool:
     )
 
 
-OFFERED = [call for call in CALLS if call.access is not Access.FUNCTION_KEY and call.tag != "dev"]
+OFFERED = [call for call in operations() if call.access is not Access.FUNCTION_KEY and call.tag != "dev"]
 
 
 def test_every_access_has_an_expectation() -> None:
@@ -269,7 +269,9 @@ def test_a_token_that_may_all_opens_nothing_that_is_not_offered(world: World, is
     """What is for development, or for services where they get no tokens, is not there."""
     headers = bearer(issuer.token(roles=["SuperAdmin"]))
     answers = {
-        f"{call.method} {call.route}": world.call(call, headers).status_code for call in CALLS if call not in OFFERED
+        f"{call.method} {call.route}": world.call(call, headers).status_code
+        for call in operations()
+        if call not in OFFERED
     }
     assert answers == dict.fromkeys(answers, 404)
     assert answers
@@ -335,7 +337,7 @@ def test_a_function_key_opens_the_tokens_of_services_and_nothing_else(
 ) -> None:
     """Beside a wrong one, or none, which the host refuses."""
     world, service = behind_app_service
-    (call,) = (call for call in CALLS if call.access is Access.FUNCTION_KEY)
+    (call,) = (call for call in operations() if call.access is Access.FUNCTION_KEY)
     for headers in ({}, {"x-functions-key": "guessed"}, {"X-MS-CLIENT-PRINCIPAL": principal(roles=["SuperAdmin"])}):
         assert world.call(call, headers).status_code == 401
     assert service_token(service).status_code == 200

@@ -79,7 +79,7 @@ def test_without_an_entry_in_the_audit_log_there_is_no_url(
     monkeypatch.setattr(BlobStore, "read_url", lambda self, name, lifetime, **_: signed.append(name))
     one = record()
     context.records.create(one)
-    begin("download_export", func.HttpRequest("GET", "/api/exports/e1/download", body=b""), "r-1")
+    begin("downloaded", func.HttpRequest("GET", "/api/exports/e1/download", body=b""), "r-1")
     called_by(demo_caller("ada"))
     services("request")  # makes the tables once, before one of them goes
     TableServiceClient.from_connection_string(azurite.connection_string).delete_table("SluiceAudit")

@@ -44,7 +44,7 @@ def found(**headers: str) -> tuple[Found, str]:
     """What the link leads to, and the page that says why there is no file."""
     sent = {"Host": "127.0.0.1:7071", **headers}
     request = func.HttpRequest("POST", "http://127.0.0.1:7071/api/link", headers=sent, body=b"")
-    begin("look_up_link", request, "r-1")
+    begin("seen", request, "r-1")
     answer = asyncio.run(find(request, lambda _: TARGET))
     page = no_file_page(answer, request).get_body().decode() if answer.reason else ""
     return answer, page

@@ -4,24 +4,33 @@ from collections.abc import Callable, Mapping
 from functools import partial
 from typing import Any
 
-import azure.durable_functions as df
 import azure.functions as func
 
+from shared.api import schemas
+from shared.api.operations import Access, Answer
 from shared.audit.log import ACTIONS, NOBODY, AuditEntry, AuditQuery
 from shared.audit.recorder import about
 from shared.errors import NotAllowed
 from shared.identity.caller import Caller
-from triggers.http.endpoint import caller_of, endpoint, in_thread, json_response, request_services
+from triggers.http.endpoint import caller_of, in_thread, json_response, request_services
+from triggers.http.operation import operation
+from triggers.http.parameters import AUDIT_FILTERS
 from triggers.http.query_params import checked, choice_of, cursor_of, instant_of, limit_of, short_of, tenant_named
 
-bp = df.Blueprint()
 
-
-@bp.route(route="ops/audit", methods=["GET", "HEAD"])
-@endpoint
+@operation(
+    "GET",
+    "ops/audit",
+    summary="List audit entries",
+    description="Lists who did what to a tenant's exports, newest first.",
+    access=Access.ADMIN,
+    audit="listed",
+    answers={200: Answer("One page of audit entries.", schemas.AuditPage)},
+    parameters=AUDIT_FILTERS,
+    tag="admin",
+)
 async def audit_log(req: func.HttpRequest) -> func.HttpResponse:
     caller = await caller_of(req)
-    caller.require_admin()
     tenant = tenant_of(req.params.get("tenant"), caller)
     about(tenant, subject="audit")
     query, limit, after = audit_query(req.params)

@@ -20,13 +20,11 @@ _SESSION_HEADER = "x-zumo-auth"
 """Where a program sends the session that App Service authentication gave it, in place of a cookie."""
 
 _CHANGES_NOTHING = frozenset({"GET", "HEAD", "OPTIONS"})
-_TOKEN_IN_THE_REQUEST = frozenset({"unsubscribe", "landing_download"})
-"""Functions that act by what a mail's link carries, and by no session: RFC 8058's POST is a form."""
 
 
-def check_site(function: str, req: func.HttpRequest) -> None:
+def check_site(req: func.HttpRequest) -> None:
     """Raise ``CrossSite`` or ``WrongMediaType`` for a change that a page of another site may have asked for."""
-    if req.method in _CHANGES_NOTHING or function in _TOKEN_IN_THE_REQUEST:
+    if req.method in _CHANGES_NOTHING:
         return
     known = settings()
     if known.auth_mode != "easyauth" or PRINCIPAL_HEADER not in req.headers:

@@ -7,6 +7,9 @@ from typing import Any
 import azure.durable_functions as df
 import azure.functions as func
 
+from exports import EXPORT_TYPES
+from shared.api import schemas
+from shared.api.operations import Access, Answer, Parameter
 from shared.catalog.registry import export_types
 from shared.errors import Conflict, NotFound, QuotaReached
 from shared.identity.caller import Caller
@@ -16,24 +19,38 @@ from shared.jobs.retrying import retry
 from shared.jobs.starting import start_in_turn
 from shared.jobs.status import Status
 from shared.requests.export_request import parse_body
-from shared.requests.operator_requests import RedriveRequest
+from shared.requests.operator_requests import TENANT_PATTERN, RedriveRequest
 from shared.services import Services
 from shared.settings import Settings
 from shared.storage.names import parts_folder
 from shared.storage.part_upload import stored_parts
-from triggers.http.endpoint import caller_of, endpoint, in_thread, json_response, request_services
+from triggers.http.endpoint import caller_of, in_thread, json_response, request_services
 from triggers.http.exports import accepted
+from triggers.http.operation import operation
+from triggers.http.parameters import ACCEPTED, CURSOR, EXPORT_ID, limit, one_of
 from triggers.http.query_params import checked, choice_of, cursor_of, is_id, limit_of, tenant_named
-
-bp = df.Blueprint()
 
 _MISSING = "there is no dead letter of this id"
 
 
-@bp.route(route="ops/dead-letters", methods=["GET", "HEAD"])
-@endpoint
+@operation(
+    "GET",
+    "ops/dead-letters",
+    summary="List dead letters",
+    description="Lists exports that failed permanently and were not yet redriven or dropped.",
+    access=Access.OPERATOR,
+    audit="listed",
+    answers={200: Answer("One page of dead letters.", schemas.DeadLetterPage)},
+    parameters=(
+        Parameter("tenant", "Those of this tenant.", {"type": "string", "pattern": TENANT_PATTERN}),
+        Parameter("exportType", "Those of this type.", one_of(t.name for t in EXPORT_TYPES)),
+        Parameter("failureClass", "Those whose cause is there.", one_of(FailureClass)),
+        limit(50),
+        CURSOR,
+    ),
+    tag="operation",
+)
 async def list_dead_letters(req: func.HttpRequest) -> func.HttpResponse:
-    (await caller_of(req)).require_operator()
     found = checked(req.params, _CHECKS)
     context = await request_services()
     limit, after = found.get("limit", _ITEMS), found.get("cursor", "")
@@ -42,31 +59,57 @@ async def list_dead_letters(req: func.HttpRequest) -> func.HttpResponse:
     return json_response({"items": items, "nextCursor": cursor or None})
 
 
-@bp.route(route="ops/dead-letters/{id}", methods=["GET", "HEAD"])
-@endpoint
+@operation(
+    "GET",
+    "ops/dead-letters/{id}",
+    summary="Get a dead letter",
+    description="Returns a dead letter with its request and the state of its parts.",
+    access=Access.OPERATOR,
+    audit="seen",
+    answers={200: Answer("The dead letter.", schemas.DeadLetterDetail)},
+    parameters=(EXPORT_ID,),
+    refuses=(404,),
+    tag="operation",
+)
 async def dead_letter(req: func.HttpRequest) -> func.HttpResponse:
-    (await caller_of(req)).require_operator()
     context = await request_services()
     letter, record = await in_thread(find, req.route_params["id"], context)
     return json_response(await in_thread(_detail, letter, record, context))
 
 
-@bp.route(route="ops/dead-letters/{id}", methods=["DELETE"])
-@endpoint
+@operation(
+    "DELETE",
+    "ops/dead-letters/{id}",
+    summary="Drop a dead letter",
+    description="Takes a dead letter off the list. The export stays Failed.",
+    access=Access.OPERATOR,
+    audit="deleted",
+    answers={204: Answer("The dead letter was dropped.")},
+    parameters=(EXPORT_ID,),
+    refuses=(404,),
+    tag="operation",
+)
 async def drop_dead_letter(req: func.HttpRequest) -> func.HttpResponse:
-    (await caller_of(req)).require_operator()
     context = await request_services()
     letter, _ = await in_thread(find, req.route_params["id"], context)
     await in_thread(context.letters.remove, letter.tenant, letter.id)
     return func.HttpResponse(status_code=204)
 
 
-@bp.route(route="ops/dead-letters/{id}/redrive", methods=["POST"])
-@bp.durable_client_input(client_name="client")
-@endpoint
+@operation(
+    "POST",
+    "ops/dead-letters/{id}/redrive",
+    summary="Redrive a dead letter",
+    description="Continues a failed export from its finished parts.",
+    access=Access.OPERATOR,
+    audit="retried",
+    answers={202: Answer("The export was accepted again.", schemas.ExportAccepted, headers=ACCEPTED)},
+    parameters=(EXPORT_ID,),
+    refuses=(404, 409, 429),
+    tag="operation",
+)
 async def redrive_dead_letter(req: func.HttpRequest, client: df.DurableOrchestrationClient) -> func.HttpResponse:
     caller = await caller_of(req)
-    caller.require_operator()
     context = await request_services()
     _, record = await in_thread(find, req.route_params["id"], context)
     record = await in_thread(retry, record, caller, context)
@@ -74,12 +117,19 @@ async def redrive_dead_letter(req: func.HttpRequest, client: df.DurableOrchestra
     return accepted(record, caller, context.settings, client)
 
 
-@bp.route(route="ops/redrive", methods=["POST"])
-@bp.durable_client_input(client_name="client")
-@endpoint
+@operation(
+    "POST",
+    "ops/redrive",
+    summary="Redrive matching dead letters",
+    description="Continues every dead letter that matches the filter and reports the outcome of each.",
+    access=Access.OPERATOR,
+    audit="retried",
+    answers={200: Answer("The outcome for each dead letter.", schemas.Redriven)},
+    body=RedriveRequest,
+    tag="operation",
+)
 async def redrive_dead_letters(req: func.HttpRequest, client: df.DurableOrchestrationClient) -> func.HttpResponse:
     caller = await caller_of(req)
-    caller.require_operator()
     wanted = parse_body(RedriveRequest, req.get_body(), '{"failureClass": "source"}')
     context = await request_services()
     given = {"tenant": wanted.tenant, "exportType": wanted.export_type, "failureClass": wanted.failure_class}

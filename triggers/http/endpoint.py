@@ -4,6 +4,7 @@ import asyncio
 import json
 import threading
 from collections.abc import Awaitable, Callable, Mapping, Sequence
+from contextvars import ContextVar
 from functools import wraps
 from typing import Any, TypeVar
 
@@ -38,26 +39,22 @@ from triggers.http.query_params import is_id
 from triggers.http.rate_limits import count_failed_sign_in, count_request
 
 _services_are_made = threading.Event()
+_caller: ContextVar[Caller | None] = ContextVar("caller", default=None)
+"""Who makes the call that is being answered, once that was looked at."""
 
 T = TypeVar("T")
 Endpoint = Callable[..., Awaitable[func.HttpResponse]]
 
 
-def endpoint(function: Endpoint) -> Endpoint:
-    """Turn whatever an endpoint raises into a problem document (RFC 9457); nothing else leaves the house.
+def endpoint(
+    function: Endpoint, *, audit: str | None, needs_settings: bool = True, takes_forms: bool = False
+) -> Endpoint:
+    """Turn whatever an endpoint raises into a problem document (RFC 9457); nothing else leaves the service.
 
-    Nothing is answered but 503 where a setting is wrong, and in local development when the request is not local.
+    ``audit`` is the action of its audit entry. With ``needs_settings`` nothing is answered but 503 where a setting is
+    wrong, and in local development when the request is not local. Without ``takes_forms`` a page of another site cannot
+    ask for a change.
     """
-
-    async def set_up(req: func.HttpRequest, **kwargs: Any) -> func.HttpResponse:
-        check_request(lower_case(req.headers), settings())
-        return await function(req=req, **kwargs)
-
-    return liveness(wraps(function)(set_up))
-
-
-def liveness(function: Endpoint) -> Endpoint:
-    """The same for what is answered whatever the settings are."""
 
     @wraps(function)
     async def guarded(req: func.HttpRequest, **kwargs: Any) -> func.HttpResponse:
@@ -66,7 +63,8 @@ def liveness(function: Endpoint) -> Endpoint:
             about(request_id=identity, **_export_of(req)),
             span(function.__name__, req.headers.get("traceparent", ""), "SERVER") as current,
         ):
-            trail = begin(function.__name__, req, identity)
+            trail = begin(audit, req, identity)
+            _caller.set(None)
             answered = await answer(identity, lambda: permitted(req, **kwargs))
             if trail.refusal:
                 answered = await answer(identity, lambda: refused(answered, req, trail.refusal, identity))
@@ -78,7 +76,10 @@ def liveness(function: Endpoint) -> Endpoint:
             return finish(req, answered, identity)
 
     async def permitted(req: func.HttpRequest, **kwargs: Any) -> func.HttpResponse:
-        check_site(function.__name__, req)
+        if not takes_forms:
+            check_site(req)
+        if needs_settings:
+            check_request(lower_case(req.headers), settings())
         return await function(req=req, **kwargs)
 
     async def answer(identity: str, work: Callable[[], Awaitable[func.HttpResponse]]) -> func.HttpResponse:
@@ -178,11 +179,13 @@ def json_response(
 
 
 async def caller_of(request: func.HttpRequest) -> Caller:
-    """Who calls.
+    """Who calls; looked at once in a call.
 
     Raises ``NotAuthenticated``, ``IssuerUnavailable``, ``TooManyRequests``, ``StorageUnavailable``, and ``NotAllowed``
     for people who were offboarded, and for a tenant that is not served here.
     """
+    if known := _caller.get():
+        return known
     current = settings()
     headers = lower_case(request.headers)
     try:
@@ -200,6 +203,7 @@ async def caller_of(request: func.HttpRequest) -> Caller:
     require_served(caller.tenant, current)
     if not is_fresh(caller):
         await in_thread(look, caller, await request_services())
+    _caller.set(caller)
     return caller
 
 

@@ -2,26 +2,35 @@
 
 from functools import partial
 
-import azure.durable_functions as df
 import azure.functions as func
 
+from shared.api import schemas
+from shared.api.operations import Access, Answer
 from shared.audit.recorder import about
 from shared.catalog.tenancy import wanted_type
 from shared.jobs.estimate_pool import counting_pool
 from shared.jobs.estimates import estimate
 from shared.jobs.ownership_check import check_owned
-from shared.requests.export_request import parse_request
+from shared.requests.export_request import ExportRequest, parse_request
 from shared.settings import settings
-from triggers.http.endpoint import caller_of, endpoint, json_response, request_services
+from triggers.http.endpoint import caller_of, json_response, request_services
+from triggers.http.operation import operation
 
-bp = df.Blueprint()
 
-
-@bp.route(route="exports/estimate", methods=["POST"])
-@endpoint
+@operation(
+    "POST",
+    "exports/estimate",
+    summary="Estimate an export",
+    description="Counts the rows that the request would export and estimates the size of the file. Nothing is started.",
+    access=Access.EXPORTER,
+    audit="estimated",
+    answers={200: Answer("The estimate.", schemas.Estimate)},
+    body=ExportRequest,
+    refuses=(422, 429),
+    tag="exports",
+)
 async def estimate_export(req: func.HttpRequest) -> func.HttpResponse:
     caller = await caller_of(req)
-    caller.require_exporter()
     request = parse_request(req.get_body())
     export_type = wanted_type(request, caller, settings())
     await check_owned(request, export_type, caller)

@@ -6,6 +6,8 @@ from contextlib import suppress
 import azure.durable_functions as df
 import azure.functions as func
 
+from shared.api import schemas
+from shared.api.operations import Access, Answer
 from shared.durable.client import is_live
 from shared.durable.instance_ids import export_instance, notification_instance
 from shared.errors import Conflict, StorageUnavailable
@@ -15,18 +17,30 @@ from shared.jobs.retrying import retry
 from shared.jobs.starting import start_in_turn, start_waiting
 from shared.jobs.status import FINAL
 from shared.schedules.runs import settle_before_removal
-from triggers.http.endpoint import caller_of, endpoint, in_thread, request_services
+from triggers.http.endpoint import caller_of, in_thread, request_services
 from triggers.http.exports import accepted, visible_record
-
-bp = df.Blueprint()
+from triggers.http.operation import operation
+from triggers.http.parameters import ACCEPTED, EXPORT_ID
 
 _LOOKS, _PAUSE = 25, 0.2
 """How often, and every how many seconds, a deletion looks whether an orchestration that is about to end has ended."""
 
 
-@bp.route(route="exports/{id}/cancel", methods=["POST"])
-@bp.durable_client_input(client_name="client")
-@endpoint
+@operation(
+    "POST",
+    "exports/{id}/cancel",
+    summary="Cancel an export",
+    description=(
+        "Stops all work for the export within seconds and removes its partial files. Cancelling a cancelled "
+        "export succeeds again."
+    ),
+    access=Access.OWNER,
+    audit="cancelled",
+    answers={202: Answer("The export was cancelled.", schemas.ExportAccepted, headers=ACCEPTED)},
+    parameters=(EXPORT_ID,),
+    refuses=(409,),
+    tag="exports",
+)
 async def cancel_export(req: func.HttpRequest, client: df.DurableOrchestrationClient) -> func.HttpResponse:
     caller = await caller_of(req)
     context = await request_services()
@@ -38,9 +52,18 @@ async def cancel_export(req: func.HttpRequest, client: df.DurableOrchestrationCl
     return accepted(record, caller, context.settings, client)
 
 
-@bp.route(route="exports/{id}/retry", methods=["POST"])
-@bp.durable_client_input(client_name="client")
-@endpoint
+@operation(
+    "POST",
+    "exports/{id}/retry",
+    summary="Retry a failed export",
+    description="Continues a failed export from the parts that are already finished.",
+    access=Access.OWNER,
+    audit="retried",
+    answers={202: Answer("The export was accepted again.", schemas.ExportAccepted, headers=ACCEPTED)},
+    parameters=(EXPORT_ID,),
+    refuses=(409, 429),
+    tag="exports",
+)
 async def retry_export(req: func.HttpRequest, client: df.DurableOrchestrationClient) -> func.HttpResponse:
     caller = await caller_of(req)
     context = await request_services()
@@ -50,9 +73,18 @@ async def retry_export(req: func.HttpRequest, client: df.DurableOrchestrationCli
     return accepted(record, caller, context.settings, client)
 
 
-@bp.route(route="exports/{id}", methods=["DELETE"])
-@bp.durable_client_input(client_name="client")
-@endpoint
+@operation(
+    "DELETE",
+    "exports/{id}",
+    summary="Delete an export",
+    description="Removes an export that has ended, with its file, its log and its history.",
+    access=Access.OWNER,
+    audit="deleted",
+    answers={204: Answer("The export was deleted.")},
+    parameters=(EXPORT_ID,),
+    refuses=(409,),
+    tag="exports",
+)
 async def delete_export(req: func.HttpRequest, client: df.DurableOrchestrationClient) -> func.HttpResponse:
     caller = await caller_of(req)
     context = await request_services()

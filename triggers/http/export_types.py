@@ -2,22 +2,32 @@
 
 from typing import Any
 
-import azure.durable_functions as df
 import azure.functions as func
 
+from shared.api import schemas
+from shared.api.operations import Access, Answer
 from shared.catalog.export_types import ExportType, SqlExport
 from shared.catalog.limits import max_bytes
 from shared.catalog.tenancy import offered
 from shared.formats import get_format
 from shared.settings import Settings, settings
-from triggers.http.endpoint import caller_of, endpoint, json_response
+from triggers.http.endpoint import caller_of, json_response
 from triggers.http.middleware import REVALIDATE
+from triggers.http.operation import operation
 
-bp = df.Blueprint()
 
-
-@bp.route(route="export-types", methods=["GET", "HEAD"])
-@endpoint
+@operation(
+    "GET",
+    "export-types",
+    summary="List export types",
+    description=(
+        "Lists the export types that the caller may use, with columns, filters, formats and an example request."
+    ),
+    access=Access.CALLER,
+    audit=None,
+    answers={200: Answer("The catalogue of export types.", schemas.Catalogue)},
+    tag="exports",
+)
 async def export_types(req: func.HttpRequest) -> func.HttpResponse:
     caller = await caller_of(req)
     current = settings()

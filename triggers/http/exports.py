@@ -11,7 +11,9 @@ from typing import Any
 import azure.durable_functions as df
 import azure.functions as func
 
-from shared.audit.recorder import about
+from shared.api import schemas
+from shared.api.operations import Access, Answer
+from shared.audit.recorder import about, owner_checked
 from shared.catalog.export_types import ExportType, Role
 from shared.catalog.registry import export_types
 from shared.catalog.tenancy import wanted_type
@@ -34,11 +36,11 @@ from shared.services import Services
 from shared.settings import Settings, settings
 from shared.storage.tables import quoted
 from shared.timestamps import from_iso, iso, utc_now
-from triggers.http.endpoint import caller_of, endpoint, in_thread, json_response, request_services
+from triggers.http.endpoint import caller_of, in_thread, json_response, request_services
 from triggers.http.middleware import REVALIDATE
+from triggers.http.operation import operation
+from triggers.http.parameters import ACCEPTED, CURSOR, EXPORT_ID, EXPORT_LINKS, LIST_FILTERS, limit
 from triggers.http.query_params import checked, choice_of, cursor_of, is_id, limit_of, moment_of, short_of
-
-bp = df.Blueprint()
 
 _POLL_SECONDS = 2
 _LONGEST_POLL_SECONDS = 10
@@ -46,12 +48,32 @@ _LONGEST_KEY = 255
 _MISSING = "there is no export of this id that you may see"
 
 
-@bp.route(route="exports", methods=["POST"])
-@bp.durable_client_input(client_name="client")
-@endpoint
+@operation(
+    "POST",
+    "exports",
+    summary="Start an export",
+    description=(
+        "Checks the request, stores it and starts the export in the background. The answer comes at once; "
+        "follow `Location` to its status. An identical request of the same user within the deduplication "
+        "window returns the existing export."
+    ),
+    access=Access.EXPORTER,
+    audit="requested",
+    answers={
+        200: Answer(
+            "The export that an earlier identical request started.",
+            schemas.ExportAccepted,
+            headers=ACCEPTED,
+            links=EXPORT_LINKS,
+        ),
+        202: Answer("The export was accepted.", schemas.ExportAccepted, headers=ACCEPTED, links=EXPORT_LINKS),
+    },
+    body=ExportRequest,
+    refuses=(409, 422, 429),
+    tag="exports",
+)
 async def start_export(req: func.HttpRequest, client: df.DurableOrchestrationClient) -> func.HttpResponse:
     caller = await caller_of(req)
-    caller.require_exporter()
     request = parse_request(req.get_body())
     export_type = wanted_type(request, caller, settings())
     await check_owned(request, export_type, caller)
@@ -123,11 +145,19 @@ def _claim(
     return request_claim(caller, mark)
 
 
-@bp.route(route="exports", methods=["GET", "HEAD"])
-@endpoint
+@operation(
+    "GET",
+    "exports",
+    summary="List exports",
+    description="Lists exports, newest first. An Admin sees all exports of the tenant, a Manager only their own.",
+    access=Access.EXPORTER,
+    audit="listed",
+    answers={200: Answer("One page of exports.", schemas.ExportPage)},
+    parameters=LIST_FILTERS,
+    tag="exports",
+)
 async def list_exports(req: func.HttpRequest) -> func.HttpResponse:
     caller = await caller_of(req)
-    caller.require_exporter()
     query = list_query(req.params, caller)
     context = await request_services()
     records, cursor = await in_thread(context.records.page, caller.tenant, query.listing, query.limit, query.cursor)
@@ -135,9 +165,20 @@ async def list_exports(req: func.HttpRequest) -> func.HttpResponse:
     return json_response({"items": items, "nextCursor": cursor or None})
 
 
-@bp.route(route="exports/{id}", methods=["GET", "HEAD"])
-@bp.durable_client_input(client_name="client")
-@endpoint
+@operation(
+    "GET",
+    "exports/{id}",
+    summary="Get an export",
+    description=(
+        "Returns status, progress, file and error of one export. Poll it no more often than `Retry-After` "
+        "says, and send `If-None-Match`."
+    ),
+    access=Access.OWNER,
+    audit="seen",
+    answers={200: Answer("The export.", schemas.Export)},
+    parameters=(EXPORT_ID,),
+    tag="exports",
+)
 async def export_status(req: func.HttpRequest, client: df.DurableOrchestrationClient) -> func.HttpResponse:
     caller = await caller_of(req)
     context = await request_services()
@@ -170,8 +211,17 @@ async def current(
     return record, resource(record, running or {}, context.settings, utc_now())
 
 
-@bp.route(route="exports/{id}/logs", methods=["GET", "HEAD"])
-@endpoint
+@operation(
+    "GET",
+    "exports/{id}/logs",
+    summary="List the log of an export",
+    description="Lists what happened to an export, oldest first.",
+    access=Access.OWNER,
+    audit="seen",
+    answers={200: Answer("One page of log entries.", schemas.LogPage)},
+    parameters=(EXPORT_ID, limit(100), CURSOR),
+    tag="exports",
+)
 async def export_logs(req: func.HttpRequest) -> func.HttpResponse:
     caller = await caller_of(req)
     context = await request_services()
@@ -189,7 +239,7 @@ async def export_logs(req: func.HttpRequest) -> func.HttpResponse:
 
 def visible_record(context: Services, caller: Caller, export_id: str) -> ExportRecord:
     """The record, when this caller may see it. A foreign id and a missing one raise the same ``NotFound``."""
-    caller.require_exporter()
+    owner_checked()
     if not is_id(export_id):
         raise NotFound(_MISSING)
     about(caller.tenant, export_id)

@@ -8,17 +8,18 @@ import azure.durable_functions as df
 import azure.functions as func
 from pydantic import Field
 
+from shared.api import schemas
+from shared.api.operations import Access, Answer
 from shared.errors import StorageUnavailable
 from shared.jobs.file_access import file_url
 from shared.notifications.links import is_accepted
 from shared.notifications.templates.pages import page, policy, preferred_locale
 from shared.requests.export_request import Body, parse_body
 from shared.services import Services
-from triggers.http.endpoint import endpoint, json_response, request_services
+from triggers.http.endpoint import json_response, request_services
 from triggers.http.link_access import Found, Target, file_page, find, no_file_page
+from triggers.http.operation import operation
 from triggers.http.pages import html_response
-
-bp = df.Blueprint()
 
 
 class LinkToken(Body):
@@ -27,15 +28,37 @@ class LinkToken(Body):
     token: str = Field(min_length=1, max_length=2_000)
 
 
-@bp.route(route="d", methods=["GET", "HEAD"])
-@endpoint
+@operation(
+    "GET",
+    "d",
+    summary="Open the page of a mail link",
+    description=(
+        "Returns the same page to everybody. Its script reads the token behind the `#`, which no browser sends."
+    ),
+    access=Access.PUBLIC,
+    audit=None,
+    answers={200: Answer("The page.", media_type="text/html")},
+    tag="mail",
+)
 async def link_page(req: func.HttpRequest) -> func.HttpResponse:
     locale = preferred_locale(req.headers.get("Accept-Language", ""))
     return html_response(200, page("link", {}, locale), policy(script=True))
 
 
-@bp.route(route="link", methods=["POST"])
-@endpoint
+@operation(
+    "POST",
+    "link",
+    summary="Look up a mail link",
+    description="Returns the page that a link from a mail leads to. It changes nothing.",
+    access=Access.PUBLIC,
+    audit="seen",
+    answers={
+        200: Answer("A page with a button.", media_type="text/html"),
+        **{s: Answer("A page that says so.", media_type="text/html") for s in (403, 404, 409, 410, 503)},
+    },
+    body=LinkToken,
+    tag="mail",
+)
 async def look_up_link(req: func.HttpRequest) -> func.HttpResponse:
     found = await _find(req)
     if found.reason or found.record is None:
@@ -43,9 +66,20 @@ async def look_up_link(req: func.HttpRequest) -> func.HttpResponse:
     return file_page(found.record, by_form=False)
 
 
-@bp.route(route="link/file", methods=["POST"])
-@bp.durable_client_input(client_name="client")
-@endpoint
+@operation(
+    "POST",
+    "link/file",
+    summary="Download by a mail link",
+    description="Returns a URL that reads the file for ten minutes. The download is recorded in the audit log first.",
+    access=Access.PUBLIC,
+    audit="downloaded",
+    answers={
+        200: Answer("The URL of the file.", schemas.DownloadUrl),
+        **{s: Answer("A page that says so.", media_type="text/html") for s in (403, 404, 409, 410, 503)},
+    },
+    body=LinkToken,
+    tag="mail",
+)
 async def link_file(req: func.HttpRequest, client: df.DurableOrchestrationClient) -> func.HttpResponse:
     found = await _find(req)
     if found.reason or found.record is None:

@@ -1,23 +1,30 @@
 """``/dev/mails``: every mail as it looks, in every language. Answers 404 outside dev mode."""
 
-import azure.durable_functions as df
 import azure.functions as func
 
+from shared.api.operations import Access, Answer, Parameter
 from shared.errors import FieldError, NotFound, ValidationFailed, unknown
 from shared.notifications.templates.catalogues import LANGUAGES
 from shared.notifications.templates.mails import SAMPLES, MailKind, words
 from triggers.http.dev import dev_settings
-from triggers.http.endpoint import endpoint
+from triggers.http.operation import operation
 from triggers.http.pages import html_response
-
-bp = df.Blueprint()
+from triggers.http.parameters import one_of
 
 _STYLED = "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; frame-ancestors 'none'; form-action 'none'"
 """Mails carry their style in their elements, as mail programs want it; this policy is for their previews alone."""
 
 
-@bp.route(route="dev/mails", methods=["GET", "HEAD"])
-@endpoint
+@operation(
+    "GET",
+    "dev/mails",
+    summary="List mail previews",
+    description="Lists every mail that the service can send. Available in development only.",
+    access=Access.PUBLIC,
+    audit=None,
+    answers={200: Answer("The list of previews.", media_type="text/html")},
+    tag="dev",
+)
 async def mail_previews(req: func.HttpRequest) -> func.HttpResponse:
     dev_settings()
     entries = "".join(
@@ -26,8 +33,21 @@ async def mail_previews(req: func.HttpRequest) -> func.HttpResponse:
     return html_response(200, f'<!doctype html><html lang="en"><title>Mails</title><h1>Mails</h1><ul>{entries}</ul>')
 
 
-@bp.route(route="dev/mails/{kind}", methods=["GET", "HEAD"])
-@endpoint
+@operation(
+    "GET",
+    "dev/mails/{kind}",
+    summary="Preview a mail",
+    description="Renders one mail in one language. Available in development only.",
+    access=Access.PUBLIC,
+    audit=None,
+    answers={200: Answer("The mail.", media_type="text/html")},
+    parameters=(
+        Parameter("kind", "What it tells.", one_of(tuple(SAMPLES)), required=True),
+        Parameter("locale", "Its language.", one_of(LANGUAGES)),
+    ),
+    refuses=(404,),
+    tag="dev",
+)
 async def mail_preview(req: func.HttpRequest) -> func.HttpResponse:
     dev_settings()
     kind = next((k for k in SAMPLES if k == req.route_params["kind"]), None)

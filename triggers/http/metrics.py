@@ -1,21 +1,27 @@
 """``/ops/metrics``: the numbers of the whole service for Prometheus, for those who run it."""
 
-import azure.durable_functions as df
 import azure.functions as func
 
+from shared.api.operations import Access, Answer
 from shared.observability import metrics, prometheus
 from shared.services import Services
 from shared.timestamps import utc_now
-from triggers.http.endpoint import caller_of, endpoint, in_thread, request_services
+from triggers.http.endpoint import caller_of, in_thread, request_services
+from triggers.http.operation import operation
 
-bp = df.Blueprint()
 
-
-@bp.route(route="ops/metrics", methods=["GET", "HEAD"])
-@endpoint
+@operation(
+    "GET",
+    "ops/metrics",
+    summary="Get metrics",
+    description="Returns the metrics of the service in the Prometheus text format.",
+    access=Access.OPERATOR,
+    audit=None,
+    answers={200: Answer("The metrics.", media_type="text/plain")},
+    tag="admin",
+)
 async def metrics_page(req: func.HttpRequest) -> func.HttpResponse:
-    caller = await caller_of(req)
-    caller.require_operator()
+    await caller_of(req)
     context = await request_services()
     page = await in_thread(scrape, context)
     return func.HttpResponse(page, headers={"Cache-Control": "no-store"}, mimetype="text/plain", charset="utf-8")

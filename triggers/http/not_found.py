@@ -10,13 +10,11 @@ from shared.errors import MethodNotAllowed, NotFound
 from shared.settings import settings
 from triggers.http.endpoint import endpoint
 from triggers.http.middleware import preflight
-from triggers.http.operations_table import offered
+from triggers.http.operation import offered
 
 bp = df.Blueprint()
 
 
-@bp.route(route="{*path}")
-@endpoint
 async def elsewhere(req: func.HttpRequest) -> func.HttpResponse:
     allowed = methods_of(req.route_params.get("path", ""))
     if not allowed:
@@ -25,6 +23,9 @@ async def elsewhere(req: func.HttpRequest) -> func.HttpResponse:
         methods = ", ".join(allowed)
         return func.HttpResponse(status_code=204, headers={"Allow": methods, **preflight(req, methods)})
     raise MethodNotAllowed(req.method, allowed)
+
+
+bp.route(route="{*path}")(endpoint(elsewhere, audit=None))
 
 
 def methods_of(path: str) -> tuple[str, ...]:

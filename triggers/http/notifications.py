@@ -6,6 +6,9 @@ from typing import Any
 import azure.durable_functions as df
 import azure.functions as func
 
+from shared.api import schemas
+from shared.api.operations import Access, Answer, Parameter
+from shared.audit.recorder import owner_checked
 from shared.errors import FieldError, NotFound, ValidationFailed
 from shared.identity.caller import Caller
 from shared.notifications.inbox import Notification
@@ -13,18 +16,27 @@ from shared.notifications.read_receipts import note_seen
 from shared.services import Services
 from shared.settings import Settings
 from shared.timestamps import iso, utc_now
-from triggers.http.endpoint import caller_of, endpoint, in_thread, json_response, request_services
+from triggers.http.endpoint import caller_of, in_thread, json_response, request_services
 from triggers.http.exports import links
 from triggers.http.middleware import REVALIDATE
+from triggers.http.operation import operation
+from triggers.http.parameters import CURSOR, limit, one_of
 from triggers.http.query_params import checked, cursor_of, limit_of
-
-bp = df.Blueprint()
 
 _MISSING = "you have no notification of this id"
 
 
-@bp.route(route="notifications", methods=["GET", "HEAD"])
-@endpoint
+@operation(
+    "GET",
+    "notifications",
+    summary="List notifications",
+    description="Lists the caller's in-app notifications, newest first.",
+    access=Access.CALLER,
+    audit="listed",
+    answers={200: Answer("One page of notifications.", schemas.NotificationPage)},
+    parameters=(Parameter("unread", "true: only those that are unread.", one_of(("true", "false"))), limit(50), CURSOR),
+    tag="notifications",
+)
 async def list_notifications(req: func.HttpRequest) -> func.HttpResponse:
     caller = await caller_of(req)
     unread, limit, after = _query(req.params)
@@ -33,9 +45,17 @@ async def list_notifications(req: func.HttpRequest) -> func.HttpResponse:
     return json_response(body, headers={"Cache-Control": REVALIDATE})
 
 
-@bp.route(route="notifications/{id}/read", methods=["POST"])
-@bp.durable_client_input(client_name="client")
-@endpoint
+@operation(
+    "POST",
+    "notifications/{id}/read",
+    summary="Mark a notification as read",
+    description="Marks one notification of the caller as read.",
+    access=Access.RECIPIENT,
+    audit="seen",
+    answers={200: Answer("The notification.", schemas.Notification)},
+    parameters=(Parameter("id", "The notification's id.", {"type": "string"}, required=True),),
+    tag="notifications",
+)
 async def read_notification(req: func.HttpRequest, client: df.DurableOrchestrationClient) -> func.HttpResponse:
     caller = await caller_of(req)
     context = await request_services()
@@ -72,6 +92,7 @@ def _page(caller: Caller, unread: bool, limit: int, after: str, context: Service
 def _read(caller: Caller, notification: str, context: Services) -> Notification:
     if not (notification.replace("-", "").isalnum() and notification.isascii() and len(notification) <= 64):
         raise NotFound(_MISSING)
+    owner_checked()  # a person's notifications are in a partition of their own
     told = context.notifications.get(caller, notification)
     if told is None:
         raise NotFound(_MISSING)

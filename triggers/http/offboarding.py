@@ -2,51 +2,93 @@
 
 from urllib.parse import unquote, urlsplit
 
-import azure.durable_functions as df
 import azure.functions as func
 
+from shared.api import schemas
+from shared.api.operations import Access, Answer
 from shared.audit.recorder import about
 from shared.errors import NotFound
 from shared.identity.caller import USER_LIMIT, Caller
 from shared.identity.offboarding import offboard, reinstate
-from triggers.http.endpoint import caller_of, endpoint, in_thread, json_response, request_services
-from triggers.http.ops import name_of, operator_of
+from triggers.http.endpoint import caller_of, in_thread, json_response, request_services
+from triggers.http.operation import operation
+from triggers.http.ops import name_of
+from triggers.http.parameters import TENANT_NAME, USER_ID
 
-bp = df.Blueprint()
 
-
-@bp.route(route="users/{user}/offboard", methods=["POST"])
-@endpoint
+@operation(
+    "POST",
+    "users/{user}/offboard",
+    summary="Offboard a person",
+    description=(
+        "Stops the schedules of a person of the tenant, revokes their links, drops their unsent mails, and "
+        "refuses their calls."
+    ),
+    access=Access.ADMIN,
+    audit="changed",
+    answers={200: Answer("What was stopped.", schemas.Offboarded)},
+    parameters=(USER_ID,),
+    refuses=(404, 409),
+    tag="admin",
+)
 async def offboard_user(req: func.HttpRequest) -> func.HttpResponse:
-    caller = await _admin_of(req)
+    caller = await caller_of(req)
     return await _offboard(req, caller.tenant, caller)
 
 
-@bp.route(route="users/{user}/offboard", methods=["DELETE"])
-@endpoint
+@operation(
+    "DELETE",
+    "users/{user}/offboard",
+    summary="Reinstate a person",
+    description=(
+        "Lets a person of the tenant call again who was offboarded. Stopped schedules and revoked links stay so."
+    ),
+    access=Access.ADMIN,
+    audit="changed",
+    answers={204: Answer("The person may call again.")},
+    parameters=(USER_ID,),
+    refuses=(404,),
+    tag="admin",
+)
 async def reinstate_user(req: func.HttpRequest) -> func.HttpResponse:
-    caller = await _admin_of(req)
+    caller = await caller_of(req)
     return await _reinstate(req, caller.tenant, caller)
 
 
-@bp.route(route="ops/users/{tenant}/{user}/offboard", methods=["POST"])
-@endpoint
+@operation(
+    "POST",
+    "ops/users/{tenant}/{user}/offboard",
+    summary="Offboard a person of a tenant",
+    description=(
+        "Stops the schedules of a person, revokes their links, drops their unsent mails, and refuses their calls."
+    ),
+    access=Access.OPERATOR,
+    audit="changed",
+    answers={200: Answer("What was stopped.", schemas.Offboarded)},
+    parameters=(TENANT_NAME, USER_ID),
+    refuses=(404, 409),
+    tag="admin",
+)
 async def offboard_user_of(req: func.HttpRequest) -> func.HttpResponse:
-    caller = await operator_of(req)
+    caller = await caller_of(req)
     return await _offboard(req, name_of(req, "tenant"), caller)
 
 
-@bp.route(route="ops/users/{tenant}/{user}/offboard", methods=["DELETE"])
-@endpoint
+@operation(
+    "DELETE",
+    "ops/users/{tenant}/{user}/offboard",
+    summary="Reinstate a person of a tenant",
+    description="Lets a person call again who was offboarded. Stopped schedules and revoked links stay so.",
+    access=Access.OPERATOR,
+    audit="changed",
+    answers={204: Answer("The person may call again.")},
+    parameters=(TENANT_NAME, USER_ID),
+    refuses=(404,),
+    tag="admin",
+)
 async def reinstate_user_of(req: func.HttpRequest) -> func.HttpResponse:
-    caller = await operator_of(req)
-    return await _reinstate(req, name_of(req, "tenant"), caller)
-
-
-async def _admin_of(req: func.HttpRequest) -> Caller:
     caller = await caller_of(req)
-    caller.require_admin()
-    return caller
+    return await _reinstate(req, name_of(req, "tenant"), caller)
 
 
 async def _offboard(req: func.HttpRequest, tenant: str, caller: Caller) -> func.HttpResponse:

@@ -6,18 +6,31 @@ Their tokens are signed, and stand in the path. They are good as long as their f
 import azure.durable_functions as df
 import azure.functions as func
 
+from shared.api.operations import Access, Answer
 from shared.errors import NotFound, StorageUnavailable
 from shared.jobs.file_access import file_url
 from shared.notifications.links import signed_file_ref
 from shared.services import Services
-from triggers.http.endpoint import endpoint, request_services
+from triggers.http.endpoint import request_services
 from triggers.http.link_access import Found, Target, file_page, find, no_file_page
+from triggers.http.operation import operation
+from triggers.http.parameters import LOCATION, TOKEN
 
-bp = df.Blueprint()
 
-
-@bp.route(route="d/{token}", methods=["GET", "HEAD"])
-@endpoint
+@operation(
+    "GET",
+    "d/{token}",
+    summary="Open the page of a mail link of an older release",
+    description="Shows the page that a link in a mail of an older release leads to. It changes nothing.",
+    access=Access.PUBLIC,
+    audit="seen",
+    answers={
+        200: Answer("A page with a button.", media_type="text/html"),
+        **{s: Answer("A page that says so.", media_type="text/html") for s in (403, 404, 409, 410, 503)},
+    },
+    parameters=(TOKEN,),
+    tag="mail",
+)
 async def landing_page(req: func.HttpRequest) -> func.HttpResponse:
     found = await _find(req)
     if found.reason or found.record is None:
@@ -25,9 +38,21 @@ async def landing_page(req: func.HttpRequest) -> func.HttpResponse:
     return file_page(found.record, by_form=True)
 
 
-@bp.route(route="d/{token}", methods=["POST"])
-@bp.durable_client_input(client_name="client")
-@endpoint
+@operation(
+    "POST",
+    "d/{token}",
+    summary="Download by a mail link of an older release",
+    description="Redirects to a URL that reads the file for ten minutes.",
+    access=Access.PUBLIC,
+    audit="downloaded",
+    answers={
+        303: Answer("To a URL that reads the file for ten minutes.", headers=LOCATION),
+        **{s: Answer("A page that says so.", media_type="text/html") for s in (403, 404, 409, 410, 503)},
+    },
+    parameters=(TOKEN,),
+    tag="mail",
+    takes_forms=True,
+)
 async def landing_download(req: func.HttpRequest, client: df.DurableOrchestrationClient) -> func.HttpResponse:
     found = await _find(req)
     if found.reason or found.record is None:

@@ -9,21 +9,34 @@ from typing import Any
 import azure.durable_functions as df
 import azure.functions as func
 
+from shared.api import schemas
+from shared.api.operations import Access, Answer
 from shared.jobs.records import ExportRecord
 from shared.jobs.status import Status
 from shared.notifications.read_receipts import note_seen
-from triggers.http.endpoint import caller_of, endpoint, json_response, request_services
+from triggers.http.endpoint import caller_of, json_response, request_services
 from triggers.http.exports import current, poll_headers
-
-bp = df.Blueprint()
+from triggers.http.operation import operation
+from triggers.http.parameters import EXPORT_ID
 
 _CANCELLED = {"code": "cancelled", "message": "the export was cancelled"}
 
 
-@bp.route(route="operations/{id}", methods=["GET", "HEAD"])
-@bp.durable_client_input(client_name="client")
-@endpoint
-async def operation(req: func.HttpRequest, client: df.DurableOrchestrationClient) -> func.HttpResponse:
+@operation(
+    "GET",
+    "operations/{id}",
+    summary="Get an export as a long-running operation",
+    description=(
+        "Returns the status in the form that Azure clients with long-running operations expect; "
+        "`Operation-Location` of a started export leads here."
+    ),
+    access=Access.OWNER,
+    audit="seen",
+    answers={200: Answer("The operation.", schemas.Operation)},
+    parameters=(EXPORT_ID,),
+    tag="exports",
+)
+async def export_operation(req: func.HttpRequest, client: df.DurableOrchestrationClient) -> func.HttpResponse:
     caller = await caller_of(req)
     context = await request_services()
     record, body = await current(req.route_params["id"], caller, context, client)

@@ -10,13 +10,14 @@ import azure.durable_functions as df
 import azure.functions as func
 from pydantic import BeforeValidator, Field
 
+from shared.api import schemas
+from shared.api.operations import Access, Answer
 from shared.audit.recorder import about
 from shared.catalog.ownership import TENANT
 from shared.catalog.registry import export_types
 from shared.durable.history import Event, events_of, function_of, number_in
 from shared.durable.instance_ids import export_instance
 from shared.errors import NotFound, unknown
-from shared.identity.caller import Caller
 from shared.jobs.pauses import Control, Kind
 from shared.jobs.quotas import LiveExport
 from shared.jobs.records import ExportRecord
@@ -26,10 +27,10 @@ from shared.requests.export_request import Body, parse_body
 from shared.services import Services
 from shared.timestamps import from_iso, iso, utc_now
 from shared.version import VERSION
-from triggers.http.endpoint import caller_of, endpoint, in_thread, json_response, request_services
+from triggers.http.endpoint import caller_of, in_thread, json_response, request_services
+from triggers.http.operation import operation
+from triggers.http.parameters import EXPORT_TYPE_NAME, TENANT_NAME, limit
 from triggers.http.query_params import checked, limit_of
-
-bp = df.Blueprint()
 
 _SLOWEST = 5
 
@@ -59,69 +60,154 @@ class Quotas(Body):
     bytes_per_user: Quota | None = None
 
 
-@bp.route(route="ops/overview", methods=["GET", "HEAD"])
-@endpoint
+@operation(
+    "GET",
+    "ops/overview",
+    summary="Get an overview of the service",
+    description="Returns counts of running, waiting and failed exports.",
+    access=Access.OPERATOR,
+    audit="listed",
+    answers={200: Answer("The overview.", schemas.Overview)},
+    tag="admin",
+)
 async def overview(req: func.HttpRequest) -> func.HttpResponse:
-    await operator_of(req)
+    await caller_of(req)
     context = await request_services()
     return json_response(await in_thread(overview_of, context))
 
 
-@bp.route(route="ops/tenants", methods=["GET", "HEAD"])
-@endpoint
+@operation(
+    "GET",
+    "ops/tenants",
+    summary="List tenants",
+    description="Lists what each tenant uses and its quotas.",
+    access=Access.OPERATOR,
+    audit="listed",
+    answers={200: Answer("The tenants with usage and quotas.", schemas.TenantUses)},
+    tag="admin",
+)
 async def tenants(req: func.HttpRequest) -> func.HttpResponse:
-    await operator_of(req)
+    await caller_of(req)
     context = await request_services()
     return json_response({"items": await in_thread(tenants_of, context)})
 
 
-@bp.route(route="ops/running", methods=["GET", "HEAD"])
-@bp.durable_client_input(client_name="client")
-@endpoint
+@operation(
+    "GET",
+    "ops/running",
+    summary="List running exports",
+    description="Lists the exports that have run longest, with their slowest parts.",
+    access=Access.OPERATOR,
+    audit="listed",
+    answers={200: Answer("The running exports.", schemas.RunningExports)},
+    parameters=(limit(20),),
+    tag="admin",
+)
 async def running(req: func.HttpRequest, client: df.DurableOrchestrationClient) -> func.HttpResponse:
-    await operator_of(req)
+    await caller_of(req)
     limit = checked(req.params, {"limit": lambda text: limit_of(text, 20)}).get("limit", 20)
     context = await request_services()
     records = await in_thread(oldest_running, context, limit)
     return json_response({"items": [await running_export(record, client) for record in records]})
 
 
-@bp.route(route="ops/pauses", methods=["GET", "HEAD"])
-@endpoint
+@operation(
+    "GET",
+    "ops/pauses",
+    summary="List pauses",
+    description="Lists the tenants and export types that are paused.",
+    access=Access.OPERATOR,
+    audit="listed",
+    answers={200: Answer("All paused tenants and export types.", schemas.Pauses)},
+    tag="admin",
+)
 async def pauses(req: func.HttpRequest) -> func.HttpResponse:
-    await operator_of(req)
+    await caller_of(req)
     context = await request_services()
     return json_response({"items": await in_thread(pauses_of, context)})
 
 
-@bp.route(route="ops/tenants/{tenant}/pause", methods=["POST"])
-@endpoint
+@operation(
+    "POST",
+    "ops/tenants/{tenant}/pause",
+    summary="Pause a tenant",
+    description="Starts no further exports of a tenant until it is resumed. Running exports continue.",
+    access=Access.OPERATOR,
+    audit="changed",
+    answers={200: Answer("The state of the pause.", schemas.PauseState)},
+    parameters=(TENANT_NAME,),
+    body=Pause,
+    refuses=(404,),
+    tag="admin",
+)
 async def pause_tenant(req: func.HttpRequest) -> func.HttpResponse:
     return await switch(req, "tenant", pause=True)
 
 
-@bp.route(route="ops/tenants/{tenant}/resume", methods=["POST"])
-@endpoint
+@operation(
+    "POST",
+    "ops/tenants/{tenant}/resume",
+    summary="Resume a tenant",
+    description="Starts exports of a paused tenant again.",
+    access=Access.OPERATOR,
+    audit="changed",
+    answers={200: Answer("The state of the pause.", schemas.PauseState)},
+    parameters=(TENANT_NAME,),
+    refuses=(404,),
+    tag="admin",
+)
 async def resume_tenant(req: func.HttpRequest) -> func.HttpResponse:
     return await switch(req, "tenant", pause=False)
 
 
-@bp.route(route="ops/export-types/{name}/pause", methods=["POST"])
-@endpoint
+@operation(
+    "POST",
+    "ops/export-types/{name}/pause",
+    summary="Pause an export type",
+    description="Starts no further exports of a type until it is resumed. Running exports continue.",
+    access=Access.OPERATOR,
+    audit="changed",
+    answers={200: Answer("The state of the pause.", schemas.PauseState)},
+    parameters=(EXPORT_TYPE_NAME,),
+    body=Pause,
+    refuses=(404,),
+    tag="admin",
+)
 async def pause_export_type(req: func.HttpRequest) -> func.HttpResponse:
     return await switch(req, "export-type", pause=True)
 
 
-@bp.route(route="ops/export-types/{name}/resume", methods=["POST"])
-@endpoint
+@operation(
+    "POST",
+    "ops/export-types/{name}/resume",
+    summary="Resume an export type",
+    description="Starts exports of a paused type again.",
+    access=Access.OPERATOR,
+    audit="changed",
+    answers={200: Answer("The state of the pause.", schemas.PauseState)},
+    parameters=(EXPORT_TYPE_NAME,),
+    refuses=(404,),
+    tag="admin",
+)
 async def resume_export_type(req: func.HttpRequest) -> func.HttpResponse:
     return await switch(req, "export-type", pause=False)
 
 
-@bp.route(route="ops/tenants/{tenant}/quotas", methods=["PUT"])
-@endpoint
+@operation(
+    "PUT",
+    "ops/tenants/{tenant}/quotas",
+    summary="Set the quotas of a tenant",
+    description="Overrides a tenant's quotas. Omitted fields use the defaults from the settings.",
+    access=Access.OPERATOR,
+    audit="changed",
+    answers={200: Answer("The quotas in force.", schemas.QuotasInForce)},
+    parameters=(TENANT_NAME,),
+    body=Quotas,
+    refuses=(404,),
+    tag="admin",
+)
 async def put_quotas(req: func.HttpRequest) -> func.HttpResponse:
-    await operator_of(req)
+    await caller_of(req)
     tenant = name_of(req, "tenant")
     wanted = parse_body(Quotas, req.get_body(), '{"runningPerTenant": 50}').model_dump(exclude_none=True)
     about(tenant, subject=f"quotas: {json.dumps(wanted)}")
@@ -132,7 +218,7 @@ async def put_quotas(req: func.HttpRequest) -> func.HttpResponse:
 
 async def switch(req: func.HttpRequest, kind: Kind, *, pause: bool) -> func.HttpResponse:
     """Pause or resume what the route names. What has begun goes on."""
-    caller = await operator_of(req)
+    caller = await caller_of(req)
     name = name_of(req, kind)
     changes = {"since": "", "reason": "", "by": ""}
     if pause:
@@ -142,13 +228,6 @@ async def switch(req: func.HttpRequest, kind: Kind, *, pause: bool) -> func.Http
     context = await request_services()
     changed = await in_thread(context.controls.change, kind, name, **changes)
     return json_response(shown(changed))
-
-
-async def operator_of(req: func.HttpRequest) -> Caller:
-    """Who calls, when they run the service. Raises ``NotAllowed`` for others."""
-    caller = await caller_of(req)
-    caller.require_operator()
-    return caller
 
 
 def name_of(req: func.HttpRequest, kind: Kind) -> str:

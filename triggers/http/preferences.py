@@ -1,25 +1,41 @@
 """``/preferences``: how the caller wants to be told about their exports."""
 
-import azure.durable_functions as df
 import azure.functions as func
 
+from shared.api.operations import Access, Answer
 from shared.requests.export_request import Notify, parse_body
-from triggers.http.endpoint import caller_of, endpoint, in_thread, json_response, request_services
+from triggers.http.endpoint import caller_of, in_thread, json_response, request_services
 from triggers.http.middleware import REVALIDATE
+from triggers.http.operation import operation
 
-bp = df.Blueprint()
 
-
-@bp.route(route="preferences", methods=["GET", "HEAD"])
-@endpoint
+@operation(
+    "GET",
+    "preferences",
+    summary="Get notification preferences",
+    description="Returns the channels through which the caller is notified.",
+    access=Access.CALLER,
+    audit="seen",
+    answers={200: Answer("The preferences.", Notify)},
+    tag="notifications",
+)
 async def preferences(req: func.HttpRequest) -> func.HttpResponse:
     caller = await caller_of(req)
     context = await request_services()
     return _resource(await in_thread(context.preferences.get, caller.tenant, caller.user))
 
 
-@bp.route(route="preferences", methods=["PUT"])
-@endpoint
+@operation(
+    "PUT",
+    "preferences",
+    summary="Change notification preferences",
+    description="Sets the channels through which the caller is notified.",
+    access=Access.CALLER,
+    audit="changed",
+    answers={200: Answer("The changed preferences.", Notify)},
+    body=Notify,
+    tag="notifications",
+)
 async def change_preferences(req: func.HttpRequest) -> func.HttpResponse:
     caller = await caller_of(req)
     wanted = parse_body(Notify, req.get_body(), '{"email": false}')

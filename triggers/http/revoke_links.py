@@ -3,9 +3,10 @@
 from typing import Any
 from uuid import uuid4
 
-import azure.durable_functions as df
 import azure.functions as func
 
+from shared.api import schemas
+from shared.api.operations import Access, Answer, Parameter
 from shared.audit.recorder import about
 from shared.errors import NotFound
 from shared.identity.caller import Caller
@@ -13,16 +14,25 @@ from shared.jobs.records import ExportRecord
 from shared.services import Services
 from shared.storage.links import Link
 from shared.timestamps import utc_now
-from triggers.http.endpoint import caller_of, endpoint, in_thread, json_response, request_services
+from triggers.http.endpoint import caller_of, in_thread, json_response, request_services
 from triggers.http.exports import visible_record
-
-bp = df.Blueprint()
+from triggers.http.operation import operation
+from triggers.http.parameters import EXPORT_ID
 
 _HASH_LENGTH = 64
 
 
-@bp.route(route="exports/{id}/links", methods=["GET", "HEAD"])
-@endpoint
+@operation(
+    "GET",
+    "exports/{id}/links",
+    summary="List the links to a file",
+    description="Lists every link to the file that was sent, oldest first.",
+    access=Access.OWNER,
+    audit="listed",
+    answers={200: Answer("The links.", schemas.SentLinks)},
+    parameters=(EXPORT_ID,),
+    tag="exports",
+)
 async def list_links(req: func.HttpRequest) -> func.HttpResponse:
     caller = await caller_of(req)
     context = await request_services()
@@ -31,8 +41,17 @@ async def list_links(req: func.HttpRequest) -> func.HttpResponse:
     return json_response({"items": [resource(link, record) for link in found]})
 
 
-@bp.route(route="exports/{id}/links/{link}", methods=["DELETE"])
-@endpoint
+@operation(
+    "DELETE",
+    "exports/{id}/links/{link}",
+    summary="Revoke one link",
+    description="Invalidates one link to the file. It then leads to a page that says so.",
+    access=Access.OWNER,
+    audit="changed",
+    answers={204: Answer("The link was revoked.")},
+    parameters=(EXPORT_ID, Parameter("link", "The link's id.", {"type": "string"}, required=True)),
+    tag="exports",
+)
 async def revoke_link(req: func.HttpRequest) -> func.HttpResponse:
     caller = await caller_of(req)
     context = await request_services()
@@ -45,8 +64,17 @@ async def revoke_link(req: func.HttpRequest) -> func.HttpResponse:
     return func.HttpResponse(status_code=204)
 
 
-@bp.route(route="exports/{id}/revoke-links", methods=["POST"])
-@endpoint
+@operation(
+    "POST",
+    "exports/{id}/revoke-links",
+    summary="Revoke the links of an export",
+    description="Invalidates every link to this file in mails that were sent before. A later mail carries a new link.",
+    access=Access.OWNER,
+    audit="changed",
+    answers={204: Answer("The links were revoked.")},
+    parameters=(EXPORT_ID,),
+    tag="exports",
+)
 async def revoke_links(req: func.HttpRequest) -> func.HttpResponse:
     caller = await caller_of(req)
     context = await request_services()

@@ -6,9 +6,11 @@ from itertools import islice
 from typing import Any
 from uuid import uuid4
 
-import azure.durable_functions as df
 import azure.functions as func
 
+from shared.api import schemas
+from shared.api.operations import Access, Answer
+from shared.audit.recorder import owner_checked
 from shared.errors import Conflict, NotFound
 from shared.identity.caller import Caller
 from shared.jobs.ownership_check import check_owned
@@ -21,10 +23,10 @@ from shared.schedules.store import ACTIVE, PAUSED, Run, Schedule
 from shared.services import Services
 from shared.settings import Settings
 from shared.timestamps import from_iso, iso, utc_now
-from triggers.http.endpoint import caller_of, endpoint, in_thread, json_response, request_services
+from triggers.http.endpoint import caller_of, in_thread, json_response, request_services
+from triggers.http.operation import operation
+from triggers.http.parameters import CURSOR, EXPORT_ID, LOCATION, SCHEDULE_LINKS, limit
 from triggers.http.query_params import cursor_of, is_id, limit_of
-
-bp = df.Blueprint()
 
 _MISSING = "there is no schedule of this id that you may see"
 _EXAMPLE = '{"name": "Every morning", "cron": "0 6 * * *", "request": {"exportType": "sessions"}}'
@@ -34,11 +36,20 @@ _SEEN_AGAIN = timedelta(hours=1)
 """How much older what is known of the owner may be before a look at the schedule renews it."""
 
 
-@bp.route(route="schedules", methods=["POST"])
-@endpoint
+@operation(
+    "POST",
+    "schedules",
+    summary="Create a schedule",
+    description="Repeats an export on a cron schedule in a time zone.",
+    access=Access.EXPORTER,
+    audit="changed",
+    answers={201: Answer("The schedule.", schemas.Schedule, headers=LOCATION, links=SCHEDULE_LINKS)},
+    body=ScheduleRequest,
+    refuses=(409,),
+    tag="schedules",
+)
 async def create_schedule(req: func.HttpRequest) -> func.HttpResponse:
     caller = await caller_of(req)
-    caller.require_exporter()
     wanted = parse_body(ScheduleRequest, req.get_body(), _EXAMPLE)
     check_timing(wanted.cron, wanted.time_zone)
     export_type = check_export(wanted.request, wanted.incremental, wanted.period, caller)
@@ -49,11 +60,19 @@ async def create_schedule(req: func.HttpRequest) -> func.HttpResponse:
     return json_response(body, 201, {"Location": body["links"]["self"]})
 
 
-@bp.route(route="schedules", methods=["GET", "HEAD"])
-@endpoint
+@operation(
+    "GET",
+    "schedules",
+    summary="List schedules",
+    description="Lists the caller's schedules; for an Admin, all schedules of the tenant.",
+    access=Access.EXPORTER,
+    audit="listed",
+    answers={200: Answer("One page of schedules.", schemas.SchedulePage)},
+    parameters=(limit(50), CURSOR),
+    tag="schedules",
+)
 async def list_schedules(req: func.HttpRequest) -> func.HttpResponse:
     caller = await caller_of(req)
-    caller.require_exporter()
     limit, after = limit_of(req.params.get("limit"), 50), cursor_of(req.params.get("cursor"))
     context = await request_services()
     user = "" if caller.administers else caller.user
@@ -62,8 +81,17 @@ async def list_schedules(req: func.HttpRequest) -> func.HttpResponse:
     return json_response({"items": items, "nextCursor": cursor or None})
 
 
-@bp.route(route="schedules/{id}", methods=["GET", "HEAD"])
-@endpoint
+@operation(
+    "GET",
+    "schedules/{id}",
+    summary="Get a schedule",
+    description="Returns a schedule with its last run and its next run.",
+    access=Access.OWNER,
+    audit="seen",
+    answers={200: Answer("The schedule.", schemas.Schedule)},
+    parameters=(EXPORT_ID,),
+    tag="schedules",
+)
 async def schedule_status(req: func.HttpRequest) -> func.HttpResponse:
     caller = await caller_of(req)
     context = await request_services()
@@ -73,8 +101,18 @@ async def schedule_status(req: func.HttpRequest) -> func.HttpResponse:
     return json_response(resource(schedule, last, context.settings))
 
 
-@bp.route(route="schedules/{id}", methods=["PATCH"])
-@endpoint
+@operation(
+    "PATCH",
+    "schedules/{id}",
+    summary="Change a schedule",
+    description="Changes, pauses or resumes a schedule. Omitted fields keep their values.",
+    access=Access.OWNER,
+    audit="changed",
+    answers={200: Answer("The changed schedule.", schemas.Schedule)},
+    parameters=(EXPORT_ID,),
+    body=ScheduleChanges,
+    tag="schedules",
+)
 async def change_schedule(req: func.HttpRequest) -> func.HttpResponse:
     caller = await caller_of(req)
     context = await request_services()
@@ -91,8 +129,17 @@ async def change_schedule(req: func.HttpRequest) -> func.HttpResponse:
     return json_response(resource(schedule, last, context.settings))
 
 
-@bp.route(route="schedules/{id}", methods=["DELETE"])
-@endpoint
+@operation(
+    "DELETE",
+    "schedules/{id}",
+    summary="Delete a schedule",
+    description="Removes a schedule. Exports that it has made are kept.",
+    access=Access.OWNER,
+    audit="deleted",
+    answers={204: Answer("The schedule was deleted.")},
+    parameters=(EXPORT_ID,),
+    tag="schedules",
+)
 async def delete_schedule(req: func.HttpRequest) -> func.HttpResponse:
     caller = await caller_of(req)
     context = await request_services()
@@ -102,8 +149,17 @@ async def delete_schedule(req: func.HttpRequest) -> func.HttpResponse:
     return func.HttpResponse(status_code=204)
 
 
-@bp.route(route="schedules/{id}/runs", methods=["GET", "HEAD"])
-@endpoint
+@operation(
+    "GET",
+    "schedules/{id}/runs",
+    summary="List the runs of a schedule",
+    description="Lists the runs of a schedule, newest first.",
+    access=Access.OWNER,
+    audit="listed",
+    answers={200: Answer("One page of runs.", schemas.ScheduleRunPage)},
+    parameters=(EXPORT_ID, limit(50), CURSOR),
+    tag="schedules",
+)
 async def schedule_runs(req: func.HttpRequest) -> func.HttpResponse:
     caller = await caller_of(req)
     context = await request_services()
@@ -116,7 +172,7 @@ async def schedule_runs(req: func.HttpRequest) -> func.HttpResponse:
 
 def visible_schedule(context: Services, caller: Caller, schedule_id: str) -> Schedule:
     """The schedule, when this caller may see it. A foreign id and a missing one raise the same ``NotFound``."""
-    caller.require_exporter()
+    owner_checked()
     if not is_id(schedule_id):
         raise NotFound(_MISSING)
     schedule = context.schedules.get(caller.tenant, schedule_id)

@@ -4,10 +4,11 @@ The host checks the key (header ``x-functions-key``) before the function is call
 tenant, which is why the endpoint answers 404 unless ``SERVICE_TOKENS`` is on.
 """
 
-import azure.durable_functions as df
 import azure.functions as func
 from pydantic import Field
 
+from shared.api import schemas
+from shared.api.operations import Access, Answer
 from shared.audit.recorder import about
 from shared.catalog.ownership import TENANT
 from shared.errors import NotFound
@@ -15,9 +16,8 @@ from shared.identity.caller import SERVICE_LIFETIME, require_served, service_tok
 from shared.requests.export_request import Body, Names, parse_body
 from shared.settings import settings
 from shared.timestamps import iso, utc_now
-from triggers.http.endpoint import endpoint, json_response
-
-bp = df.Blueprint()
+from triggers.http.endpoint import json_response
+from triggers.http.operation import operation
 
 
 class ServiceTokenRequest(Body):
@@ -29,8 +29,18 @@ class ServiceTokenRequest(Body):
     operational_scope_ids: Names = ()
 
 
-@bp.route(route="service/token", methods=["POST"], auth_level=func.AuthLevel.FUNCTION)
-@endpoint
+@operation(
+    "POST",
+    "service/token",
+    summary="Issue a service token",
+    description="Exchanges a function key for a bearer token of fifteen minutes in one tenant.",
+    access=Access.FUNCTION_KEY,
+    audit="token-given",
+    answers={200: Answer("The token.", schemas.ServiceToken)},
+    body=ServiceTokenRequest,
+    refuses=(404,),
+    tag="service",
+)
 async def service_token_for(req: func.HttpRequest) -> func.HttpResponse:
     current = settings()
     if not current.service_tokens:

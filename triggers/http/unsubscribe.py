@@ -2,35 +2,67 @@
 
 from urllib.parse import parse_qs
 
-import azure.durable_functions as df
 import azure.functions as func
 
+from shared.api.operations import Access, Answer
 from shared.audit.recorder import about
 from shared.errors import NotFound
 from shared.notifications.links import signed_unsubscribe_ref
 from shared.notifications.templates.pages import page, policy, preferred_locale
 from shared.services import Services
-from triggers.http.endpoint import endpoint, in_thread, request_services
+from triggers.http.endpoint import in_thread, request_services
+from triggers.http.operation import operation
 from triggers.http.pages import html_response
-
-bp = df.Blueprint()
+from triggers.http.parameters import TOKEN
 
 _ONE_CLICK = ("List-Unsubscribe", "One-Click")
 
 
-@bp.route(route="unsubscribe/{token}", methods=["GET", "HEAD", "POST"])
-@endpoint
+@operation(
+    "GET",
+    "unsubscribe/{token}",
+    summary="Open the unsubscribe page",
+    description="Shows the page that a mail's List-Unsubscribe header leads a person to. It changes nothing.",
+    access=Access.PUBLIC,
+    audit=None,
+    answers={
+        200: Answer("A page with a button.", media_type="text/html"),
+        404: Answer("A page that says so.", media_type="text/html"),
+    },
+    parameters=(TOKEN,),
+    tag="mail",
+)
+async def unsubscribe_page(req: func.HttpRequest) -> func.HttpResponse:
+    locale = preferred_locale(req.headers.get("Accept-Language", ""))
+    context = await request_services()
+    if await in_thread(_person, req.route_params["token"], context) is None:
+        return html_response(404, page("unsubscribe", {"step": "unknown"}, locale))
+    return html_response(200, page("unsubscribe", {"step": "asked"}, locale), policy(forms=True))
+
+
+@operation(
+    "POST",
+    "unsubscribe/{token}",
+    summary="Unsubscribe from mails",
+    description="Switches off mails about exports for one person, in one click as RFC 8058 defines it.",
+    access=Access.PUBLIC,
+    audit="changed",
+    answers={
+        200: Answer("A page.", media_type="text/html"),
+        **{s: Answer("A page that says so.", media_type="text/html") for s in (400, 404)},
+    },
+    parameters=(TOKEN,),
+    tag="mail",
+    takes_forms=True,
+)
 async def unsubscribe(req: func.HttpRequest) -> func.HttpResponse:
     locale = preferred_locale(req.headers.get("Accept-Language", ""))
     context = await request_services()
     person = await in_thread(_person, req.route_params["token"], context)
     if person is None:
         return html_response(404, page("unsubscribe", {"step": "unknown"}, locale))
-    asked = page("unsubscribe", {"step": "asked"}, locale)
-    if req.method != "POST":
-        return html_response(200, asked, policy(forms=True))
     if not _is_one_click(req):
-        return html_response(400, asked, policy(forms=True))
+        return html_response(400, page("unsubscribe", {"step": "asked"}, locale), policy(forms=True))
     tenant, user = person
     about(tenant, subject=f"mails to {user} switched off", by="link")
     await in_thread(context.preferences.switch_mail_off, tenant, user)

@@ -7,6 +7,8 @@ from typing import Any
 import azure.durable_functions as df
 import azure.functions as func
 
+from shared.api import schemas
+from shared.api.operations import Access, Answer
 from shared.durable.client import is_live
 from shared.durable.instance_ids import delivery_instance
 from shared.errors import Conflict, NotFound
@@ -17,18 +19,27 @@ from shared.timestamps import iso, utc_now
 from shared.webhooks.deliveries import ROUNDS, Attempt, Delivery, DeliveryStatus, in_round
 from shared.webhooks.endpoints import Endpoint
 from shared.webhooks.fan_out import announce, new_delivery
-from triggers.http.endpoint import endpoint, in_thread, json_response
+from triggers.http.endpoint import in_thread, json_response
+from triggers.http.operation import operation
+from triggers.http.parameters import CURSOR, DELIVERY_ID, WEBHOOK_ID, limit
 from triggers.http.query_params import cursor_of, is_id, limit_of
 from triggers.http.webhooks import visible_endpoint
-
-bp = df.Blueprint()
 
 _MISSING = "there is no delivery of this id that you may see"
 
 
-@bp.route(route="webhooks/{id}/ping", methods=["POST"])
-@bp.durable_client_input(client_name="client")
-@endpoint
+@operation(
+    "POST",
+    "webhooks/{id}/ping",
+    summary="Ping a webhook",
+    description="Sends a test event to a webhook.",
+    access=Access.ADMIN,
+    audit="changed",
+    answers={202: Answer("The delivery of the test event.", schemas.Delivery)},
+    parameters=(WEBHOOK_ID,),
+    refuses=(409,),
+    tag="webhooks",
+)
 async def ping_webhook(req: func.HttpRequest, client: df.DurableOrchestrationClient) -> func.HttpResponse:
     found, _, context = await visible_endpoint(req)
     _require_enabled(found)
@@ -39,8 +50,17 @@ async def ping_webhook(req: func.HttpRequest, client: df.DurableOrchestrationCli
     return json_response(resource(new_delivery(entry, found, context)), 202)
 
 
-@bp.route(route="webhooks/{id}/deliveries", methods=["GET", "HEAD"])
-@endpoint
+@operation(
+    "GET",
+    "webhooks/{id}/deliveries",
+    summary="List the deliveries of a webhook",
+    description="Lists the events that were sent to a webhook, with every attempt.",
+    access=Access.ADMIN,
+    audit="listed",
+    answers={200: Answer("One page of deliveries.", schemas.DeliveryPage)},
+    parameters=(WEBHOOK_ID, limit(50), CURSOR),
+    tag="webhooks",
+)
 async def webhook_deliveries(req: func.HttpRequest) -> func.HttpResponse:
     found, _, context = await visible_endpoint(req)
     limit = limit_of(req.params.get("limit"), 50)
@@ -49,9 +69,18 @@ async def webhook_deliveries(req: func.HttpRequest) -> func.HttpResponse:
     return json_response({"items": [resource(d) for d in deliveries], "nextCursor": cursor or None})
 
 
-@bp.route(route="webhooks/{id}/deliveries/{delivery}/redeliver", methods=["POST"])
-@bp.durable_client_input(client_name="client")
-@endpoint
+@operation(
+    "POST",
+    "webhooks/{id}/deliveries/{delivery}/redeliver",
+    summary="Redeliver an event",
+    description="Sends an event to a webhook again, under the same event id.",
+    access=Access.ADMIN,
+    audit="changed",
+    answers={202: Answer("The delivery.", schemas.Delivery)},
+    parameters=(WEBHOOK_ID, DELIVERY_ID),
+    refuses=(409,),
+    tag="webhooks",
+)
 async def redeliver(req: func.HttpRequest, client: df.DurableOrchestrationClient) -> func.HttpResponse:
     found, _, context = await visible_endpoint(req)
     delivery = await _delivery(found, req.route_params["delivery"], context)

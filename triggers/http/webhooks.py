@@ -5,10 +5,11 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Annotated, Any
 
-import azure.durable_functions as df
 import azure.functions as func
 from pydantic import Field
 
+from shared.api import schemas
+from shared.api.operations import Access, Answer
 from shared.errors import Conflict, FieldError, NotFound, OverTheLimit, ValidationFailed, unknown
 from shared.events.outbox import EventType
 from shared.identity.caller import Caller
@@ -20,10 +21,10 @@ from shared.webhooks.addresses import AddressRefused, Rules, system_resolve
 from shared.webhooks.endpoints import SECRETS_AT_ONCE, Endpoint, new_endpoint_id
 from shared.webhooks.payload import SUBSCRIBED
 from shared.webhooks.signing import new_secret
-from triggers.http.endpoint import caller_of, endpoint, in_thread, json_response, request_services
+from triggers.http.endpoint import caller_of, in_thread, json_response, request_services
+from triggers.http.operation import operation
+from triggers.http.parameters import LOCATION, WEBHOOK_ID, WEBHOOK_LINKS
 from triggers.http.query_params import is_id
-
-bp = df.Blueprint()
 
 _MISSING = "there is no webhook of this id that you may see"
 
@@ -57,11 +58,25 @@ class WebhookChange(Body):
     enabled: bool | None = None
 
 
-@bp.route(route="webhooks", methods=["POST"])
-@endpoint
+@operation(
+    "POST",
+    "webhooks",
+    summary="Create a webhook",
+    description=(
+        "Registers a URL that receives the tenant's events. The signing secret is returned only here and "
+        "after a rotation."
+    ),
+    access=Access.ADMIN,
+    audit="changed",
+    answers={
+        201: Answer("The webhook with its secret.", schemas.WebhookWithSecret, headers=LOCATION, links=WEBHOOK_LINKS)
+    },
+    body=WebhookRequest,
+    refuses=(422,),
+    tag="webhooks",
+)
 async def create_webhook(req: func.HttpRequest) -> func.HttpResponse:
     caller = await caller_of(req)
-    caller.require_admin()
     wanted = parse_body(WebhookRequest, req.get_body(), _EXAMPLE)
     context = await request_services()
     url = await _checked(wanted.url, wanted.events, context.webhook_rules)
@@ -86,25 +101,51 @@ async def create_webhook(req: func.HttpRequest) -> func.HttpResponse:
     return json_response(with_secret(made, secret, now), 201, {"Location": _place(made, context.settings)})
 
 
-@bp.route(route="webhooks", methods=["GET", "HEAD"])
-@endpoint
+@operation(
+    "GET",
+    "webhooks",
+    summary="List webhooks",
+    description="Lists the webhooks of the tenant.",
+    access=Access.ADMIN,
+    audit="listed",
+    answers={200: Answer("The webhooks.", schemas.Webhooks)},
+    tag="webhooks",
+)
 async def list_webhooks(req: func.HttpRequest) -> func.HttpResponse:
     caller = await caller_of(req)
-    caller.require_admin()
     context = await request_services()
     found = await in_thread(context.endpoints.of_tenant, caller.tenant)
     return json_response({"items": [resource(one, utc_now()) for one in found]})
 
 
-@bp.route(route="webhooks/{id}", methods=["GET", "HEAD"])
-@endpoint
+@operation(
+    "GET",
+    "webhooks/{id}",
+    summary="Get a webhook",
+    description="Returns one webhook with its state.",
+    access=Access.ADMIN,
+    audit="seen",
+    answers={200: Answer("The webhook.", schemas.Webhook)},
+    parameters=(WEBHOOK_ID,),
+    tag="webhooks",
+)
 async def webhook(req: func.HttpRequest) -> func.HttpResponse:
     found, _, _ = await visible_endpoint(req)
     return json_response(resource(found, utc_now()))
 
 
-@bp.route(route="webhooks/{id}", methods=["PATCH"])
-@endpoint
+@operation(
+    "PATCH",
+    "webhooks/{id}",
+    summary="Change a webhook",
+    description="Changes, disables or enables a webhook. Omitted fields keep their values.",
+    access=Access.ADMIN,
+    audit="changed",
+    answers={200: Answer("The changed webhook.", schemas.Webhook)},
+    parameters=(WEBHOOK_ID,),
+    body=WebhookChange,
+    tag="webhooks",
+)
 async def change_webhook(req: func.HttpRequest) -> func.HttpResponse:
     found, caller, context = await visible_endpoint(req)
     wanted = parse_body(WebhookChange, req.get_body(), '{"enabled": true}')
@@ -125,8 +166,17 @@ async def change_webhook(req: func.HttpRequest) -> func.HttpResponse:
     return json_response(resource(await _changed(found, how, context), now))
 
 
-@bp.route(route="webhooks/{id}", methods=["DELETE"])
-@endpoint
+@operation(
+    "DELETE",
+    "webhooks/{id}",
+    summary="Delete a webhook",
+    description="Removes a webhook and its deliveries.",
+    access=Access.ADMIN,
+    audit="deleted",
+    answers={204: Answer("The webhook was deleted.")},
+    parameters=(WEBHOOK_ID,),
+    tag="webhooks",
+)
 async def delete_webhook(req: func.HttpRequest) -> func.HttpResponse:
     found, _, context = await visible_endpoint(req)
     now = iso(utc_now())
@@ -135,8 +185,18 @@ async def delete_webhook(req: func.HttpRequest) -> func.HttpResponse:
     return func.HttpResponse(status_code=204)
 
 
-@bp.route(route="webhooks/{id}/rotate", methods=["POST"])
-@endpoint
+@operation(
+    "POST",
+    "webhooks/{id}/rotate",
+    summary="Rotate the secret of a webhook",
+    description="Creates a new signing secret. The previous one stays valid for WEBHOOK_SECRET_OVERLAP_SECONDS.",
+    access=Access.ADMIN,
+    audit="changed",
+    answers={200: Answer("The webhook with its new secret.", schemas.WebhookWithSecret)},
+    parameters=(WEBHOOK_ID,),
+    refuses=(409,),
+    tag="webhooks",
+)
 async def rotate_webhook_secret(req: func.HttpRequest) -> func.HttpResponse:
     found, _, context = await visible_endpoint(req)
     now, secret = utc_now(), new_secret()
@@ -158,7 +218,6 @@ async def visible_endpoint(req: func.HttpRequest) -> tuple[Endpoint, Caller, Ser
     A foreign id and a missing one raise the same ``NotFound``; who is no Admin gets ``NotAllowed`` for either.
     """
     caller = await caller_of(req)
-    caller.require_admin()
     endpoint_id = req.route_params["id"]
     if not is_id(endpoint_id):
         raise NotFound(_MISSING)

@@ -11,25 +11,40 @@ from typing import Any
 import azure.durable_functions as df
 import azure.functions as func
 
+from shared.api import schemas
+from shared.api.operations import Access, Answer, Parameter
 from shared.durable.history import Shown, events_of, shown
 from shared.durable.instance_ids import PARTS_PER_GROUP, export_instance, group_instance, notification_instance
 from shared.errors import NotFound, WrongCursor
 from shared.jobs.records import ExportRecord
 from shared.timestamps import iso
-from triggers.http.endpoint import caller_of, endpoint, in_thread, json_response, request_services
+from triggers.http.endpoint import caller_of, in_thread, json_response, request_services
 from triggers.http.exports import visible_record
+from triggers.http.operation import operation
+from triggers.http.parameters import EXPORT_ID, INSTANCE, POSITION, limit
 from triggers.http.query_params import checked, limit_of
-
-bp = df.Blueprint()
 
 _ITEMS = 100
 _NUMBERS = ("parts", "totalParts", "rows", "totalRows")
 _PHASE = re.compile(r"[a-z]{1,20}")
 
 
-@bp.route(route="exports/{id}/workflow", methods=["GET", "HEAD"])
-@bp.durable_client_input(client_name="client")
-@endpoint
+@operation(
+    "GET",
+    "exports/{id}/workflow",
+    summary="Get the workflow of an export",
+    description="Returns what the export's orchestrations have done: names, times, attempts and counts.",
+    access=Access.OWNER,
+    audit="seen",
+    answers={200: Answer("The workflow with one page of its history.", schemas.Workflow)},
+    parameters=(
+        EXPORT_ID,
+        Parameter("instance", "Another orchestration of the same export: an item's `instance`.", INSTANCE),
+        limit(100),
+        POSITION,
+    ),
+    tag="exports",
+)
 async def export_workflow(req: func.HttpRequest, client: df.DurableOrchestrationClient) -> func.HttpResponse:
     caller = await caller_of(req)
     context = await request_services()

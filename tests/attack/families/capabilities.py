@@ -13,7 +13,7 @@ import requests
 from tests.attack.families.host import Host, broken
 from tests.attack.family import Family
 from tests.formats.naughty import NAUGHTY
-from triggers.http.operations_table import CALLS
+from triggers.http.operation import operations
 
 
 def signatures() -> Sequence[tuple[str, str]]:
@@ -154,7 +154,9 @@ def links() -> Sequence[tuple[str, str, str]]:
         "*",
     ]
     made += [text for text in NAUGHTY[:30] if text.strip()]
-    routes = sorted({(call.method, call.route) for call in CALLS if call.tag == "mail" and call.method != "HEAD"})
+    routes = sorted(
+        {(call.method, call.route) for call in operations() if call.tag == "mail" and call.method != "HEAD"}
+    )
     return [(method, route, token) for method, route in routes for token in made]
 
 

@@ -277,7 +277,7 @@ def taken(_: None, given: dict[str, str]) -> str:
     method = headers.pop("method")
     request = func.HttpRequest(method, f"{OWN}/api/exports", headers=headers, body=b"{}")
     try:
-        check_site("start_export", request)
+        check_site(request)
     except RequestError:
         return ""
     return "it is taken"
