@@ -17,7 +17,7 @@ import jwt
 from shared.catalog.export_types import ExportType, Role
 from shared.catalog.ownership import TENANT
 from shared.errors import FieldError, NotAllowed, NotAuthenticated, ValidationFailed, unknown
-from shared.identity import directories
+from shared.identity import directories, roles
 from shared.identity.demo_users import DEMO_USERS
 from shared.identity.easy_auth import PRINCIPAL_HEADER, principal_claims
 from shared.identity.mail_address import mail_address
@@ -54,17 +54,17 @@ class Caller:
 
     @property
     def all_tenants(self) -> bool:
-        return Role.SUPER_ADMIN in self.roles
+        return roles.operates(self.roles)
 
     @property
     def administers(self) -> bool:
         """May see and download everybody's exports in the tenant."""
-        return self.all_tenants or Role.ADMIN in self.roles
+        return roles.administers(self.roles)
 
     @property
     def exports(self) -> bool:
         """May ask for exports of some type, and see and download their own."""
-        return self.administers or Role.MANAGER in self.roles
+        return roles.exports(self.roles)
 
     def may_use(self, export_type: ExportType) -> bool:
         return any(role in export_type.roles for role in self.roles)
@@ -151,14 +151,14 @@ def caller_of_claims(claims: Mapping[str, Any], settings: Settings) -> Caller:
         raise NotAuthenticated(f"the claim '{settings.claim_tenant}' does not name a tenant", "no-tenant")
     known = {str(role): role for role in Role}
     email = _email(claims)
-    roles = tuple(known[role] for role in _texts(claims, settings.claim_roles) if role in known)
-    claimed = Role.SUPER_ADMIN in roles and not directories.is_operators(claims, settings)
+    given = tuple(known[role] for role in _texts(claims, settings.claim_roles) if role in known)
+    claimed = Role.SUPER_ADMIN in given and not directories.is_operators(claims, settings)
     return Caller(
         user=user,
         email=email,
         name=_first(claims, "name") or email or user,
         tenant=tenant,
-        roles=tuple(role for role in roles if not (claimed and role == Role.SUPER_ADMIN)),
+        roles=tuple(role for role in given if not (claimed and role == Role.SUPER_ADMIN)),
         company_ids=_texts(claims, settings.claim_company_ids),
         operational_scope_ids=_texts(claims, settings.claim_operational_scope_ids),
         locale=_first(claims, "locale")[:35] or "en",

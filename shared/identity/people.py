@@ -13,7 +13,7 @@ from typing import Any, Literal, Self
 from azure.core.exceptions import ResourceNotFoundError
 from azure.data.tables import TableServiceClient, UpdateMode
 
-from shared.catalog.export_types import Role
+from shared.identity import roles
 from shared.identity.caller import Caller
 from shared.storage.accounts import storage_errors
 from shared.storage.names import PEOPLE_TABLE
@@ -48,17 +48,17 @@ class Person:
 
     @property
     def operates(self) -> bool:
-        return Role.SUPER_ADMIN in self.roles
+        return roles.operates(self.roles)
 
     @property
     def administers(self) -> bool:
         """May look after what belongs to the whole tenant."""
-        return not self.offboarded_at and (self.operates or Role.ADMIN in self.roles)
+        return not self.offboarded_at and roles.administers(self.roles)
 
     @property
     def exports(self) -> bool:
         """May have what they asked for: their last call was that of somebody who may export."""
-        return not self.offboarded_at and bool({Role.SUPER_ADMIN, Role.ADMIN, Role.MANAGER} & set(self.roles))
+        return not self.offboarded_at and roles.exports(self.roles)
 
     def was(self, caller: Caller) -> bool:
         """Whether they came as the same at their last call."""
@@ -167,8 +167,8 @@ class People:
             self._table.delete_entity(person.tenant, person_key(person.user))
 
 
-def _seen(roles: tuple[str, ...], caller: Mapping[str, Any], seen_at: str) -> dict[str, Any]:
+def _seen(held: tuple[str, ...], caller: Mapping[str, Any], seen_at: str) -> dict[str, Any]:
     """The columns that a call writes; a service is nobody to whom anything could pass."""
-    admin = not caller.get("service") and bool({Role.ADMIN, Role.SUPER_ADMIN} & set(roles))
+    admin = not caller.get("service") and roles.administers(held)
     text = json.dumps(dict(caller), ensure_ascii=False) if caller else ""
-    return {"roles": ",".join(roles), "admin": admin, "caller": text, "seen_at": seen_at}
+    return {"roles": ",".join(held), "admin": admin, "caller": text, "seen_at": seen_at}

@@ -5,7 +5,6 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import asdict, dataclass, fields, replace
 from datetime import datetime
 from functools import partial
-from hashlib import sha256
 from typing import Any, Self
 
 from azure.core.exceptions import ResourceNotFoundError
@@ -19,6 +18,7 @@ from shared.storage.long_text import join_text, split_text
 from shared.storage.names import SCHEDULE_RUNS_TABLE, SCHEDULES_TABLE
 from shared.storage.pages import listing_page
 from shared.storage.tables import change_row, ensure_table, entity_page, quoted
+from shared.storage.user_key import person_key
 from shared.timestamps import from_iso, iso
 
 ACTIVE, PAUSED, STOPPED = "active", "paused", "stopped"
@@ -147,7 +147,7 @@ class Schedules:
 
     def create(self, schedule: Schedule, most: int) -> bool:
         """Write a new schedule unless its owner has ``most``; whether it was written."""
-        guard = guard_key(sha256(schedule.created_by.encode()).hexdigest())
+        guard = guard_key(person_key(schedule.created_by))
         return create_within(
             self._schedules, schedule.to_entity(), guard, partial(self._count, schedule), most, "schedules"
         )

@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from itertools import combinations
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
@@ -121,6 +122,15 @@ def test_another_role_is_kept_at_once(context: Services, clock: Clock) -> None:
     call(caller("ada", Role.VIEWER, tenant="globex"), context)
     assert [p.tenant for p in context.people.admins("acme")] == ["acme"]
     assert context.people.admins("globex") == []
+
+
+@pytest.mark.parametrize("held", [held for n in range(5) for held in combinations(Role, n)], ids=str)
+def test_roles_mean_the_same_of_a_caller_and_of_who_has_called(held: tuple[Role, ...]) -> None:
+    """What is done for somebody later goes by the same rules as their own calls."""
+    who = replace(caller("ada"), roles=held)
+    known = Person(who.tenant, who.user, tuple(map(str, held)))
+    assert (known.operates, known.administers, known.exports) == (who.all_tenants, who.administers, who.exports)
+    assert who.exports == bool({Role.SUPER_ADMIN, Role.ADMIN, Role.MANAGER} & set(held))
 
 
 def test_links_go_with_the_right_to_export(context: Services, clock: Clock) -> None:

@@ -14,7 +14,7 @@ import azure.functions as func
 from shared.api import schemas
 from shared.api.operations import Access, Answer
 from shared.audit.recorder import about, owner_checked
-from shared.catalog.export_types import ExportType, Role
+from shared.catalog.export_types import ExportType
 from shared.catalog.registry import export_types
 from shared.catalog.tenancy import wanted_type
 from shared.durable.instance_ids import export_instance
@@ -257,8 +257,9 @@ def may_see(caller: Caller, record: ExportRecord) -> bool:
     """Whether an export is the caller's to see: their own, one of the tenant that they administer, or any."""
     if caller.all_tenants:
         return True
-    exports = caller.administers or Role.MANAGER in caller.roles
-    return exports and caller.tenant == record.tenant and (caller.administers or record.created_by == caller.user)
+    return (
+        caller.exports and caller.tenant == record.tenant and (caller.administers or record.created_by == caller.user)
+    )
 
 
 def links(export_id: str, settings: Settings) -> dict[str, str]:
