@@ -7,7 +7,7 @@ from pathlib import Path
 
 from shared.errors import SettingsError
 
-_ROOT = Path(__file__).resolve().parent.parent
+_ROOT = Path(__file__).resolve().parents[2]
 
 
 def data_folder(environment: Mapping[str, str]) -> Path:

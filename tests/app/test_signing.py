@@ -22,6 +22,7 @@ from shared.identity.caller import caller_from, dev_token, service_token
 from shared.identity.own_tokens import key_id, sign
 from shared.notifications.links import signed_file_ref, signed_unsubscribe_ref
 from shared.settings import Settings, settings_from
+from shared.settings.development_key import data_folder
 from shared.settings.key_strength import MINIMUM_BITS, strength
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -149,6 +150,12 @@ def test_elsewhere_no_key_is_made(tmp_path: Path) -> None:
     with pytest.raises(SettingsError, match="LINK_SIGNING_KEY has 0 characters"):
         settings_from(keyless(tmp_path) | {"AZURE_FUNCTIONS_ENVIRONMENT": "Production"})
     assert not list(tmp_path.iterdir())
+
+
+def test_local_state_lives_in_the_project() -> None:
+    """Beside the function app, wherever the process was started; unless SLUICE_HOME names another folder."""
+    assert data_folder({}) == ROOT / ".sluice"
+    assert data_folder({"SLUICE_HOME": "/tmp/elsewhere"}) == Path("/tmp/elsewhere")
 
 
 def test_a_folder_that_cannot_be_used_is_named(tmp_path: Path) -> None:
