@@ -3,6 +3,17 @@
 from datetime import timedelta
 
 
+def writable(text: str) -> str:
+    """The text as UTF-8 can hold it: a question mark for each lone surrogate.
+
+    A server hands on bytes of a header that are not UTF-8 as such surrogates (PEP 383).
+
+    >>> writable("a" + chr(0xDCFF) + "b")
+    'a?b'
+    """
+    return text.encode(errors="replace").decode()
+
+
 def count(number: int, noun: str) -> str:
     """A number of things, with its thousands apart.
 

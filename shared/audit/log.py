@@ -20,6 +20,7 @@ from shared.storage.accounts import storage_errors
 from shared.storage.names import AUDIT_TABLE
 from shared.storage.pages import listing_page
 from shared.storage.tables import ensure_table, quoted
+from shared.text import writable
 from shared.timestamps import from_iso
 
 ACTIONS = (
@@ -53,7 +54,8 @@ _IN_ONE_SWEEP = 10_000
 class AuditEntry:
     """One deed. ``tenant`` is whose data it was about, ``status`` the HTTP status that it was answered with.
 
-    ``export_id`` is the export, and ``subject`` whatever else it was about; one of them may be empty, or both.
+    ``export_id`` is the export, and ``subject`` whatever else it was about; one of them may be empty, or both. Texts
+    that a caller sent are cut, and made such that every reader takes them, also in rows of earlier releases.
     """
 
     tenant: str
@@ -67,6 +69,12 @@ class AuditEntry:
     request_id: str
     export_id: str = ""
     subject: str = ""
+
+    def __post_init__(self) -> None:
+        """Clean the texts."""
+        for name in (f.name for f in fields(self)):
+            if isinstance(value := getattr(self, name), str):
+                object.__setattr__(self, name, writable(value[:_LONGEST]))
 
     @property
     def outcome(self) -> str:
@@ -117,7 +125,7 @@ class AuditLog:
 
     def add(self, entry: AuditEntry) -> None:
         """Write an entry; once, though the answer to the write be lost."""
-        values = {name: v[:_LONGEST] if isinstance(v, str) else v for name, v in asdict(entry).items()}
+        values = asdict(entry)
         key = f"{_key(from_iso(entry.time))}-{secrets.token_hex(4)}"
         entity = self._chain.link({"PartitionKey": values.pop("tenant"), "RowKey": key, **values})
         stored = False

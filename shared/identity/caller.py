@@ -238,6 +238,8 @@ def _bearer(headers: Mapping[str, str], settings: Settings) -> str:
         if settings.auth_mode == "easyauth":
             raise NotAuthenticated("sign in: App Service authentication has not named a caller", "no-token")
         raise NotAuthenticated("send the header 'Authorization: Bearer <token>'", "no-token")
+    if not token.isascii():
+        raise refused("malformed")
     return token.strip()
 
 

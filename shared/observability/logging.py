@@ -12,6 +12,7 @@ from contextvars import ContextVar
 from types import MappingProxyType
 
 from shared.observability.redaction import redact
+from shared.text import writable
 
 FIELDS = ("action", "export_id", "tenant", "request_id")
 
@@ -47,9 +48,9 @@ class _WithFields(logging.Filter):
         found = {name: getattr(record, name, None) or known.get(name, "") for name in FIELDS}
         record.__dict__.update(found)
         told = " ".join(f"{name}={value}" for name, value in found.items() if value)
-        record.msg, record.args = redact(f"{record.getMessage()} {told}".rstrip()), ()
+        record.msg, record.args = redact(writable(f"{record.getMessage()} {told}".rstrip())), ()
         if record.exc_info:
-            record.exc_text = redact(_PLAIN.formatException(record.exc_info))
+            record.exc_text = redact(writable(_PLAIN.formatException(record.exc_info)))
         return True
 
 

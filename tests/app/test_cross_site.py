@@ -128,6 +128,15 @@ def test_our_own_pages_and_friends_get_through(kind: str, come: dict[str, str]) 
     assert ask({**OURS, **come}, body=b"")[0] == 200
 
 
+@pytest.mark.parametrize("name", ["origin", "content-type", "sec-fetch-site", "host", "user-agent", "authorization"])
+def test_a_header_that_is_no_text_is_refused_in_words(name: str) -> None:
+    """Bytes that are not UTF-8 reach a handler as lone surrogates; an answer that quotes them is one all the same."""
+    assert ask({"content-type": "text/plain", name: "http://\udcff"}) == {
+        "origin": (403, "cross-site"),
+        "sec-fetch-site": (403, "cross-site"),
+    }.get(name, (415, "wrong-media-type"))
+
+
 def test_our_own_page_may_send_nothing() -> None:
     """A button without a body, where the browser vouches for the page."""
     assert ask({"sec-fetch-site": "same-origin"}, body=b"")[0] == 200

@@ -61,13 +61,24 @@ def test_the_reason_is_told_to_the_log_and_not_to_the_caller(issuer: Issuer, rea
 
 @pytest.mark.parametrize(
     ("headers", "reason"),
-    [({}, "no-token"), ({"authorization": "Basic eDp5"}, "no-token"), ({"authorization": "Bearer x.y.z"}, "malformed")],
+    [
+        ({}, "no-token"),
+        ({"authorization": "Basic eDp5"}, "no-token"),
+        ({"authorization": "Bearer x.y.z"}, "malformed"),
+        ({"authorization": "Bearer \udcff"}, "malformed"),
+        ({"authorization": "Bearer x.é.z"}, "malformed"),
+        ({"authorization": "\udcff"}, "no-token"),
+    ],
+    ids=range(6),
 )
-def test_what_is_no_token_has_a_reason_too(issuer: Issuer, headers: dict[str, str], reason: str) -> None:
-    """None at all, or something else."""
+@pytest.mark.parametrize("services", [True, False])
+def test_what_is_no_token_has_a_reason_too(
+    issuer: Issuer, headers: dict[str, str], reason: str, services: bool
+) -> None:
+    """None at all, or something else; bytes that are no text too."""
     known = settings_from({**RIGHT, "AUTH_MODE": "jwt", "JWT_ISSUER": issuer.url, "JWT_AUDIENCE": AUDIENCE})
     with pytest.raises(NotAuthenticated) as failed:
-        caller_from(headers, known)
+        caller_from(headers, known.model_copy(update={"service_tokens": services}))
     assert failed.value.reason == reason
 
 

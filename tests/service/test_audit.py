@@ -83,6 +83,15 @@ def test_failed_sign_ins_are_in_nobodys_log(people: People) -> None:
     assert_problem(people.ada.call("GET", "/ops/audit?tenant=-"), "not-allowed", detail="another organisation")
 
 
+def test_a_program_whose_name_is_no_text_is_noted(people: People) -> None:
+    """And the log can be read afterwards."""
+    for headers in (people.vic.headers, {"Authorization": b"Bearer \xff"}):
+        sent = {**headers, "User-Agent": b"bad\xff"}
+        assert requests.get(f"{people.api}/exports", headers=sent, timeout=30).status_code in (401, 403)
+    assert "bad?" in {e["agent"] for e in audit(people.ada, user="vic")}
+    assert audit(people.sam, tenant="-")
+
+
 def test_wrong_parameters_are_named(people: People) -> None:
     """All of them at once."""
     query = {"action": "sean", "from": "yesterday", "to": "2026-01-01", "limit": "0", "cursor": "'", "who": "me"}

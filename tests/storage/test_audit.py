@@ -1,15 +1,20 @@
 """The audit log's table: entries come back newest first, by filter, and go by age alone."""
 
 import ast
+import json
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
+from azure.data.tables import UpdateMode
 
 from shared.audit.log import AuditEntry, AuditLog, AuditQuery
 from shared.settings import Settings
 from shared.storage.accounts import table_service
+from shared.storage.names import AUDIT_TABLE
 from shared.timestamps import iso
+from triggers.http.audit import line
+from triggers.http.endpoint import json_response
 
 ROOT = Path(__file__).resolve().parents[2]
 START = datetime(2026, 3, 1, 12, tzinfo=UTC)
@@ -84,6 +89,19 @@ def test_a_long_text_is_cut_and_a_strange_one_is_kept(log: AuditLog) -> None:
     (found,) = log.page("strange", AuditQuery(), 50, "")[0]
     assert (found.agent, found.export_id, found.subject) == ("x" * 200, "é'\n", "=1+1")
     assert found.outcome == "refused"
+
+
+def test_bytes_that_are_no_text_do_not_make_the_log_unreadable(log: AuditLog, storage_settings: Settings) -> None:
+    """Anybody can send them in a header. Rows of earlier releases hold them, as lone surrogates."""
+    log.add(AuditEntry("bytes", iso(START), "seen", 404, "u", "N", "", "bad\udcffagent", "r\ud800", subject="\udfff"))
+    (found,) = log.page("bytes", AuditQuery(), 50, "")[0]
+    assert (found.agent, found.request_id, found.subject) == ("bad?agent", "r?", "?")
+    table = table_service(storage_settings, "activity").get_table_client(AUDIT_TABLE)
+    (row,) = table.query_entities("PartitionKey eq 'bytes'")
+    table.update_entity({**row, "agent": "old\udcff"}, mode=UpdateMode.REPLACE)
+    (found,) = log.entries("bytes", AuditQuery())
+    assert json.loads(json_response(line(found)).get_body())["agent"] == "old?"
+    assert json.loads(json_response({"agent": "any\udcff"}).get_body()) == {"agent": "any?"}
 
 
 def test_nothing_but_retention_removes_an_entry_and_nothing_changes_one() -> None:

@@ -171,8 +171,8 @@ def problem(
 def json_response(
     body: Any, status: int = 200, headers: Mapping[str, str] | None = None, media_type: str = "application/json"
 ) -> func.HttpResponse:
-    """A JSON answer that no cache keeps."""
-    data = json.dumps(body, ensure_ascii=False, separators=(",", ":")).encode()
+    """A JSON answer that no cache keeps. What UTF-8 cannot hold (``writable``) is a question mark there."""
+    data = json.dumps(body, ensure_ascii=False, separators=(",", ":")).encode(errors="replace")
     return func.HttpResponse(
         data, status_code=status, headers={"Cache-Control": "no-store", **(headers or {})}, mimetype=media_type
     )
