@@ -7,10 +7,10 @@ from shared.errors import Conflict, NotAllowed
 from shared.identity.caller import Caller
 from shared.identity.people import OffboardedBy, Person
 from shared.identity.presence import look_again
-from shared.schedules.ownership import stop_all_of
+from shared.schedules.leavers import stop_all_of
 from shared.services import Services
 from shared.timestamps import utc_now
-from shared.webhooks import ownership
+from shared.webhooks import leavers
 
 
 @dataclass(frozen=True)
@@ -53,7 +53,7 @@ def offboard(tenant: str, user: str, caller: Caller, context: Services) -> Done:
     schedules = stop_all_of(tenant, user, now, context)
     links = context.links.revoke_links_of(tenant, user, now)
     owned = [e for e in context.endpoints.of_tenant(tenant) if e.owner.get("user", e.created_by) == user]
-    passed = [e for e in owned if ownership.look_after(e, now, context).owner.get("user", e.created_by) != user]
+    passed = [e for e in owned if leavers.look_after(e, now, context).owner.get("user", e.created_by) != user]
     return Done(person, schedules, links, len(passed))
 
 

@@ -24,7 +24,7 @@ from shared.jobs.starting import start
 from shared.jobs.status import Status
 from shared.requests.export_request import ExportRequest
 from shared.schedules import notices, runs
-from shared.schedules.ownership import owner_of
+from shared.schedules.leavers import owner_of
 from shared.schedules.periods import covering
 from shared.schedules.requests import check_export, check_reach
 from shared.schedules.store import RUNNING, STARTING, Schedule

@@ -22,7 +22,7 @@ from shared.identity.people import People, Person
 from shared.notifications.mail.eml_folder import Outbox
 from shared.retention.sweepers import Sweep
 from shared.retention.sweepers.unseen_people import UnseenPeople
-from shared.schedules import ownership
+from shared.schedules import leavers
 from shared.schedules.notices import tell_owner
 from shared.schedules.run_due import refusal
 from shared.schedules.runs import CannotRun
@@ -30,8 +30,8 @@ from shared.schedules.store import ACTIVE, PAUSED, STOPPED, Schedule
 from shared.services import Services
 from shared.timestamps import iso
 from shared.webhooks.endpoints import Endpoint, Secret
+from shared.webhooks.leavers import look_after
 from shared.webhooks.notices import tell_owner as tell_webhook_owner
-from shared.webhooks.ownership import look_after
 from tests.in_process import services_on
 from triggers.http.offboarding import user_of
 
@@ -253,19 +253,19 @@ def test_a_schedule_goes_by_what_its_owner_was_last(context: Services) -> None:
     """Whatever they called for; of an owner who has not called since, by what the schedule says, for a while."""
     ada = caller("ada")
     kept = schedule(context, ada)
-    assert ownership.owner_of(kept, NOW, context) == ada
+    assert leavers.owner_of(kept, NOW, context) == ada
     assert refusal(kept, NOW, context) == ""
     viewer = seen(context, caller("ada", Role.VIEWER), NOW + DAY)
-    assert ownership.owner_of(kept, NOW + DAY, context) == viewer
+    assert leavers.owner_of(kept, NOW + DAY, context) == viewer
     assert refusal(kept, NOW + DAY, context).startswith("a Viewer cannot ask for exports")
     seen(context, ada, NOW + 80 * DAY)
     assert refusal(kept, NOW + 120 * DAY, context) == ""
     with pytest.raises(CannotRun, match="has not been here for 90 days"):
-        ownership.owner_of(kept, NOW + 171 * DAY, context)
+        leavers.owner_of(kept, NOW + 171 * DAY, context)
     context.people.offboard("acme", "ada", "bob", "admin", NOW)
     assert refusal(kept, NOW, context) == "its owner was offboarded"
     with pytest.raises(Conflict, match="delete the schedule, and make one of your own"):
-        ownership.check_resumable(kept, context)
+        leavers.check_resumable(kept, context)
 
 
 def test_all_schedules_of_a_leaver_are_stopped(context: Services, tmp_path: Path) -> None:

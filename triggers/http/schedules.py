@@ -17,7 +17,7 @@ from shared.jobs.ownership_check import check_owned
 from shared.jobs.records import new_export_id
 from shared.requests.export_request import ExportRequest, parse_body
 from shared.schedules.cron import check_cron, occurrences
-from shared.schedules.ownership import check_resumable
+from shared.schedules.leavers import check_resumable
 from shared.schedules.requests import ScheduleChanges, ScheduleRequest, check_export, check_reach, check_timing
 from shared.schedules.store import ACTIVE, PAUSED, Run, Schedule
 from shared.services import Services

@@ -18,8 +18,8 @@ from shared.retention.sweepers.webhook_deliveries import sweep
 from shared.services import Services, services
 from shared.timestamps import utc_now
 from shared.webhooks.fan_out import announce
+from shared.webhooks.leavers import look_after
 from shared.webhooks.notices import tell_owner
-from shared.webhooks.ownership import look_after
 
 bp = df.Blueprint()
 

@@ -1,4 +1,4 @@
-"""Who owns a schedule, as far as is known now, and what becomes of the schedules of somebody who leaves."""
+"""Schedules whose owner has left: as whom they run, as far as is known now, and what stops them."""
 
 from collections.abc import Iterator
 from datetime import datetime, timedelta
