@@ -10,6 +10,14 @@ APP_SERVICE = {
     "WEBSITE_SITE_NAME": "sluice",
     "WEBSITE_SLOT_NAME": "Production",
 }
+SIGN_IN_BY_APP_SERVICE = {
+    "AUTH_MODE": "easyauth",
+    "PUBLIC_URL": "https://exports.example.com",
+    "SERVICE_TOKENS": "true",
+    "WEBSITE_AUTH_ENABLED": "True",
+    "WEBSITE_INSTANCE_ID": "0123456789abcdef",
+}
+"""The settings of an app whose callers App Service names, and that gives tokens to services."""
 IDENTITY = {"IDENTITY_ENDPOINT": "http://127.0.0.1:41056/msi/token/", "IDENTITY_HEADER": "header"}
 CLUSTER = {
     "KUBERNETES_PORT": "tcp://10.0.0.1:443",

@@ -15,6 +15,19 @@ from typing import Any
 
 import trustme
 
+from shared.notifications.channels.base import Message, operation_id
+
+MESSAGE = Message(
+    operation_id=operation_id("0001", "ada@acme.example", "completed"),
+    recipient="ada@acme.example",
+    recipient_name="Ada Lovelace",
+    subject="Your export 'Sessions' is ready",
+    text="Hello Ada",
+    html="<p>Hello Ada</p>",
+    unsubscribe="https://exports.acme.example/api/unsubscribe/x",
+)
+"""A mail for it."""
+
 Answer = int | tuple[int, dict[str, str]] | str
 """A status, a status with headers, ``"drop"`` (accepted, and the connection closed without a word) or ``"hang"``."""
 

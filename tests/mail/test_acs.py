@@ -9,7 +9,7 @@ import pytest
 from azure.data.tables import TableServiceClient
 
 from demo.stack import bare_settings
-from shared.notifications.channels.base import Message, operation_id
+from shared.notifications.channels.base import operation_id
 from shared.notifications.channels.email import EmailChannel
 from shared.notifications.mail import acs
 from shared.notifications.mail.acs import AzureCommunicationServices
@@ -17,17 +17,7 @@ from shared.notifications.mail.base import MailNotAccepted, MailRefused
 from shared.notifications.send_once import Delivery
 from shared.notifications.sent_messages import SentMail
 from shared.settings import Settings, settings_from
-from tests.mail.fake_acs import Answer, FakeAcs, fake_acs
-
-MESSAGE = Message(
-    operation_id=operation_id("0001", "ada@acme.example", "completed"),
-    recipient="ada@acme.example",
-    recipient_name="Ada Lovelace",
-    subject="Your export 'Sessions' is ready",
-    text="Hello Ada",
-    html="<p>Hello Ada</p>",
-    unsubscribe="https://exports.acme.example/api/unsubscribe/x",
-)
+from tests.mail.fake_acs import MESSAGE, Answer, FakeAcs, fake_acs
 
 
 @pytest.fixture

@@ -12,6 +12,7 @@ import pytest
 import requests
 from cryptography.hazmat.primitives import serialization
 
+from tests.environments import SIGN_IN_BY_APP_SERVICE
 from tests.service.conftest import Service, Start
 from tests.service.issuer import AUDIENCE, Issuer, jwk, rsa_key
 from tests.service.problems import assert_problem
@@ -329,14 +330,7 @@ def principal(**changes: Any) -> str:
 @pytest.fixture(scope="module")
 def app_service(start: Start) -> Service:
     """A service behind App Service authentication, which also gives tokens to services; the host asks for keys."""
-    return start(
-        auth=True,
-        AUTH_MODE="easyauth",
-        WEBSITE_AUTH_ENABLED="True",
-        WEBSITE_INSTANCE_ID="0123456789abcdef",
-        PUBLIC_URL="https://exports.example.com",
-        SERVICE_TOKENS="true",
-    )
+    return start(auth=True, **SIGN_IN_BY_APP_SERVICE)
 
 
 def test_the_header_of_app_service_says_who_calls(app_service: Service) -> None:

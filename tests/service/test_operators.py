@@ -7,6 +7,7 @@ import pytest
 import requests
 
 from shared.api.operations import Access, Operation
+from tests.environments import SIGN_IN_BY_APP_SERVICE
 from tests.service.conftest import Service, Start
 from tests.service.issuer import AUDIENCE, Issuer, jwk
 from tests.service.problems import assert_problem
@@ -150,15 +151,7 @@ def app_service(start: Start) -> Callable[..., Service]:
     """Start a service behind App Service authentication, which also gives tokens to services."""
 
     def begin(**settings: str) -> Service:
-        return start(
-            auth=True,
-            AUTH_MODE="easyauth",
-            WEBSITE_AUTH_ENABLED="True",
-            WEBSITE_INSTANCE_ID="0123456789abcdef",
-            PUBLIC_URL="https://exports.example.com",
-            SERVICE_TOKENS="true",
-            **settings,
-        )
+        return start(auth=True, **SIGN_IN_BY_APP_SERVICE, **settings)
 
     return begin
 

@@ -15,6 +15,7 @@ import pytest
 import requests
 
 from shared.api.operations import Access, Operation
+from tests.environments import SIGN_IN_BY_APP_SERVICE
 from tests.service.conftest import Service, Start
 from tests.service.issuer import Issuer, rsa_key
 from tests.service.test_identity import principal, service_token
@@ -280,15 +281,7 @@ def test_a_token_that_may_all_opens_nothing_that_is_not_offered(world: World, is
 @pytest.fixture(scope="module")
 def behind_app_service(start: Start) -> Iterator[tuple[World, Service]]:
     """A service whose callers the platform names, and that gives tokens to services."""
-    made = start(
-        auth=True,
-        AUTH_MODE="easyauth",
-        WEBSITE_AUTH_ENABLED="True",
-        WEBSITE_INSTANCE_ID="0123456789abcdef",
-        SERVICE_TOKENS="true",
-        PUBLIC_URL="https://exports.example.com",
-        **OFTEN,
-    )
+    made = start(auth=True, **SIGN_IN_BY_APP_SERVICE, **OFTEN)
     world = World(made.api, {"X-MS-CLIENT-PRINCIPAL": principal(sub="owner")})
     world.own("exports", "schedules", "webhooks")
     world.owned["notifications"] = told(world)

@@ -14,14 +14,13 @@ from demo.stack import bare_settings
 from shared.audit.log import AuditLog
 from shared.errors import SettingsError, StorageUnavailable
 from shared.identity import machine
-from shared.notifications.channels.base import Message, operation_id
 from shared.notifications.mail import transport_for
 from shared.notifications.mail.base import MailNotAccepted, MailRefused
 from shared.settings import Settings, settings_from
 from shared.storage import sas
 from shared.storage.accounts import blob_service, table_service
 from shared.storage.blobs import BlobStore
-from tests.mail.fake_acs import fake_acs
+from tests.mail.fake_acs import MESSAGE, fake_acs
 from tests.storage.fake_identity import FakeIdentity, fake_identity
 
 CLIENT = "11111111-2222-3333-4444-555555555555"
@@ -38,15 +37,6 @@ USER_ASSIGNED = {
     "AzureWebJobsStorage__credential": "managedidentity",
     "AzureWebJobsStorage__clientId": CLIENT,
 }
-MESSAGE = Message(
-    operation_id=operation_id("0001", "ada@acme.example", "completed"),
-    recipient="ada@acme.example",
-    recipient_name="Ada Lovelace",
-    subject="Ready",
-    text="Hello",
-    html="<p>Hello</p>",
-    unsubscribe="https://exports.acme.example/api/unsubscribe/x",
-)
 
 
 @pytest.fixture
