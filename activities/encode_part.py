@@ -13,7 +13,7 @@ from shared.catalog.columns import arrow_schema
 from shared.catalog.export_types import FunctionExport
 from shared.catalog.limits import too_many_bytes
 from shared.catalog.registry import export_type_named
-from shared.catalog.tenancy import Reach, reach
+from shared.catalog.tenancy import LEFT_OUT, Reach, reach
 from shared.durable.inputs import ExportRef, PartDone, PartJob
 from shared.errors import LimitReached
 from shared.formats import get_format
@@ -31,7 +31,6 @@ from shared.sources import open_source
 from shared.sources.interruption import Interrupt, read_beside, run_beside
 from shared.storage.names import final_blob, part_blob
 from shared.storage.part_upload import PartUpload, stored_part
-from shared.text import count as count_of
 
 bp = df.Blueprint()
 
@@ -122,12 +121,7 @@ def _reach(plan: ExportPlan, job: PartJob, context: Services, check: Callable[[]
     request = ExportRequest.model_validate_json(record.request["body"])
     caller = replace(Caller.from_json(record.caller), tenant=job.tenant)
     look = partial(reach, _function_of(plan), request, caller, context.settings)
-    found = run_beside(look, check, Interrupt())
-    if found.left_out:
-        ids = count_of(found.left_out, "id")
-        message = f"Left out {ids} of companies and operational scopes that are not your organisation's."
-        context.log.add(job.tenant, job.export_id, "left-out", message, level="warning")
-    return found
+    return run_beside(look, check, Interrupt())
 
 
 def _call(
@@ -145,5 +139,6 @@ def _call(
     generated = run_beside(generate, check, Interrupt())
     with TextWriter(write, plan.spec.compression) as out:
         out.write(generated.file_content)
-    guarded = {GUARDED: generated.guarded_cells} if generated.guarded_cells else {}
-    return generated.items_count, {"mimetype": generated.mimetype, **out.facts, **guarded}
+    found = {GUARDED: generated.guarded_cells, LEFT_OUT: whose.left_out}
+    noted = {name: number for name, number in found.items() if number}
+    return generated.items_count, {"mimetype": generated.mimetype, **out.facts, **noted}

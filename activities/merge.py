@@ -15,6 +15,7 @@ from activities.outcome import Payload, outcome
 from activities.tracing import traced
 from shared.catalog.limits import too_many_bytes
 from shared.catalog.registry import export_type_named
+from shared.catalog.tenancy import LEFT_OUT
 from shared.durable.inputs import ExportRef, FinalFile
 from shared.errors import LimitReached, StorageUnavailable
 from shared.formats import content_type, get_format
@@ -90,6 +91,10 @@ def merge(ref: ExportRef, context: Services) -> FinalFile:
         lost = sum(part.encoded.facts.get(fact, 0) for part in parts) if format_name == plan.format else 0
         if lost:
             context.log.add(ref.tenant, ref.export_id, "values-lost", f"{what}: {count(lost, noun)}.", level="warning")
+    if left_out := sum(part.encoded.facts.get(LEFT_OUT, 0) for part in parts):
+        ids = count(left_out, "id")
+        message = f"Left out {ids} of companies and operational scopes that are not your organisation's."
+        context.log.add(ref.tenant, ref.export_id, "left-out", message, level="warning")
     if plan.query and merged.rows != planned:
         message = f"The data changed during the export: {planned:,} rows were planned, {merged.rows:,} are in the file."
         context.log.add(ref.tenant, ref.export_id, "rows-changed", message, level="warning")

@@ -31,6 +31,9 @@ from shared.settings import Settings
 
 _FIELDS = {"companyIds": "company", "operationalScopeIds": "operational scope"}
 
+LEFT_OUT = "leftOut"
+"""The fact of a function's part: how many ids of the caller's were left out as foreign."""
+
 
 @dataclass(frozen=True)
 class Reach:

@@ -9,10 +9,11 @@ import pytest
 
 import exports
 from activities.encode_part import encode
+from activities.merge import merge
 from demo.azurite_server import Azurite
 from shared.catalog.export_types import FunctionExport, GeneratedExportData, Role, Scope
 from shared.catalog.ownership import Owned
-from shared.durable.inputs import PartJob
+from shared.durable.inputs import ExportRef, PartJob
 from shared.errors import NotAllowed, SettingsError, SourceUnavailable, ValidationFailed
 from shared.formats.base import FileSpec
 from shared.identity.caller import Caller
@@ -84,12 +85,16 @@ def planned(context: Services, tenant: str, claims: Sequence[str], body: str = '
 
 
 def test_the_function_is_called_with_what_the_tenant_owns(context: Services, team: Team) -> None:
-    """The others that the plan names are left out, and the export's log says so."""
+    """The others that the plan names are left out, and the export's log says so: once, however often a step runs."""
     job = planned(context, "acme", ["1", "9"])
-    assert encode(job, context).rows == 1
+    for _ in range(2):
+        assert encode(job, context).rows == 1
     assert team.calls == [(["1"], ["n"])]
+    for _ in range(2):
+        merge(ExportRef(job.tenant, job.export_id), context)
     lines, _ = context.log.page(job.export_id, 10, "")
-    assert [(line.action, line.level) for line in lines] == [("left-out", "warning")]
+    assert [(line.action, line.level) for line in lines] == [("merged", "info"), ("left-out", "warning")]
+    assert lines[1].message.startswith("Left out 1 id of companies")
 
 
 @pytest.mark.parametrize("made", [False, True], ids=["to be made", "made already"])
