@@ -15,12 +15,17 @@ from shared.requests.query import KeyRange, Query
 
 @dataclass(frozen=True)
 class FunctionCall:
-    """The arguments of a team's own ``generate_export``; see ``shared/catalog/export_types.py``."""
+    """The arguments of a team's own ``generate_export``; see ``shared/catalog/export_types.py``.
+
+    ``company_ids`` and ``operational_scope_ids`` are read by workers of release 0.1.0 only, which a rolling update, or
+    going back, lets run a part of a plan that this release made. This release asks again whose they are, and reads
+    neither (``shared/catalog/tenancy.py``).
+    """
 
     filters: Mapping[str, Any]
     file_format: str
-    company_ids: tuple[str, ...]
-    operational_scope_ids: tuple[str, ...]
+    company_ids: tuple[str, ...] = ()
+    operational_scope_ids: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)

@@ -1,5 +1,6 @@
 """Before a function is called the activity asks whose companies these are, whatever made the record, plan and parts."""
 
+import json
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -19,6 +20,7 @@ from shared.formats.base import FileSpec
 from shared.identity.caller import Caller
 from shared.jobs import plan
 from shared.jobs.plan import ExportPlan, FunctionCall
+from shared.jobs.planning import make_plan
 from shared.jobs.records import ExportRecord
 from shared.jobs.status import Status
 from shared.schedules.run_due import wanted_record
@@ -95,6 +97,19 @@ def test_the_function_is_called_with_what_the_tenant_owns(context: Services, tea
     lines, _ = context.log.page(job.export_id, 10, "")
     assert [(line.action, line.level) for line in lines] == [("merged", "info"), ("left-out", "warning")]
     assert lines[1].message.startswith("Left out 1 id of companies")
+
+
+def test_a_plan_names_the_ids_for_the_last_release_only(context: Services, team: Team) -> None:
+    """Its workers refuse a call without them; a plan of a later release that has none is called as well."""
+    job = planned(context, "acme", ["1", "9"])
+    made = make_plan(context.record(ExportRef("acme", job.export_id)), context, lambda: None)
+    call = json.loads(plan.dump(made))["call"]
+    assert call == {"filters": {}, "file_format": "csv", "company_ids": ["1", "9"], "operational_scope_ids": ["n"]}
+    del call["company_ids"], call["operational_scope_ids"]
+    later = json.dumps(json.loads(plan.dump(made)) | {"call": call}).encode()
+    context.blobs.put(plan_blob("acme", job.export_id), later, "application/json")
+    assert encode(job, context).rows == 1
+    assert team.calls == [(["1"], ["n"])]
 
 
 @pytest.mark.parametrize("made", [False, True], ids=["to be made", "made already"])
