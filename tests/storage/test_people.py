@@ -40,11 +40,11 @@ DAY = timedelta(days=1)
 
 
 @pytest.fixture
-def context(new_account: Any, tmp_path: Path) -> Iterator[Services]:
+def context(new_account: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Services]:
     """The services, on an account with nobody in it, as where an issuer vouches for callers."""
     more = {"AUTH_MODE": "jwt", "JWT_ISSUER": "https://issuer.example", "JWT_AUDIENCE": "a"}
     with services_on(new_account(), MAIL_OUTBOX_DIR=str(tmp_path), **more) as made:
-        presence._known.clear()
+        monkeypatch.setattr(presence, "_memory", presence._Memory())
         yield made
 
 
@@ -149,6 +149,66 @@ def test_links_go_with_the_right_to_export(context: Services, clock: Clock) -> N
     call(caller("vic", Role.VIEWER), context)
     assert not revoked("vic")
     assert context.people.may_have("acme", "never-called")
+
+
+def test_two_tokens_of_one_person_cost_no_more(
+    context: Services, clock: Clock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whether they differ in how the person is called or in what they may do; links are not revoked call by call."""
+    revoked: list[str] = []
+    monkeypatch.setattr(context.links, "revoke_links_of", lambda tenant, user, now: revoked.append(user))
+    ada = caller("ada", Role.MANAGER, Role.ADMIN)
+    called_otherwise = replace(ada, name="A. Ada", locale="de", email="a@acme.example", roles=ada.roles[::-1])
+    max_, as_viewer = caller("max", Role.MANAGER), caller("max", Role.VIEWER)
+    for _ in range(50):
+        for who in (ada, called_otherwise, max_, as_viewer):
+            call(who, context)
+    assert (clock.looks, clock.writes, revoked) == (3, 3, ["max"])
+    clock.now += timedelta(seconds=10)
+    call(called_otherwise, context)
+    person = context.people.get("acme", "ada")
+    assert person is not None
+    assert Caller.from_json(person.caller) == called_otherwise
+
+
+def test_a_person_of_many_faces_is_looked_at_a_few_times(context: Services, clock: Clock) -> None:
+    """As of a service that asks for a token of each company; ten seconds later it is so again."""
+    for looks in (4, 8):
+        for number in range(40):
+            call(replace(caller("ada"), company_ids=(str(number % 20),)), context)
+        assert (clock.looks, clock.writes) == (looks, looks)
+        clock.now += timedelta(seconds=10)
+
+
+def test_an_offboarding_during_a_look_is_not_forgotten(
+    context: Services, clock: Clock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What the look had read before it is not remembered."""
+    eve, get = caller("eve"), context.people.get
+    note = context.people.note
+
+    def offboarded_meanwhile(who: Caller, now: datetime) -> None:
+        note(who, now)
+        offboard("acme", "eve", caller("ada"), context)
+
+    monkeypatch.setattr(context.people, "note", offboarded_meanwhile)
+    call(eve, context)
+    assert get("acme", "eve") is not None
+    with pytest.raises(NotAllowed, match="you were offboarded here"):
+        call(eve, context)
+
+
+def test_whom_others_push_out_of_memory_is_answered(
+    context: Services, clock: Clock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whatever other threads do to what is remembered in the middle of a look."""
+    monkeypatch.setattr(presence, "_REMEMBERED", 0)
+    context.people.offboard("acme", "eve", "ada", "admin", NOW)
+    for _ in range(2):
+        call(caller("ada"), context)
+        with pytest.raises(NotAllowed):
+            call(caller("eve"), context)
+    assert clock.looks == 4
 
 
 def test_who_was_offboarded_is_out_on_every_worker(context: Services, clock: Clock) -> None:
