@@ -10,7 +10,7 @@ AUDIT_STAMP := $(AUDIT_VENV)/.installed
 LOCK_VENV := .venv-lock
 UV := uv==0.13.8
 
-.PHONY: demo run test test-crash test-kills test-large test-delivery test-pages test-api test-attack test-operations messages check \
+.PHONY: demo run test test-all test-crash test-kills test-large test-delivery test-pages test-api test-attack test-operations messages check \
 	verify-audit format lock bench clean
 
 demo: $(STAMP) ## one export from request to file, and a mail (SOURCE=postgresql for a real PostgreSQL)
@@ -21,6 +21,8 @@ run: $(STAMP) ## serve on http://127.0.0.1:7071 until Ctrl-C (PORT=..., AZURITE_
 
 test: $(STAMP) ## all tests but the slow ones
 	@$(BIN)/python -m pytest -n 3 --dist loadfile
+
+test-all: test test-crash test-kills test-large test-delivery test-pages test-api test-attack test-operations ## every suite; hours, and Chromium for test-pages
 
 test-crash: $(STAMP) ## kill -9 at twenty points of an export; CRASH_KILLS=... for another number
 	@CRASH_KILLS=$${CRASH_KILLS:-20} $(BIN)/python -m pytest tests/service/test_crashes.py
