@@ -8,10 +8,16 @@ from dataclasses import asdict
 from datetime import timedelta
 from typing import Any
 
-from shared.audit.log import ACTIONS, AuditQuery
 from shared.catalog.export_types import Filter, FunctionExport, GeneratedExportData, Role
-from shared.errors import LimitReached, PermanentError, unknown
-from shared.formats.csv_files import csv_file
+from shared.catalog.functions import (
+    ACTIONS,
+    AuditQuery,
+    LimitReached,
+    PermanentError,
+    audit_entries,
+    csv_file,
+    unknown,
+)
 
 _COLUMNS = {
     "time": "Time",
@@ -41,8 +47,6 @@ def generate_export(
 
     Raises ``StorageUnavailable``, ``LimitReached``, and ``PermanentError`` for another format than csv.
     """
-    from shared.services import services  # which knows the export types, this one too
-
     if file_format != "csv":
         raise PermanentError(unknown("format", file_format, ["csv"]))
     query = AuditQuery(
@@ -53,7 +57,7 @@ def generate_export(
         filters.get("to", ""),
     )
     cells: dict[str, list[str | int]] = {title: [] for title in _COLUMNS.values()}
-    for number, entry in enumerate(services("activity").audit.entries(tenant, query), 1):
+    for number, entry in enumerate(audit_entries(tenant, query), 1):
         if number > _MAX_ROWS:
             raise LimitReached(f"more than {_MAX_ROWS:,} entries match; the limit is {_MAX_ROWS:,}; narrow from and to")
         row = {**asdict(entry), "outcome": entry.outcome}

@@ -14,10 +14,7 @@ from typing import Any
 
 from shared.catalog.columns import Column
 from shared.catalog.export_types import AsyncExportsDependency, FunctionExport, GeneratedExportData, Role, Scope
-from shared.errors import PermanentError, unknown
-from shared.formats.csv_files import csv_file
-from shared.requests.query import Condition, Query
-from shared.sources import open_source
+from shared.catalog.functions import Condition, PermanentError, Query, csv_file, open_source, unknown
 
 
 class Headcount(AsyncExportsDependency):

@@ -10,9 +10,8 @@ from collections.abc import Iterator, Sequence
 from itertools import repeat
 
 from shared.catalog.columns import Column
+from shared.catalog.functions import Condition, Query, open_source
 from shared.catalog.ownership import Owned
-from shared.requests.query import Condition, Query
-from shared.sources import open_source
 
 _ID = Column("id", "Id")
 

@@ -65,7 +65,7 @@ def test_only_estimates_ask_the_database() -> None:
     """
     asking = ("open_source", "SOURCES", "shared.sources")
     assert importers("triggers", *asking) == {"http/health"}
-    assert importers("shared", *asking) == {"jobs/estimates", "jobs/planning", "schedules/runs"}
+    assert importers("shared", *asking) == {"catalog/functions", "jobs/estimates", "jobs/planning", "schedules/runs"}
     assert importers("triggers", "planning", "shared.jobs.planning") == set()
     assert importers("triggers", "runs", "shared.schedules.runs") == set()
 
