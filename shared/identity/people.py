@@ -5,13 +5,14 @@ schedule, a webhook) does not act on rights that they have lost; and who was off
 """
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any, Literal, Self
 
-from azure.core.exceptions import ResourceNotFoundError
-from azure.data.tables import TableServiceClient, UpdateMode
+from azure.core import MatchConditions
+from azure.core.exceptions import ResourceExistsError, ResourceModifiedError, ResourceNotFoundError
+from azure.data.tables import TableEntity, TableServiceClient
 
 from shared.identity import roles
 from shared.identity.caller import Caller
@@ -64,6 +65,10 @@ class Person:
         """Whether they came as the same at their last call."""
         return bool(self.caller) and Caller.from_json(self.caller) == Caller.from_json(caller.to_json())
 
+    def only_offboarded(self) -> Self:
+        """What is kept of somebody who was offboarded: that, by whom, and the id."""
+        return replace(self, roles=(), caller={}, seen_at="")
+
     def to_entity(self) -> dict[str, Any]:
         """The table row."""
         offboarding = {name: getattr(self, name) for name in _OFFBOARDING}
@@ -96,11 +101,8 @@ class People:
 
     def get(self, tenant: str, user: str) -> Person | None:
         """The person; None when they never called and nobody offboarded them."""
-        with storage_errors():
-            try:
-                return Person.from_entity(self._table.get_entity(tenant, person_key(user)))
-            except ResourceNotFoundError:
-                return None
+        entity = self._entity(tenant, user)
+        return None if entity is None else Person.from_entity(entity)
 
     def has_left(self, tenant: str, user: str) -> bool:
         """Whether the person was offboarded."""
@@ -113,36 +115,31 @@ class People:
         return person is None or person.exports
 
     def note(self, caller: Caller, now: datetime) -> None:
-        """Keep what a caller is now. Whether they were offboarded stays as it is."""
-        seen = _seen(caller.roles, caller.to_json(), iso(now))
-        row = {"PartitionKey": caller.tenant, "RowKey": person_key(caller.user), "user": caller.user, **seen}
-        with storage_errors():
-            self._table.upsert_entity(row, mode=UpdateMode.MERGE)
+        """Keep what a caller is now. Nothing is kept of who was offboarded, also by a call that began before."""
+
+        def how(person: Person) -> Person:
+            if person.offboarded_at:
+                return person
+            return replace(person, roles=caller.roles, caller=caller.to_json(), seen_at=iso(now))
+
+        self._change(caller.tenant, caller.user, how)
 
     def offboard(self, tenant: str, user: str, by: str, as_what: OffboardedBy, now: datetime) -> Person:
-        """Note that a person has left; once, but an operator's word replaces an Admin's. Their name and address go."""
-        row = {"PartitionKey": tenant, "RowKey": person_key(user), "user": user}
-        with storage_errors():
-            self._table.upsert_entity(row, mode=UpdateMode.MERGE)
+        """Note that a person has left; once, but an operator's word replaces an Admin's. The rest goes."""
 
         def how(person: Person) -> Person:
             if person.offboarded_at and (person.offboarded_as == "operator" or as_what == "admin"):
-                return replace(person, caller={})
-            at = person.offboarded_at or iso(now)
-            return replace(person, caller={}, offboarded_at=at, offboarded_by=by, offboarded_as=as_what)
+                return person.only_offboarded()
+            left = Person(tenant, user, offboarded_at=person.offboarded_at or iso(now))
+            return replace(left, offboarded_by=by, offboarded_as=as_what)
 
-        changed = change_row(
-            self._table, tenant, person_key(user), Person.from_entity, how, "what is known of a person"
-        )
-        return changed or Person(tenant, user)
+        return self._change(tenant, user, how)
 
     def reinstate(self, tenant: str, user: str) -> None:
-        """Let a person in again; nothing happens when nobody had offboarded them."""
-
-        def how(person: Person) -> Person:
-            return replace(person, offboarded_at="", offboarded_by="", offboarded_as="")
-
-        change_row(self._table, tenant, person_key(user), Person.from_entity, how, "what is known of a person")
+        """Let a person in again, as if they had never called; nothing happens when nobody had offboarded them."""
+        while (entity := self._entity(tenant, user)) is not None and Person.from_entity(entity).offboarded_at:
+            if self._delete(entity):
+                return
 
     def admins(self, tenant: str) -> list[Person]:
         """The people who administer a tenant, as far as they have called; who called last comes first."""
@@ -155,16 +152,54 @@ class People:
     def not_seen_since(self, before: str, cursor: str, limit: int) -> tuple[list[Person], str]:
         """Up to ``limit`` people whose last call was before this time (ISO-8601 UTC); see ``entity_page``.
 
-        Who was offboarded is not among them.
+        Of who was offboarded those of whom more than that is kept, such as by an older release, whatever their time.
         """
-        found, after = entity_page(self._table, f"seen_at gt '' and seen_at lt '{before}'", cursor, limit)
-        people = [Person.from_entity(entity) for entity in found]
-        return [person for person in people if not person.offboarded_at], after
+        where = f"seen_at gt '' and (seen_at lt '{before}' or offboarded_at gt '')"
+        found, after = entity_page(self._table, where, cursor, limit)
+        return [Person.from_entity(entity) for entity in found], after
 
-    def forget(self, person: Person) -> None:
-        """Remove what is known of a person; nothing happens when it is gone."""
+    def forget(self, person: Person) -> bool:
+        """Remove what is known of a person, but that they were offboarded; False when it is not as ``person`` says."""
+        if person.offboarded_at:
+            forgotten = self._change(person.tenant, person.user, lambda p: p.only_offboarded() if p == person else p)
+            return forgotten == person.only_offboarded()
+        entity = self._entity(person.tenant, person.user)
+        return entity is not None and Person.from_entity(entity) == person and self._delete(entity)
+
+    def _entity(self, tenant: str, user: str) -> TableEntity | None:
         with storage_errors():
-            self._table.delete_entity(person.tenant, person_key(person.user))
+            try:
+                return self._table.get_entity(tenant, person_key(user))
+            except ResourceNotFoundError:
+                return None
+
+    def _change(self, tenant: str, user: str, how: Callable[[Person], Person]) -> Person:
+        """Change the row of a person, or make it; ``how`` may be called more than once, and gives what is kept."""
+        row, nobody = person_key(user), Person(tenant, user)
+        while True:
+            changed = change_row(self._table, tenant, row, Person.from_entity, how, "what is known of a person")
+            if changed is not None:
+                return changed
+            made = how(nobody)
+            if made == nobody:
+                return nobody
+            with storage_errors():
+                try:
+                    self._table.create_entity(made.to_entity())
+                except ResourceExistsError:
+                    continue
+            return made
+
+    def _delete(self, entity: TableEntity) -> bool:
+        """Remove a row as it was read; False when it has changed since."""
+        with storage_errors():
+            try:
+                self._table.delete_entity(
+                    entity, etag=entity.metadata["etag"], match_condition=MatchConditions.IfNotModified
+                )
+            except (ResourceModifiedError, ResourceNotFoundError):
+                return False
+        return True
 
 
 def _seen(held: tuple[str, ...], caller: Mapping[str, Any], seen_at: str) -> dict[str, Any]:

@@ -258,14 +258,40 @@ def test_offboarding_twice_is_once(context: Services) -> None:
     first = context.people.offboard("acme", "eve", "ada", "admin", NOW)
     again = context.people.offboard("acme", "eve", "bob", "admin", NOW + DAY)
     assert (again, first.offboarded_at, first.offboarded_by) == (first, iso(NOW), "ada")
-    assert (first.caller, first.roles) == ({}, ("Admin",))
+    assert (first.caller, first.roles, first.seen_at) == ({}, (), "")
     seen(context, caller("eve"), NOW + DAY)
-    assert context.people.has_left("acme", "eve")
+    assert context.people.get("acme", "eve") == first
     stranger = context.people.offboard("acme", "never/seen ü", "ada", "admin", NOW)
     assert (stranger.user, stranger.seen_at) == ("never/seen ü", "")
     context.people.reinstate("acme", "eve")
     context.people.reinstate("acme", "nobody")
-    assert not context.people.has_left("acme", "eve")
+    seen(context, caller("ada"))
+    context.people.reinstate("acme", "ada")
+    assert context.people.get("acme", "eve") is None
+    assert context.people.may_have("acme", "eve")
+    assert context.people.may_have("acme", "ada")
+
+
+def test_a_call_that_is_under_way_brings_nobody_back(
+    context: Services, clock: Clock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Another worker looked at the row before the offboarding, and writes after it."""
+    seen(context, caller("eve"))
+    get = context.people.get
+
+    def offboarded_meanwhile(tenant: str, user: str) -> Person | None:
+        found = get(tenant, user)
+        context.people.offboard(tenant, user, "ada", "admin", NOW)
+        return found
+
+    monkeypatch.setattr(context.people, "get", offboarded_meanwhile)
+    presence.look(replace(caller("eve"), name="Evelyn"), context)
+    presence.look(caller("zoe"), context)
+    for user in ("eve", "zoe"):
+        kept = get("acme", user)
+        assert kept is not None
+        assert kept.offboarded_at == iso(NOW)
+        assert (kept.caller, kept.roles, kept.seen_at) == ({}, (), "")
 
 
 def test_who_may_offboard_whom(context: Services) -> None:
@@ -422,7 +448,9 @@ def test_a_webhook_without_an_admin_stops_after_two_weeks(context: Services, tmp
     assert (passed.enabled, passed.owner["user"], passed.ownerless_since) == (True, "ada", "")
 
     other = webhook(context, caller("eve"), "wh2")
-    context.people.forget(Person("acme", "ada"))
+    ada = context.people.get("acme", "ada")
+    assert ada is not None
+    assert context.people.forget(ada)
     look_after(other, NOW, context)
     ended = told(look_after(other, NOW + 14 * DAY, context), context)
     assert (ended.enabled, ended.wants("export.completed")) == (False, False)
@@ -452,11 +480,35 @@ def test_what_is_known_of_people_is_forgotten(context: Services) -> None:
     sweep = Sweep(context, NOW, lambda _: None, lambda _: None)  # type: ignore[arg-type,return-value]
     page = UnseenPeople().page(sweep, "")
     assert [person.user for person in page.items] == ["old"]
-    context.people.forget(page.items[0])
-    context.people.forget(page.items[0])
+    assert [context.people.forget(page.items[0]) for _ in range(2)] == [True, False]
     assert context.people.get("acme", "old") is None
     assert context.people.has_left("acme", "gone")
     assert context.people.has_left("acme", "never-seen")
+
+
+def test_what_an_older_release_kept_of_who_has_left_is_removed(context: Services) -> None:
+    """Name, address, roles and the time of the last call, at the next run of retention; the offboarding stays."""
+    gone = context.people.offboard("acme", "gone", "ada", "admin", NOW)
+    person = replace(gone, roles=("Admin",), caller=caller("gone").to_json(), seen_at=iso(NOW))
+    context.people._table.upsert_entity(person.to_entity())
+    sweep = Sweep(context, NOW, lambda _: None, lambda _: None)  # type: ignore[arg-type,return-value]
+    (found,) = UnseenPeople().page(sweep, "").items
+    assert context.people.forget(found)
+    assert context.people.get("acme", "gone") == gone
+    assert UnseenPeople().page(sweep, "").items == []
+
+
+def test_who_comes_or_is_offboarded_while_retention_runs_is_not_forgotten(context: Services) -> None:
+    """What was found is removed only as it was found."""
+    for user in ("back", "out"):
+        seen(context, caller(user), NOW - 91 * DAY)
+    sweep = Sweep(context, NOW, lambda _: None, lambda _: None)  # type: ignore[arg-type,return-value]
+    items = UnseenPeople().page(sweep, "").items
+    seen(context, caller("back"))
+    context.people.offboard("acme", "out", "ada", "admin", NOW)
+    assert [context.people.forget(item) for item in items] == [False, False]
+    assert context.people.get("acme", "back") is not None
+    assert context.people.has_left("acme", "out")
 
 
 def request_for(segment: str, prefix: str = "users") -> func.HttpRequest:

@@ -9,7 +9,7 @@ from shared.timestamps import iso
 
 
 class UnseenPeople:
-    """See ``Sweeper``. Who was offboarded stays known, so as to stay out."""
+    """See ``Sweeper``. That somebody was offboarded stays, so that they stay out."""
 
     name = "unseen-people"
 
@@ -19,5 +19,4 @@ class UnseenPeople:
         return Page(found, after)
 
     async def remove(self, item: Person, sweep: Sweep) -> bool:
-        await asyncio.to_thread(sweep.context.people.forget, item)
-        return True
+        return await asyncio.to_thread(sweep.context.people.forget, item)
