@@ -2,20 +2,22 @@
 
 A client that knocks again and again must not fill the log: of an address (of IPv6, of its network of 64 bits, all of
 which one client may have) each worker notes ten a minute one by one, and counts the others in one entry that is
-written when the minute is over. What is kept in memory is bounded, too.
+written when the minute is over, or when the process ends before. What is kept in memory is bounded, too.
 """
 
 import asyncio
+import atexit
 import ipaddress
 import time
 from collections import Counter, OrderedDict
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 
 import azure.functions as func
 
 from shared.audit.log import NOBODY, AuditEntry
 from shared.audit.recorder import address_of, write_down
+from shared.observability.logging import logger
 from shared.settings import settings
 from shared.timestamps import iso, utc_now
 
@@ -61,14 +63,19 @@ class FailedSignIns:
         window.counted[reason] += 1
         return False
 
-    def over(self) -> list[Window]:
-        """The windows that are over, with something counted. They are forgotten here."""
-        now, found = self._clock(), []
-        while self._windows and next(iter(self._windows.values())).ends <= now:
+    def over(self) -> Iterator[Window]:
+        """The windows that are over, with something counted; each is forgotten when it is given."""
+        while self._windows and next(iter(self._windows.values())).ends <= self._clock():
             _, window = self._windows.popitem(last=False)
             if window.counted:
-                found.append(window)
-        return found
+                yield window
+
+    def rest(self) -> Iterator[Window]:
+        """All windows with something counted, over or not; each is forgotten when it is given."""
+        while self._windows:
+            _, window = self._windows.popitem(last=False)
+            if window.counted:
+                yield window
 
     def next_end(self) -> float | None:
         """In how many seconds the next window is over in which something is counted; None when nothing is."""
@@ -88,7 +95,8 @@ class FailedSignIns:
 
 
 _failed = FailedSignIns()
-_summing: set[asyncio.Task[None]] = set()
+_summing: list[asyncio.Task[None]] = []
+"""The task that sums up, or has done so last."""
 
 
 async def note_failed(req: func.HttpRequest, reason: str, request_id: str) -> None:
@@ -97,17 +105,30 @@ async def note_failed(req: func.HttpRequest, reason: str, request_id: str) -> No
     if _failed.noted(address, reason):
         agent = req.headers.get("user-agent", "")
         await asyncio.to_thread(write_down, _entry(address, reason, agent, request_id))
-    elif not _summing:
-        task = asyncio.create_task(_sum_up(request_id))
-        _summing.add(task)
-        task.add_done_callback(_summing.discard)
+    elif not _summing or _summing[0].done():
+        _summing[:] = [asyncio.create_task(_sum_up(request_id))]
 
 
 async def _sum_up(request_id: str) -> None:
     while (seconds := _failed.next_end()) is not None:
         await asyncio.sleep(seconds)
         for window in _failed.over():
-            await asyncio.to_thread(write_down, _entry(window.address, window.summary, "", request_id))
+            await asyncio.to_thread(_write_sum, window, request_id)
+
+
+def _write_sum(window: Window, request_id: str) -> None:
+    """Write what a window counted; whatever goes wrong with one must not stop the next."""
+    try:
+        write_down(_entry(window.address, window.summary, "", request_id))
+    except Exception:
+        logger.exception("failed sign-ins are not in the audit log: %s", window.summary, extra={"action": "audit-lost"})
+
+
+@atexit.register
+def _write_rest() -> None:
+    """Write what is counted when the process ends by itself; one that is killed loses the counts of a minute."""
+    for window in _failed.rest():
+        _write_sum(window, "")
 
 
 def _entry(address: str, subject: str, agent: str, request_id: str) -> AuditEntry:
