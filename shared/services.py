@@ -33,9 +33,9 @@ from shared.notifications.sent_messages import SentMail
 from shared.observability import metrics, telemetry
 from shared.observability.metrics_table import CountsTable
 from shared.requests.export_request import ExportRequest
-from shared.retention.rules import kept_for, parse_rules
+from shared.retention.rules import kept_for
 from shared.schedules.store import Schedules
-from shared.settings import Settings, sealing_keys, settings
+from shared.settings import Settings, settings
 from shared.storage.accounts import Patience, blob_service, table_service
 from shared.storage.blobs import BlobStore
 from shared.storage.checkpoints import Checkpoints
@@ -67,7 +67,7 @@ class Services:
     @property
     def webhook_rules(self) -> Rules:
         """Where webhooks may go."""
-        return Rules(self.settings.local_origins)
+        return Rules(self.settings.webhook_local_origins)
 
     letters: DeadLetters
     checkpoints: Checkpoints
@@ -126,25 +126,25 @@ class Services:
     @property
     def sealer(self) -> Sealer:
         """What encrypts the secrets of webhooks."""
-        return Sealer(sealing_keys(self.settings))
+        return Sealer(self.settings.sealing_keys)
 
     def retention(self, tenant: str, export_type: str) -> timedelta:
         """How long the files of a tenant's export of this type are kept, from its end on."""
         known = self.settings
         own = export_type_named(export_type).retention_days
-        return kept_for(parse_rules(known.retention_days_by_tenant), tenant, export_type, own, known.retention_days)
+        return kept_for(known.retention_days_by_tenant, tenant, export_type, own, known.retention_days)
 
     def link_asks_for_sign_in(self, tenant: str, export_type: str) -> bool:
         """Whether the links to a tenant's export of this type ask for sign-in, also of a type that is gone."""
         own = next((t.links_require_sign_in for t in export_types() if t.name == export_type), None)
         known = self.settings
-        return asks_for_sign_in(known.sign_in_rules, tenant, export_type, own, known.auth_mode == "easyauth")
+        return asks_for_sign_in(known.links_require_sign_in, tenant, export_type, own, known.auth_mode == "easyauth")
 
     def record_retention(self, tenant: str, export_type: str) -> timedelta:
         """How long the record of a tenant's export is kept after its files are gone, also of a type that is gone."""
         known = self.settings
         own = next((t.record_retention_days for t in export_types() if t.name == export_type), None)
-        rules = parse_rules(known.record_retention_days_by_tenant)
+        rules = known.record_retention_days_by_tenant
         return kept_for(rules, tenant, export_type, own, known.record_retention_days)
 
     @property
@@ -157,14 +157,14 @@ class Services:
         """In days: no export is remembered for longer, unless it is under a legal hold."""
         known = self.settings
         own = [t.retention_days for t in export_types() if t.retention_days is not None]
-        files = [known.retention_days, *own, *parse_rules(known.retention_days_by_tenant).values()]
+        files = [known.retention_days, *own, *known.retention_days_by_tenant.values()]
         return max(files) + max(self._record_days)
 
     @property
     def _record_days(self) -> list[float]:
         known = self.settings
         own = [t.record_retention_days for t in export_types() if t.record_retention_days is not None]
-        return [known.record_retention_days, *own, *parse_rules(known.record_retention_days_by_tenant).values()]
+        return [known.record_retention_days, *own, *known.record_retention_days_by_tenant.values()]
 
     def record(self, ref: ExportRef) -> ExportRecord:
         """The record of an export that runs. Raises ``PermanentError`` when somebody deleted it."""

@@ -14,6 +14,7 @@ from shared.identity.sign_in_reasons import refused
 
 if TYPE_CHECKING:
     from shared.settings import Settings
+    from shared.settings.access import AccessSettings
 
 DIRECTORY = "{tenantid}"
 """Stands in the name of an issuer of several directories for one of them."""
@@ -22,19 +23,14 @@ _ID, _ISSUER = "tid", "iss"
 _GUID = re.compile(r"[0-9A-Fa-f]{8}(-[0-9A-Fa-f]{4}){3}-[0-9A-Fa-f]{12}")
 
 
-def listed(text: str) -> list[str]:
-    """The directories in a setting, with commas, as tokens write them."""
-    return [as_in_tokens(item.strip()) for item in text.split(",") if item.strip()]
-
-
 def as_in_tokens(name: str) -> str:
     """A directory as tokens name it: an id that is a GUID in lower case. All else is compared as it is."""
     return name.lower() if _GUID.fullmatch(name) else name
 
 
-def check(settings: "Settings") -> None:
+def check(settings: "AccessSettings") -> None:
     """Raise ``ValueError`` for settings about directories that do not fit together."""
-    allowed, operator = settings.directories, settings.operators
+    allowed, operator = settings.allowed_directories, settings.operator_directory
     if settings.auth_mode == "jwt" and (DIRECTORY in settings.jwt_issuer) != bool(allowed):
         raise ValueError(
             f"ALLOWED_DIRECTORIES and {DIRECTORY} in JWT_ISSUER go together: name the directories whose tokens are good"
@@ -63,7 +59,7 @@ def admit(claims: Mapping[str, Any], settings: "Settings") -> None:
 
     Raises ``NotAuthenticated``.
     """
-    if settings.directories and _only(claims, _ID) not in settings.directories:
+    if settings.allowed_directories and _only(claims, _ID) not in settings.allowed_directories:
         raise refused("unknown-directory")
 
 
@@ -73,10 +69,10 @@ def is_operators(claims: Mapping[str, Any], settings: "Settings") -> bool:
     That is ``OPERATOR_DIRECTORY``; when it is not set, the only directory that may sign in. Where several may, or App
     Service authentication lets in whichever, it is none.
     """
-    if settings.operators:
-        return settings.operators in (_only(claims, _ID), _only(claims, _ISSUER))
-    if settings.directories:
-        return len(settings.directories) == 1 and _only(claims, _ID) in settings.directories
+    if settings.operator_directory:
+        return settings.operator_directory in (_only(claims, _ID), _only(claims, _ISSUER))
+    if settings.allowed_directories:
+        return len(settings.allowed_directories) == 1 and _only(claims, _ID) in settings.allowed_directories
     return settings.auth_mode == "jwt"
 
 

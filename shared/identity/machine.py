@@ -7,11 +7,9 @@ assigns. The protocol is App Service's (``IDENTITY_ENDPOINT``, version 2019-08-0
 """
 
 import os
-import re
 from collections.abc import Mapping
 from functools import lru_cache
-from typing import TYPE_CHECKING, Any
-from urllib.parse import urlsplit
+from typing import TYPE_CHECKING
 
 from azure.core.credentials import TokenCredential
 from azure.core.exceptions import ClientAuthenticationError
@@ -20,11 +18,6 @@ from shared.settings.environment import is_local_development
 
 if TYPE_CHECKING:
     from shared.settings import Settings
-
-MANAGED = "managedidentity"
-"""The only value of ``AzureWebJobsStorage__credential``."""
-
-_ACCOUNT = re.compile(r"[a-z0-9]{3,24}")
 
 
 def credential(settings: "Settings", environment: Mapping[str, str] = os.environ) -> TokenCredential:
@@ -60,35 +53,3 @@ def endpoint(settings: "Settings", service: str) -> str:
     """The address of the account's ``blob`` or ``table`` service: the URI if there is one, else by its name."""
     given: str = getattr(settings, f"azurewebjobsstorage__{service}serviceuri")
     return given or f"https://{settings.azurewebjobsstorage__accountname}.{service}.core.windows.net"
-
-
-def check(settings: "Settings") -> None:
-    """Raises ``ValueError`` that names a setting of the identity that is wrong, with what is valid."""
-    account = settings.azurewebjobsstorage__accountname
-    if account and not _ACCOUNT.fullmatch(account):
-        raise ValueError(
-            f"AzureWebJobsStorage__accountName is the name of a storage account, 3 to 24 of a-z and 0-9, "
-            f"got '{account[:80]}'; for another cloud give AzureWebJobsStorage__blobServiceUri and its siblings"
-        )
-    for name, value in _addresses(settings).items():
-        parts = urlsplit(value)
-        if value and (parts.scheme != "https" or not parts.hostname or parts.query or parts.username):
-            raise ValueError(f"{name} must be an https address without anything secret in it, for tokens go there")
-    if settings.azurewebjobsstorage__credential.lower() not in ("", MANAGED):
-        raise ValueError(
-            f"AzureWebJobsStorage__credential is {MANAGED} or left out, "
-            f"got '{settings.azurewebjobsstorage__credential[:80]}'"
-        )
-    if settings.azurewebjobsstorage__clientid and settings.azurewebjobsstorage__managedidentityresourceid:
-        raise ValueError(
-            "AzureWebJobsStorage__clientId and AzureWebJobsStorage__managedIdentityResourceId both name an identity; "
-            "give one of them"
-        )
-
-
-def _addresses(settings: "Settings") -> dict[str, Any]:
-    return {
-        "AzureWebJobsStorage__blobServiceUri": settings.azurewebjobsstorage__blobserviceuri,
-        "AzureWebJobsStorage__tableServiceUri": settings.azurewebjobsstorage__tableserviceuri,
-        "ACS_ENDPOINT": settings.acs_endpoint,
-    }

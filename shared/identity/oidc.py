@@ -96,7 +96,7 @@ def _directory(token: str, settings: Settings) -> str:
         directory = jwt.decode(token, options={"verify_signature": False}).get("tid")
     except jwt.InvalidTokenError:
         directory = None
-    if not isinstance(directory, str) or directory not in settings.directories:
+    if not isinstance(directory, str) or directory not in settings.allowed_directories:
         raise refused("unknown-directory")
     return directory
 

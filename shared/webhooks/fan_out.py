@@ -80,7 +80,7 @@ async def _start(delivery: Delivery, context: Services, client: df.DurableOrches
         delivery.endpoint,
         delivery.id,
         delivery.round,
-        pace.webhook_pauses,
+        pace.webhook_retry_seconds,
         pace.retry_first_seconds,
     )
     if await is_known(instance, client):

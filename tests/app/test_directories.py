@@ -124,9 +124,9 @@ def test_directories_that_do_not_fit_are_named(changes: Mapping[str, str], messa
 def test_the_old_name_of_the_list_is_read() -> None:
     """In every mode; beside the new one when both say the same."""
     old = {name: value for name, value in SEVERAL.items() if name != "ALLOWED_DIRECTORIES"} | {"JWT_DIRECTORIES": "a,b"}
-    assert settings_from(old).directories == {"a", "b"}
-    assert settings_from(old | {"ALLOWED_DIRECTORIES": "a,b"}).directories == {"a", "b"}
-    assert settings_from(EASY | {"JWT_DIRECTORIES": "acme"}).directories == {"acme"}
+    assert settings_from(old).allowed_directories == {"a", "b"}
+    assert settings_from(old | {"ALLOWED_DIRECTORIES": "a,b"}).allowed_directories == {"a", "b"}
+    assert settings_from(EASY | {"JWT_DIRECTORIES": "acme"}).allowed_directories == {"acme"}
 
 
 def principal(directory: Any) -> dict[str, str]:

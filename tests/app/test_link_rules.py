@@ -42,7 +42,7 @@ def test_only_app_service_can_sign_people_in_on_the_way(mode: dict[str, str]) ->
     for rules in ("true", "acme/users=true, false"):
         with pytest.raises(SettingsError, match="AUTH_MODE=easyauth"):
             settings_from(RIGHT | mode | {"LINKS_REQUIRE_SIGN_IN": rules})
-    assert not any(settings_from(RIGHT | mode | {"LINKS_REQUIRE_SIGN_IN": "false"}).sign_in_rules.values())
+    assert not any(settings_from(RIGHT | mode | {"LINKS_REQUIRE_SIGN_IN": "false"}).links_require_sign_in.values())
 
 
 def ring(key: str, accepted: str = "") -> Settings:

@@ -1,6 +1,7 @@
 """Settings: checked as a whole, each wrong one named, every one documented."""
 
 import re
+import secrets
 from pathlib import Path
 
 import pytest
@@ -8,10 +9,12 @@ import pytest
 from demo.stack import bare_settings
 from shared.errors import SettingsError
 from shared.settings import Settings, settings_from
+from shared.settings.reference import markdown, reference
 
 ROOT = Path(__file__).resolve().parents[2]
 
 RIGHT = bare_settings("UseDevelopmentStorage=true")
+KEYS = (secrets.token_urlsafe(32), secrets.token_urlsafe(32))
 
 ON_AZURE = {
     "AZURE_FUNCTIONS_ENVIRONMENT": "",
@@ -49,8 +52,8 @@ def test_three_settings_are_enough() -> None:
 def test_the_pauses_of_a_delivery_are_those_of_standard_webhooks() -> None:
     """Ten attempts over three days; and spaces do not count."""
     settings = settings_from(RIGHT | {"WEBHOOK_LOCAL_ORIGINS": "http://127.0.0.1:9000, http://[::1]:80"})
-    assert settings.webhook_pauses == (0, 5, 300, 1_800, 7_200, 18_000, 36_000, 50_400, 72_000, 86_400)
-    assert settings.local_origins == {"http://127.0.0.1:9000", "http://[::1]:80"}
+    assert settings.webhook_retry_seconds == (0, 5, 300, 1_800, 7_200, 18_000, 36_000, 50_400, 72_000, 86_400)
+    assert settings.webhook_local_origins == {"http://127.0.0.1:9000", "http://[::1]:80"}
 
 
 def test_a_managed_identity_needs_no_connection_string() -> None:
@@ -184,6 +187,13 @@ def test_a_wrong_setting_is_named(changes: dict[str, str], message: str) -> None
         settings_from(RIGHT | changes)
 
 
+def test_checks_of_one_setting_do_not_hide_each_other() -> None:
+    """A wrong address, a wrong origin and a weak key are told together, whatever else is wrong."""
+    with pytest.raises(SettingsError) as caught:
+        settings_from(RIGHT | {"PUBLIC_URL": "x", "CORS_ORIGINS": "*", "LINK_SIGNING_KEY": "short", "SOURCE_URL": ""})
+    assert all(name in str(caught.value) for name in ("PUBLIC_URL", "CORS_ORIGINS", "LINK_SIGNING_KEY", "SOURCE_URL"))
+
+
 def test_every_wrong_setting_is_named_at_once() -> None:
     """Not one after the other, deployment after deployment."""
     with pytest.raises(SettingsError) as caught:
@@ -209,10 +219,22 @@ def test_dev_mode_is_refused_on_azure(changes: dict[str, str]) -> None:
 
 
 def test_every_setting_is_in_the_readme() -> None:
-    """With its default and its meaning, in the same words; and nothing that is none."""
-    rows = re.findall(r"^\| `(\w+)` \| (?:`([^`]*)`)? ?\| (.+) \|$", (ROOT / "README.md").read_text(), re.MULTILINE)
-    documented = {name.lower(): (default, meaning) for name, default, meaning in rows}
-    assert documented == {
-        name: ("" if f.default in ("", None) else str(f.default), f.description)
-        for name, f in Settings.model_fields.items()
+    """By its subject, with its default and its meaning, in the words of its field; and each setting once."""
+    assert markdown() in (ROOT / "README.md").read_text()
+    listed = [row.name.lower() for rows in reference().values() for row in rows]
+    assert sorted(listed) == sorted(Settings.model_fields)
+
+
+def test_lists_are_read_once() -> None:
+    """Every list with commas is a list in the settings already; spaces and empty items do not count."""
+    environment = {
+        "CORS_ORIGINS": " https://a.example ,, https://b.example:8443",
+        "RETENTION_DAYS_BY_TENANT": "acme=30, acme/sessions=90",
+        "WEBHOOK_SECRET_KEYS": f"{KEYS[0]}, {KEYS[1]}",
+        "LINK_SIGNING_KEYS_ACCEPTED": KEYS[1],
     }
+    settings = settings_from(RIGHT | environment)
+    assert settings.cors_origins == {"https://a.example", "https://b.example:8443"}
+    assert settings.retention_days_by_tenant == {"acme": 30, "acme/sessions": 90}
+    assert settings.signing_keys == (RIGHT["LINK_SIGNING_KEY"], KEYS[1])
+    assert settings.sealing_keys == (*KEYS, *settings.signing_keys)

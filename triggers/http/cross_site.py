@@ -32,9 +32,9 @@ def check_site(req: func.HttpRequest) -> None:
     if req.headers.get("authorization", "").lower().startswith("bearer ") or _SESSION_HEADER in req.headers:
         return
     origin, site = req.headers.get("origin", ""), req.headers.get("sec-fetch-site", "").lower()
-    if origin and origin not in _own_origins(req, known) | known.friends:
+    if origin and origin not in _own_origins(req, known) | known.cors_origins:
         raise CrossSite(f"pages of '{origin[:80]}' may not do this; CORS_ORIGINS names those that may")
-    if site not in ("", "same-origin", "none") and origin not in known.friends:
+    if site not in ("", "same-origin", "none") and origin not in known.cors_origins:
         raise CrossSite("a page of another site may not do this with your session")
     media_type = req.headers.get("content-type", "").partition(";")[0].strip().lower()
     if media_type == "application/json" or media_type.endswith("+json") or OUR_HEADER in req.headers:

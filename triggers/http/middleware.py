@@ -87,7 +87,7 @@ def _cors(request: func.HttpRequest, headers: dict[str, str]) -> list[str]:
 
 
 def _is_friend(origin: str) -> bool:
-    return bool(origin) and origin in settings().friends
+    return bool(origin) and origin in settings().cors_origins
 
 
 def _known(given: str, tag: str) -> bool:
