@@ -7,11 +7,13 @@ BENCH_VENV := .venv-bench
 BENCH_STAMP := $(BENCH_VENV)/.installed
 AUDIT_VENV := .venv-audit
 AUDIT_STAMP := $(AUDIT_VENV)/.installed
+DOCS_VENV := .venv-docs
+DOCS_STAMP := $(DOCS_VENV)/.installed
 LOCK_VENV := .venv-lock
 UV := uv==0.13.8
 
 .PHONY: demo run test test-all test-crash test-kills test-large test-delivery test-pages test-api test-attack test-operations messages check \
-	verify-audit format lock bench clean
+	verify-audit format lock bench docs reference clean
 
 demo: $(STAMP) ## one export from request to file, and a mail (SOURCE=postgresql for a real PostgreSQL)
 	@$(BIN)/python -m demo.run
@@ -71,10 +73,16 @@ format: $(STAMP)
 lock: ## requirements*.txt from requirements*.in, with hashes; LOCK="--upgrade" for newer versions of what is not pinned there
 	@test -x $(LOCK_VENV)/bin/uv || $(PYTHON) -m venv $(LOCK_VENV)
 	@$(LOCK_VENV)/bin/python -m pip install --quiet --disable-pip-version-check $(UV)
-	@set -e; before=; for name in requirements requirements-azure-monitor requirements-dev requirements-bench requirements-audit; do \
+	@set -e; before=; for name in requirements requirements-azure-monitor requirements-dev requirements-bench requirements-audit requirements-docs; do \
 		$(LOCK_VENV)/bin/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --annotation-style line \
 			--custom-compile-command "make lock (edit $$name.in)" $(LOCK) $$before -o $$name.txt $$name.in; \
 		before="-c $$name.txt"; done
+
+reference: $(STAMP) ## generate docs/reference from the code: API, settings, errors, metrics, column types
+	@$(BIN)/python -m doc_tools.reference
+
+docs: $(STAMP) $(DOCS_STAMP) reference ## build the documentation site in .sluice/site
+	@NO_MKDOCS_2_WARNING=1 $(DOCS_VENV)/bin/mkdocs build --quiet --strict
 
 sbom: $(STAMP) ## what is shipped, with what is inside the wheels, as CycloneDX JSON (SBOM=... for the file)
 	@$(BIN)/python -m supply_chain.sbom $${SBOM:-sluice.cdx.json}
@@ -82,11 +90,11 @@ sbom: $(STAMP) ## what is shipped, with what is inside the wheels, as CycloneDX 
 audit: $(AUDIT_STAMP) ## known vulnerabilities of what is shipped, from PyPI's service (AUDIT="--format=json" and others of pip-audit)
 	@$(AUDIT_VENV)/bin/pip-audit --require-hashes --disable-pip -r requirements.txt $(AUDIT)
 
-bench: $(STAMP) $(BENCH_STAMP) ## the figures of the README; SUITE=service for one of them
+bench: $(STAMP) $(BENCH_STAMP) ## the figures of docs/reference/performance.md; SUITE=service for one of them
 	@$(BENCH_VENV)/bin/python -m bench $(SUITE)
 
 clean: ## the environment, what was installed, and all state
-	rm -rf $(VENV) $(BENCH_VENV) $(AUDIT_VENV) $(LOCK_VENV) sluice.cdx.json .sluice demo/azurite/node_modules .pytest_cache .mypy_cache .ruff_cache .hypothesis .schemathesis
+	rm -rf $(VENV) $(BENCH_VENV) $(AUDIT_VENV) $(DOCS_VENV) $(LOCK_VENV) sluice.cdx.json .sluice demo/azurite/node_modules .pytest_cache .mypy_cache .ruff_cache .hypothesis .schemathesis
 
 $(STAMP): requirements-dev.txt
 	@$(PYTHON) -c 'import sys; sys.exit("Sluice needs Python 3.11 or newer; this is %d.%d (set PYTHON=...)" % sys.version_info[:2] if sys.version_info < (3, 11) else 0)'
@@ -104,4 +112,9 @@ $(BENCH_STAMP): requirements-bench.txt
 $(AUDIT_STAMP): requirements-audit.txt
 	@test -x $(AUDIT_VENV)/bin/python || $(PYTHON) -m venv $(AUDIT_VENV)
 	@$(AUDIT_VENV)/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements-audit.txt
+	@touch $@
+
+$(DOCS_STAMP): requirements-docs.txt
+	@test -x $(DOCS_VENV)/bin/python || $(PYTHON) -m venv $(DOCS_VENV)
+	@$(DOCS_VENV)/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements-docs.txt
 	@touch $@

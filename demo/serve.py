@@ -15,7 +15,7 @@ def main() -> int:
         with stack.running(home, port, os.environ.get("SOURCE") or "sqlite") as service:
             print(
                 f"\nSluice serves on {service.base_url}\n"
-                f"  API        {service.api}/health, {service.api}/export-types (README.md walks through it)\n"
+                f"  API        {service.api}/health, {service.api}/export-types (docs/tutorial)\n"
                 f'  token      curl -s {service.api}/dev/token -d \'{{"user": "ada"}}\'\n'
                 f"  outbox     {service.api}/dev/outbox\n"
                 f"  host log   {home / 'logs' / 'host.log'}\n"

@@ -106,7 +106,7 @@ def _operation(declared: Operation) -> dict[str, Any]:
 
 
 def _webhook(event: EventType) -> dict[str, Any]:
-    """What a receiver gets (Standard Webhooks); docs/webhooks.md says how it knows that it is from us."""
+    """What a receiver gets (Standard Webhooks); docs/how-to/webhooks.md says how it knows that it is from us."""
     headers = {
         "webhook-id": "The event's id: the same however often it is sent.",
         "webhook-timestamp": "When it was sent, in seconds since 1970.",

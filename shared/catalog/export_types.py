@@ -52,7 +52,7 @@ class Filter:
 
 @dataclass(frozen=True, kw_only=True)
 class ExportType:
-    """What every export type has. ``None`` means: as the setting says (see README, settings).
+    """What every export type has. ``None`` means: as the setting says (docs/reference/settings.md).
 
     ``formula_guard``: whether texts in CSV that a spreadsheet would take for formulas get an apostrophe, unless a
     request says otherwise (``formatOptions.formulaGuard``).

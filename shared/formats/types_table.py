@@ -1,6 +1,6 @@
 """The table of how every column type is rendered in every format, made by encoding an example of each.
 
-``python -m shared.formats.types_table`` writes ``docs/types.md``.
+``make reference`` writes it to ``docs/reference/types.md``.
 """
 
 import datetime
@@ -27,7 +27,7 @@ from shared.formats.scalars import TextStyle, scalar_text
 from shared.formats.whole_file import encode_file
 from shared.sources.special_values import special_value
 
-DOCUMENT = Path(__file__).parents[2] / "docs" / "types.md"
+DOCUMENT = Path(__file__).parents[2] / "docs" / "reference" / "types.md"
 TIME_ZONE = "Europe/Berlin"
 
 
@@ -147,7 +147,7 @@ is named like it.
 
 
 def document() -> str:
-    """The whole of ``docs/types.md``."""
+    """The whole of ``docs/reference/types.md``."""
     head = "| Type | Value | CSV | XLSX | JSON | Parquet | PDF |\n|---|---|---|---|---|---|---|\n"
     return _HEAD + head + "".join(map(_row, EXAMPLES)) + _DECISIONS + _FORMATS + _formats()
 
@@ -250,7 +250,3 @@ def _row(example: Example) -> str:
 def _code(text: str) -> str:
     visible = "".join(f"\\x{ord(character):02x}" if character < " " else character for character in text)
     return f"`{visible}`" if text else ""
-
-
-if __name__ == "__main__":
-    DOCUMENT.write_text(document(), encoding="utf-8")

@@ -2,7 +2,7 @@
 
 The ring is ``LINK_SIGNING_KEY``, which signs, and ``LINK_SIGNING_KEYS_ACCEPTED``, which only verify. A key's id is
 derived from the key, so that nobody has to keep ids and keys together; a token names it in its header (``kid``). Tokens
-of releases before this ring name none, and are tried with each key. ``docs/deployment.md`` says how to
+of releases before this ring name none, and are tried with each key. ``docs/how-to/deployment.md`` says how to
 rotate.
 """
 

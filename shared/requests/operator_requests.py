@@ -1,4 +1,4 @@
-"""What operators do about dead letters and legal holds; see ``docs/operations.md``."""
+"""What operators do about dead letters and legal holds; see ``docs/how-to/operations.md``."""
 
 from typing import Annotated, Any
 

@@ -1,1 +1,1 @@
-"""Schedules: exports that are made again and again; ``docs/schedules.md`` tells what they promise."""
+"""Schedules: exports that are made again and again; ``docs/explanation/schedules.md`` tells what they promise."""

@@ -36,7 +36,7 @@ GROUPS: tuple[type[SettingsGroup], ...] = (
     RetentionSettings,
     TelemetrySettings,
 )
-"""In the order in which the documents have them; see ``shared/settings/reference.py``."""
+"""In the order in which the documents have them; see ``doc_tools/settings_page.py``."""
 
 
 class Settings(

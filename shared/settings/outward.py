@@ -201,7 +201,7 @@ class TelemetrySettings(SettingsGroup):
     telemetry_exporter: Literal["none", "otlp", "azure-monitor"] = Field(
         default="none",
         description="Where traces and metrics are sent besides `/ops/metrics`: none, otlp or azure-monitor. See "
-        "docs/telemetry.md.",
+        "docs/reference/telemetry.md.",
     )
     otel_exporter_otlp_endpoint: str = Field(
         default="",

@@ -1,4 +1,4 @@
-"""docs/security.md: complete, as far as code can tell."""
+"""docs/explanation/security.md: complete, as far as code can tell."""
 
 import re
 from pathlib import Path
@@ -8,7 +8,7 @@ import pytest
 from shared.settings import Settings
 from shared.storage import names
 
-TEXT = (Path(__file__).parents[2] / "docs" / "security.md").read_text()
+TEXT = (Path(__file__).parents[2] / "docs" / "explanation" / "security.md").read_text()
 _MAY_BE_SECRET = re.compile(r"(key|keys|keys_accepted|secret|connection_string|storage)$|^(source|smtp)_url$")
 
 
@@ -34,7 +34,7 @@ def test_every_secret_of_the_settings_says_how_it_is_rotated() -> None:
     assert secrets - named == set()
 
 
-@pytest.mark.parametrize("file", ["docs/security.md", "SECURITY.md"])
+@pytest.mark.parametrize("file", ["docs/explanation/security.md", "SECURITY.md"])
 def test_what_they_point_to_is_there(file: str) -> None:
     """Every link to a file of the repository."""
     path = Path(__file__).parents[2] / file

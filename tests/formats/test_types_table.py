@@ -1,4 +1,4 @@
-"""The table in docs/types.md: up to date, and true."""
+"""The table in docs/reference/types.md: up to date, and true."""
 
 import csv
 import io

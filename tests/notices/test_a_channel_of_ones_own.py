@@ -1,4 +1,4 @@
-"""The channel that docs/channels.md adds: what stands there works as it stands there."""
+"""The channel that docs/how-to/channels.md adds: what stands there works as it stands there."""
 
 import json
 import re
@@ -17,7 +17,7 @@ from shared.errors import PermanentError, TransientError
 from shared.notifications.channels.base import Channel, Message
 
 ROOT = Path(__file__).resolve().parents[2]
-FILE, LINE = re.findall(r"```python\n(.*?)```", (ROOT / "docs" / "channels.md").read_text(), re.DOTALL)
+FILE, LINE = re.findall(r"```python\n(.*?)```", (ROOT / "docs" / "how-to" / "channels.md").read_text(), re.DOTALL)
 
 MESSAGE = Message(
     operation_id="op",
@@ -57,7 +57,7 @@ def slack() -> Iterator[SimpleNamespace]:
 def channel(url: str) -> Channel:
     """The documented class."""
     names: dict[str, Any] = {}
-    exec(compile(FILE, "docs/channels.md", "exec"), names)
+    exec(compile(FILE, "docs/how-to/channels.md", "exec"), names)
     made: Channel = names["SlackChannel"](SimpleNamespace(slack_webhook_url=url))
     return made
 

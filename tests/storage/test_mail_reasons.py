@@ -20,7 +20,7 @@ from shared.services import Services
 from shared.timestamps import iso
 from tests.in_process import services_on
 
-DOCS = Path(__file__).resolve().parents[2] / "docs" / "telemetry.md"
+DOCS = Path(__file__).resolve().parents[2] / "docs" / "reference" / "telemetry.md"
 CALLER = demo_caller("ada").to_json()
 STARTED, ENDED = "2026-03-09T08:00:00.000Z", "2026-03-09T08:00:50.000Z"
 Act = Callable[[ExportRecord, Services], object]
