@@ -1,8 +1,9 @@
 """``python -m shared.audit.verify``: is the audit log what was written into it?
 
 Reads the table and the digests, and tells what is missing, changed or inserted, with its time. It takes the settings of
-the storage account (``AzureWebJobsStorage...``) and ``AUDIT_RETENTION_DAYS`` from the environment. The exit status is 0
-when all is well, 1 when something is wrong, 2 when it cannot be found out.
+the storage account (``AzureWebJobsStorage...``), ``AZURE_CLIENT_ID`` and ``AUDIT_RETENTION_DAYS`` from the environment.
+Without a connection string it reads as whoever is signed in (``az login``); where the app runs, as the app. The exit
+status is 0 when all is well, 1 when something is wrong, 2 when it cannot be found out.
 
 The rows of a digest that ended ``AUDIT_RETENTION_DAYS`` ago, or earlier, may be there or not. Of the rest
 
@@ -26,6 +27,8 @@ from datetime import datetime, timedelta
 from tempfile import TemporaryDirectory
 from typing import Any
 
+from azure.core.exceptions import AzureError
+
 from shared.audit.chain import HASH, hash_of, in_ranges
 from shared.audit.digests import LATE, Digest, Digests, Rows, added, place_of
 from shared.audit.log import AuditLog, moment_of
@@ -35,6 +38,7 @@ from shared.storage.accounts import blob_service, table_service
 from shared.timestamps import from_iso, iso, utc_now
 
 _SHOWN = 100
+_NEEDED = ("azurewebjobsstorage", "azure_client_id", "audit_retention_days")
 
 _SCHEMA = """
 create table rows (chain text, seq integer, time text, tenant text, row text, prev text, stated text, own text,
@@ -290,10 +294,11 @@ def main(arguments: Sequence[str]) -> int:
     try:
         until = iso(from_iso(wanted.unchained_until)) if wanted.unchained_until else ""
         known = _settings(os.environ)
-        log, digests = AuditLog(table_service(known, "activity")), Digests(blob_service(known, "activity"))
+        log = AuditLog(table_service(known, "activity", for_a_person=True))
+        digests = Digests(blob_service(known, "activity", for_a_person=True))
         report = verify(log, digests, utc_now(), timedelta(days=known.audit_retention_days), until)
-    except (SettingsError, StorageUnavailable, ValueError) as error:
-        sys.stderr.write(f"the audit log cannot be verified: {error}\n")
+    except (SettingsError, StorageUnavailable, ValueError, AzureError) as error:
+        sys.stderr.write(f"the audit log cannot be verified: {str(error).partition(chr(10))[0]}\n")
         return 2
     sys.stdout.writelines(f"{line}\n" for line in told(report))
     return 1 if report.problems else 0
@@ -317,11 +322,11 @@ def told(report: Report) -> Iterator[str]:
 
 
 def _settings(environment: Mapping[str, str]) -> Settings:
-    """The settings that say where the log is; what else the app needs is made up here, and used by nothing."""
-    names = ("azurewebjobsstorage", "audit_retention_days")
+    """The settings that say where the log is and where this runs; what else the app needs is made up here."""
+    own = {name for name in Settings.model_fields if not name.startswith(_NEEDED)} | {"jwt_directories"}
     return settings_from(
         {
-            **{name: value for name, value in environment.items() if name.lower().startswith(names)},
+            **{name: value for name, value in environment.items() if name.lower() not in own},
             "SOURCE_URL": "sqlite:///none",
             "LINK_SIGNING_KEY": secrets.token_urlsafe(32),
             "PUBLIC_URL": "https://nobody.invalid",

@@ -14,19 +14,22 @@ from typing import TYPE_CHECKING
 from azure.core.credentials import TokenCredential
 from azure.core.exceptions import ClientAuthenticationError
 
-from shared.settings.environment import is_local_development
+from shared.settings.environment import is_local_development, platform_variables
 
 if TYPE_CHECKING:
     from shared.settings import Settings
 
 
-def credential(settings: "Settings", environment: Mapping[str, str] = os.environ) -> TokenCredential:
+def credential(
+    settings: "Settings", environment: Mapping[str, str] = os.environ, *, for_a_person: bool = False
+) -> TokenCredential:
     """What asks for the identity's tokens; one for each identity, so that all clients share its tokens.
 
-    A managed identity, unless this is a developer's machine: there it is the developer (``DefaultAzureCredential``). No
-    request is sent.
+    A managed identity, unless this is a developer's machine: there it is the developer (``DefaultAzureCredential``).
+    ``for_a_person``: a command that somebody runs, who is themselves wherever no platform is. No request is sent.
     """
-    managed = bool(settings.azurewebjobsstorage__credential) or not is_local_development(environment)
+    here = not platform_variables(environment) if for_a_person else is_local_development(environment)
+    managed = bool(settings.azurewebjobsstorage__credential) or not here
     client = settings.azurewebjobsstorage__clientid or settings.azure_client_id
     return _made(managed, client, settings.azurewebjobsstorage__managedidentityresourceid)
 

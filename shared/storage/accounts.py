@@ -55,8 +55,8 @@ READ_BYTES = 8 * 1024 * 1024
 """Size of the pieces in which bytes come down: each is a request, whose wait takes longer than such a piece itself."""
 
 
-def blob_service(settings: Settings, patience: Patience) -> BlobServiceClient:
-    """A client for the account's blobs. No request is sent."""
+def blob_service(settings: Settings, patience: Patience, *, for_a_person: bool = False) -> BlobServiceClient:
+    """A client for the account's blobs; ``for_a_person``: see ``credential``. No request is sent."""
     options: dict[str, Any] = {
         "retry_policy": ExponentialRetry(**_BLOB_RETRY[patience]),
         "max_single_put_size": BLOCK_BYTES,
@@ -69,18 +69,20 @@ def blob_service(settings: Settings, patience: Patience) -> BlobServiceClient:
     if settings.azurewebjobsstorage:
         account = BlobServiceClient.from_connection_string(settings.azurewebjobsstorage).url
         return BlobServiceClient.from_connection_string(settings.azurewebjobsstorage, **options, **_way_to(account))
-    account = endpoint(settings, "blob")
-    return BlobServiceClient(account, credential(settings), **options, **_way_to(account))
+    account, identity = endpoint(settings, "blob"), credential(settings, for_a_person=for_a_person)
+    return BlobServiceClient(account, identity, **options, **_way_to(account))
 
 
-def table_service(settings: Settings, patience: Patience) -> TableServiceClient:
-    """A client for the account's tables. No request is sent."""
+def table_service(settings: Settings, patience: Patience, *, for_a_person: bool = False) -> TableServiceClient:
+    """A client for the account's tables; ``for_a_person``: see ``credential``. No request is sent."""
     options: dict[str, Any] = {**_TABLE_RETRY[patience], **_TIME_OUTS[patience]}
     if settings.azurewebjobsstorage:
         account = TableServiceClient.from_connection_string(settings.azurewebjobsstorage).url
         return TableServiceClient.from_connection_string(settings.azurewebjobsstorage, **options, **_way_to(account))
     account = endpoint(settings, "table")
-    return TableServiceClient(endpoint=account, credential=credential(settings), **options, **_way_to(account))
+    return TableServiceClient(
+        endpoint=account, credential=credential(settings, for_a_person=for_a_person), **options, **_way_to(account)
+    )
 
 
 def _way_to(account: str) -> dict[str, Any]:

@@ -37,6 +37,21 @@ class FakeIdentity:
         return [query for query in self.asked if query["resource"].rstrip("/") == resource]
 
 
+def access_token(resource: str) -> tuple[str, int]:
+    """A token that the emulator takes, for a day, and when it ends (seconds since 1970)."""
+    now = int(time.time())
+    claims = {
+        "aud": resource,
+        "iss": "https://sts.windows.net/00000000-0000-0000-0000-000000000001/",
+        "iat": now,
+        "nbf": now - 60,
+        "exp": now + 86_400,
+        "tid": "00000000-0000-0000-0000-000000000001",
+        "oid": "00000000-0000-0000-0000-000000000002",
+    }
+    return jwt.encode(claims, "k" * 32, "HS256"), now + 86_400
+
+
 @contextmanager
 def fake_identity() -> Iterator[FakeIdentity]:
     """The endpoint on a free port of the loopback."""
@@ -48,19 +63,10 @@ def fake_identity() -> Iterator[FakeIdentity]:
             state.asked.append(query)
             good = self.headers["X-IDENTITY-HEADER"] == HEADER and query["api-version"] == "2019-08-01"
             status = state.status if good else 401
-            now = int(time.time())
-            claims = {
-                "aud": query["resource"],
-                "iss": "https://sts.windows.net/00000000-0000-0000-0000-000000000001/",
-                "iat": now,
-                "nbf": now - 60,
-                "exp": now + 86_400,
-                "tid": "00000000-0000-0000-0000-000000000001",
-                "oid": "00000000-0000-0000-0000-000000000002",
-            }
+            token, expires = access_token(query["resource"])
             answer = {
-                "access_token": jwt.encode(claims, "k" * 32, "HS256"),
-                "expires_on": str(claims["exp"]),
+                "access_token": token,
+                "expires_on": str(expires),
                 "resource": query["resource"],
                 "token_type": "Bearer",
             }

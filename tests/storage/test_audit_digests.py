@@ -16,6 +16,7 @@ from shared.audit.verify import verify
 from shared.errors import StorageUnavailable
 from shared.storage.accounts import table_service
 from shared.timestamps import iso
+from tests.conftest import NewAccount
 from tests.in_process import services_on
 from tests.storage.audited import KEPT, NOW, Trail
 from triggers.timers.retention import forget_audit
@@ -188,6 +189,28 @@ def test_the_command_tells_and_has_a_status(
     assert verifying.main(["--unchained-until", "yesterday"]) == 2
     away = "AccountName=a;AccountKey=YQ==;BlobEndpoint=http://127.0.0.1:1/a;TableEndpoint=http://127.0.0.1:1/a"
     monkeypatch.setenv("AzureWebJobsStorage", away)
-    monkeypatch.setattr(verifying, "table_service", lambda known, _: table_service(known, "request"))
+    monkeypatch.setattr(verifying, "table_service", lambda known, *_, **__: table_service(known, "request"))
     assert verifying.main([]) == 2
     assert "cannot be verified" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(("stage", "refused"), [("Development", False), ("Production", True)])
+def test_the_command_sees_which_stage_it_is(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], stage: str, refused: bool
+) -> None:
+    """An emulator under another name, as in a container's network, is for local development only."""
+    monkeypatch.setenv("AZURE_FUNCTIONS_ENVIRONMENT", stage)
+    ends = "BlobEndpoint=http://azurite.invalid:1/a;TableEndpoint=http://azurite.invalid:1/a"
+    monkeypatch.setenv("AzureWebJobsStorage", f"AccountName=a;AccountKey=YQ==;{ends}")
+    monkeypatch.setattr(verifying, "table_service", lambda known, *_, **__: table_service(known, "request"))
+    assert verifying.main([]) == 2
+    assert ("without encryption" in capsys.readouterr().err) is refused
+
+
+def test_the_command_says_what_storage_answers(
+    new_account: NewAccount, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """An account without a log, or a person without a role, is no finding and no traceback."""
+    monkeypatch.setenv("AzureWebJobsStorage", new_account().connection_string)
+    assert verifying.main([]) == 2
+    assert "the audit log cannot be verified: The table specified does not exist" in capsys.readouterr().err

@@ -1,5 +1,7 @@
 """The app's own identity: the right one is asked for, for the right service, and a token opens the real emulator."""
 
+import json
+import os
 from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
@@ -11,6 +13,7 @@ import trustme
 
 from demo import azurite_server
 from demo.stack import bare_settings
+from shared.audit import verify as verifying
 from shared.audit.log import AuditLog
 from shared.errors import SettingsError, StorageUnavailable
 from shared.identity import machine
@@ -21,7 +24,7 @@ from shared.storage import sas
 from shared.storage.accounts import blob_service, table_service
 from shared.storage.blobs import BlobStore
 from tests.mail.fake_acs import MESSAGE, fake_acs
-from tests.storage.fake_identity import FakeIdentity, fake_identity
+from tests.storage.fake_identity import FakeIdentity, access_token, fake_identity
 
 CLIENT = "11111111-2222-3333-4444-555555555555"
 RESOURCE = "/subscriptions/s/resourceGroups/g/providers/Microsoft.ManagedIdentity/userAssignedIdentities/sluice"
@@ -174,6 +177,42 @@ def test_a_developer_is_themselves() -> None:
     here = {"AZURE_FUNCTIONS_ENVIRONMENT": "Development"}
     kinds = [type(machine.credential(settings(URIS, more), here)).__name__ for more in ({}, USER_ASSIGNED)]
     assert kinds == ["DefaultAzureCredential", "ManagedIdentityCredential"]
+
+
+@pytest.fixture
+def audit_log(identity: FakeIdentity, account: dict[str, str], trusted: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The emulator has a log without an entry, and the environment of this process names the account."""
+    AuditLog(table_service(settings(account), "request")).prepare()
+    for name, value in account.items():
+        monkeypatch.setenv(name, value)
+    machine._made.cache_clear()
+    identity.asked.clear()
+
+
+@pytest.mark.usefixtures("audit_log")
+def test_the_audit_log_is_verified_as_the_app(identity: FakeIdentity, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where the app runs, such as in its console: by the identity that the app's settings name."""
+    monkeypatch.setenv("AZURE_CLIENT_ID", CLIENT)
+    assert verifying.main([]) == 0
+    assert identity.asked == [{"api-version": "2019-08-01", "resource": STORAGE, "client_id": CLIENT}]
+
+
+@pytest.mark.usefixtures("audit_log")
+def test_the_audit_log_is_verified_by_whoever_is_signed_in(
+    identity: FakeIdentity, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """On an operator's own machine, which no variable has to call one: as ``az login`` says."""
+    for name in identity.environment:
+        monkeypatch.delenv(name)
+    token, expires = access_token(STORAGE)
+    answer = json.dumps({"accessToken": token, "expires_on": expires, "tokenType": "Bearer"})
+    (tmp_path / "az").write_text(f"#!/bin/sh\necho \"$@\" >> {tmp_path}/asked\necho '{answer}'\n")
+    (tmp_path / "az").chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tmp_path}:{os.environ['PATH']}")
+    monkeypatch.setenv("AZURE_TOKEN_CREDENTIALS", "AzureCliCredential")
+    assert verifying.main([]) == 0
+    assert f"--resource {STORAGE}" in (tmp_path / "asked").read_text()
+    assert identity.asked == []
 
 
 def test_an_identity_that_gives_no_token_is_an_outage(
