@@ -6,7 +6,7 @@ declarations, so a new one is in it at once; an access that the table does not k
 
 import base64
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
@@ -209,14 +209,20 @@ def world(jwt_service: Service, issuer: Issuer) -> Iterator[World]:
 def wrong_of(world: World, call: Operation, headers: Mapping[str, str], status: int) -> str:
     """How the answer to a call differs from what is expected; empty when it does not."""
     if call.access is Access.PUBLIC:
-        alike = same(world.call(call, headers), world.to_owner(call))
-        return "" if alike else "it is another answer than the owner's, though anybody may call"
+        answer = world.call(call, headers)
+        if answer.status_code >= 500:
+            return f"{answer.status_code} {answer.text[:80]}"
+        return (
+            ""
+            if same(answer, world.to_owner(call))
+            else "it is another answer than the owner's, though anybody may call"
+        )
     if status == IN:
         with world.spare(call):
             answer = world.call(call, headers)
         unnamed = any(part in call.route for part in ("{delivery}", "{link}"))
-        kept_out = {401, 403, 415, 429, 503} | ({404} - set(call.refuses) - {404 if unnamed else 0})
-        return f"{answer.status_code} {answer.text[:80]}" if answer.status_code in kept_out else ""
+        missing = {404} - set(call.refuses) - {404 if unnamed else 0}
+        return "" if got_in(answer.status_code, missing) else f"{answer.status_code} {answer.text[:80]}"
     answer = world.call(call, headers)
     if answer.status_code != status:
         return f"{answer.status_code} instead of {status}: {answer.text[:80]}"
@@ -224,6 +230,21 @@ def wrong_of(world: World, call: Operation, headers: Mapping[str, str], status: 
         return ""
     missing = world.call(call, headers, missing=True)
     return "" if same(answer, missing) else "a thing that is there is answered otherwise than one that is not"
+
+
+def got_in(status: int, kept_out: Collection[int] = ()) -> bool:
+    """Whether an answer is that of a handler to somebody who may call it; ``kept_out`` are more that are not.
+
+    An answer to a request that lacks something is (400, 409, 410, 422); one of a handler that broke is not.
+    """
+    return status < 500 and status not in {401, 403, 415, 429, *kept_out}
+
+
+@pytest.mark.parametrize("status", [500, 501, 502, 503, 504, 401, 403, 415, 429, 404])
+def test_an_error_of_the_service_is_no_way_in(status: int) -> None:
+    """Nor is a refusal; what a handler found wrong with an empty body is."""
+    assert not got_in(status, {404})
+    assert all(got_in(good) for good in (200, 202, 204, 302, 400, 404, 409, 410, 422))
 
 
 def all_wrong(world: World, headers: Mapping[str, str], kind: str) -> dict[str, str]:
