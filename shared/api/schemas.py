@@ -42,8 +42,8 @@ class Health(Resource):
 
     status: Literal["ok"]
     version: str
-    refused_export_types: dict[str, str] = Field(
-        default_factory=dict, description="Types that are not offered, each with the reason and what to write."
+    refused_export_types: list[str] = Field(
+        default_factory=list, description="Types that are not offered. Operators find the reasons in /ops/overview."
     )
 
 
@@ -668,6 +668,9 @@ class Overview(Resource):
     parts_retried: int
     storage_errors: int
     pauses: list[PauseState]
+    refused_export_types: dict[str, str] = Field(
+        description="Types that are not offered, each with the reason and what to write."
+    )
 
 
 class QuotasInForce(Resource):

@@ -200,7 +200,11 @@ def test_without_a_hook_the_rest_of_the_app_works(begin: Begin, issuer: Issuer) 
         detail="export type 'seed-form' is not bound to a tenant: declare the keyword tenant",
     )
     health = service.get("/health").json()
-    assert (health["status"], list(health["refusedExportTypes"])) == ("ok", ["seed-form"])
+    assert (health["status"], health["refusedExportTypes"]) == ("ok", ["seed-form"])
+    operator = issuer.token(roles=["SuperAdmin"])
+    reasons = service.with_token(operator, "/ops/overview").json()["refusedExportTypes"]
+    assert list(reasons) == ["seed-form"]
+    assert "declare the keyword tenant" in reasons["seed-form"]
     document = service.get("/openapi.json").text
     assert "seed-form" not in json.loads(document)["components"]["schemas"]
     assert rows_of(service, token, service.export(token, exportType="exemptions"))

@@ -29,7 +29,7 @@ async def health(req: func.HttpRequest) -> func.HttpResponse:
     context = await request_services()
     open_source(context.settings.source_url)  # connects to nothing; refuses a URL of no known database
     await in_thread(context.records.reachable)
-    out = refused(context.settings)
+    out = list(refused(context.settings))  # names alone: anybody may ask, and the reasons are for operators
     body = {"status": "ok", "version": VERSION, **({"refusedExportTypes": out} if out else {})}
     return json_response(body)
 

@@ -15,6 +15,7 @@ from shared.api.operations import Access, Answer
 from shared.audit.recorder import about
 from shared.catalog.ownership import TENANT
 from shared.catalog.registry import export_types
+from shared.catalog.tenancy import refused
 from shared.durable.history import Event, events_of, function_of, number_in
 from shared.durable.instance_ids import export_instance
 from shared.errors import NotFound, unknown
@@ -260,6 +261,7 @@ def overview_of(context: Services) -> dict[str, Any]:
         "partsRetried": sum(_by_label(sums, metrics.PARTS_RETRIED, "").values()),
         "storageErrors": sum(_by_label(sums, metrics.STORAGE_ERRORS, "kind").values()),
         "pauses": pauses_of(context),
+        "refusedExportTypes": refused(context.settings),
     }
 
 
