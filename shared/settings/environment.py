@@ -75,6 +75,24 @@ _LABEL = "[A-Za-z0-9_](?:[A-Za-z0-9_-]*[A-Za-z0-9_])?"
 _AUTHORITY = re.compile(rf"(?:\[(?P<v6>[0-9A-Fa-f:.]+)\]|(?P<name>{_LABEL}(?:\.{_LABEL})*)\.?)(?::[0-9]{{1,5}})?")
 _LOOPBACK = ipaddress.ip_network("127.0.0.0/8")
 
+_NAMING_HOSTS = ("x-forwarded-host", "x-original-host")
+_NAMING_ADDRESSES = (
+    "x-forwarded-for",
+    "x-real-ip",
+    "x-client-ip",
+    "x-azure-clientip",
+    "x-azure-socketip",
+    "x-cluster-client-ip",
+    "x-envoy-external-address",
+    "cf-connecting-ip",
+    "fastly-client-ip",
+    "true-client-ip",
+)
+"""In which proxies say for whom a request is. The embedded host itself adds the peer's address to the first."""
+
+_FORWARDED_PAIR = re.compile(r"(?i)\b(host|for)=(\"[^\"]*\"|[^;,\s]*)")
+"""Of ``Forwarded`` (RFC 7239, section 4)."""
+
 
 def is_local_development(environment: Mapping[str, str]) -> bool:
     """Whether a process with this environment runs on the machine of somebody who develops."""
@@ -132,15 +150,33 @@ def is_loopback(authority: str) -> bool:
 
 
 def is_local_request(headers: Mapping[str, str]) -> bool:
-    """Whether a request was sent to this machine by its own name. ``headers`` have names in lower case.
+    """Whether a request was sent to this machine by its own name, from this machine as far as its headers say.
 
-    A page elsewhere can let its own name point here (DNS rebinding), but cannot choose the header ``Host``. What a
-    proxy adds can only close: a request that came through one is not from this machine unless the proxy says so.
+    ``headers`` have names in lower case. A page elsewhere can let its own name point here (DNS rebinding), but cannot
+    choose the header ``Host``. What a proxy adds can only close: every host and address that it names has to be this
+    machine's, and ``Via`` (RFC 9110, section 7.6.3) must not be there. A proxy that adds nothing, and sends a ``Host``
+    of this machine, cannot be told from somebody here.
     """
+    if "via" in headers:
+        return False
     hosts = [headers.get("host", "")]
-    hosts += [name.strip() for name in headers.get("x-forwarded-host", "").split(",") if name.strip()]
-    hosts += [name.strip('"') for name in re.findall(r"(?i)\bhost=([^;,\s]+)", headers.get("forwarded", ""))]
-    return all(is_loopback(host) for host in hosts)
+    addresses: list[str] = []
+    for name in _NAMING_HOSTS:
+        hosts += _listed(headers.get(name, ""))
+    for name in _NAMING_ADDRESSES:
+        addresses += _listed(headers.get(name, ""))
+    for name, value in _FORWARDED_PAIR.findall(headers.get("forwarded", "")):
+        (hosts if name.lower() == "host" else addresses).append(value.strip('"'))
+    return all(map(is_loopback, hosts)) and all(map(_is_loopback_address, addresses))
+
+
+def _listed(value: str) -> list[str]:
+    return [item.strip() for item in value.split(",") if item.strip()]
+
+
+def _is_loopback_address(text: str) -> bool:
+    """The same as ``is_loopback`` of an address, also of one of IPv6 without brackets."""
+    return is_loopback(f"[{text}]" if text.count(":") > 1 and not text.startswith("[") else text)
 
 
 def _values(environment: Mapping[str, str], wanted: str) -> list[str]:

@@ -2,7 +2,7 @@
 
 import json
 import secrets
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import pytest
@@ -244,6 +244,41 @@ def test_names_of_others(host: str) -> None:
     assert not is_loopback(host)
 
 
+THROUGH_A_PROXY: Sequence[Mapping[str, str]] = (
+    {"x-forwarded-for": "203.0.113.7"},
+    {"x-forwarded-for": "203.0.113.7, 127.0.0.1"},
+    {"x-forwarded-for": "127.0.0.1, 203.0.113.7:4711, 127.0.0.1"},
+    {"x-forwarded-for": "2001:db8::1, 127.0.0.1"},
+    {"x-forwarded-for": "[2001:db8::1]:80"},
+    {"x-forwarded-for": "unknown"},
+    {"x-forwarded-for": "127.0.0.1", "x-real-ip": "203.0.113.7"},
+    {"x-real-ip": "203.0.113.7"},
+    {"x-client-ip": "203.0.113.7"},
+    {"cf-connecting-ip": "203.0.113.7"},
+    {"true-client-ip": "203.0.113.7"},
+    {"x-azure-clientip": "203.0.113.7"},
+    {"x-envoy-external-address": "203.0.113.7"},
+    {"forwarded": "for=203.0.113.7"},
+    {"forwarded": "for=127.0.0.1, For=203.0.113.7;proto=https"},
+    {"forwarded": 'for="[2001:db8::1]:4711"'},
+    {"forwarded": "for=_hidden"},
+    {"forwarded": "for="},
+    {"via": "1.1 proxy"},
+    {"via": ""},
+    {"x-original-host": "sluice.example.com"},
+)
+"""What nginx, Envoy, Front Door and others add when they send a request on to an address of this machine."""
+
+FROM_HERE: Sequence[Mapping[str, str]] = (
+    {"x-forwarded-for": "127.0.0.1, 127.0.0.1"},
+    {"x-forwarded-for": "::1"},
+    {"x-forwarded-for": "[::1]:4711, 127.0.0.1:80"},
+    {"x-real-ip": "127.0.0.1"},
+    {"forwarded": 'for="[::1]:4711";host=localhost, for=127.0.0.1'},
+    {"forwarded": "proto=http"},
+)
+
+
 @pytest.mark.parametrize(
     ("headers", "local"),
     [
@@ -259,10 +294,12 @@ def test_names_of_others(host: str) -> None:
         ({"host": "localhost:7071", "x-forwarded-host": "sluice.example.com"}, False),
         ({"host": "localhost:7071", "x-forwarded-host": "localhost, sluice.example.com"}, False),
         ({"host": "localhost:7071", "forwarded": 'for=192.0.2.1;Host="sluice.example.com"'}, False),
+        *(({"host": "127.0.0.1:7071", **through}, False) for through in THROUGH_A_PROXY),
+        *(({"host": "127.0.0.1:7071", **here}, True) for here in FROM_HERE),
     ],
     ids=str,
 )
-def test_a_request_is_local_by_its_host_alone(headers: Mapping[str, str], local: bool) -> None:
+def test_a_request_is_local_by_its_host_and_by_whom_it_is_for(headers: Mapping[str, str], local: bool) -> None:
     """What else a client or a proxy says can close, and never open."""
     dev = settings_from({**RIGHT, **DEVELOPMENT})
     jwt = settings_from({**RIGHT, **DEVELOPMENT, **JWT})

@@ -102,7 +102,7 @@ def _anew() -> None:
     rate_limits._rates.clear()
 
 
-def ask(token: str, address: str = "192.0.2.1") -> func.HttpResponse:
+def ask(token: str, address: str = "127.0.0.1") -> func.HttpResponse:
     """A listing with this token, from this address."""
     headers = {"authorization": f"Bearer {token}", "x-forwarded-for": address, "host": "127.0.0.1:7071"}
     request = func.HttpRequest("GET", "http://127.0.0.1:7071/api/exports", headers=headers, body=b"")
@@ -143,6 +143,13 @@ def test_what_is_refused_is_not_written_down(context: Services) -> None:
 def test_an_address_may_fail_so_often(context: Services) -> None:
     """Then guessing gets 429; a good token of the same address is always good, and so is another address."""
     assert [ask("x.y.z").status_code for _ in range(4)] == [401, 401, 429, 429]
-    assert ask("x.y.z", "192.0.2.2").status_code == 401
+    assert ask("x.y.z", "127.0.0.2").status_code == 401
     assert statuses(context, "ada") == [200]
-    assert [ask("x.y.z", f"2001:db8::{n}").status_code for n in range(4)] == [401, 401, 429, 429]
+
+
+def test_a_network_of_ipv6_is_one_address(azurite: Azurite) -> None:
+    """Whoever has one address of a /64 has all of them."""
+    issuer = {"AUTH_MODE": "jwt", "JWT_ISSUER": "https://login.example.com", "JWT_AUDIENCE": "api://sluice"}
+    with services_on(azurite, **issuer, **LOW):
+        assert [ask("x.y.z", "2001:db8:0:1::1").status_code] == [401]
+        assert [ask("x.y.z", f"2001:db8::{n}").status_code for n in range(4)] == [401, 401, 429, 429]

@@ -156,7 +156,7 @@ def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
     return made
 
 
-def knocks(context: Services, address: str = "192.0.2.9") -> func.HttpRequest:
+def knocks(context: Services, address: str = "127.0.0.9") -> func.HttpRequest:
     """A request with a token that is not good."""
     token = jwt.encode({"sub": "ada", "iss": "x"}, context.settings.link_signing_key, algorithm="HS256")
     headers = {
@@ -195,9 +195,9 @@ def test_a_burst_is_ten_entries_and_one_that_sums_up(context: Services, clock: C
 
     answers = asyncio.run(burst())
     assert {answer.status_code for answer in answers} == {401}
-    whole, summed = noted(context, "192.0.2.9")
+    whole, summed = noted(context, "127.0.0.9")
     assert {(e.subject, e.address, e.agent, e.user, e.status) for e in whole} == {
-        ("claim-missing", "192.0.2.9", "knocker", "", 401)
+        ("claim-missing", "127.0.0.9", "knocker", "", 401)
     }
     assert (len(whole), summed) == (ONE_BY_ONE, 15)
     token = request.headers["authorization"]
@@ -209,7 +209,7 @@ def test_what_fails_while_a_sum_ends_is_summed_up_too(
     context: Services, clock: Clock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The task that sums up has ended, and nobody has been told of that yet."""
-    request, late = knocks(context, "192.0.2.10"), list[asyncio.Task[None]]()
+    request, late = knocks(context, "127.0.0.10"), list[asyncio.Task[None]]()
 
     class Ends(FailedSignIns):
         """Lets another sign-in fail in the moment when nothing is left."""
@@ -217,7 +217,7 @@ def test_what_fails_while_a_sum_ends_is_summed_up_too(
         def next_end(self) -> float | None:
             seconds = super().next_end()
             if seconds is None and not late:
-                self._window("192.0.2.10").noted = ONE_BY_ONE
+                self._window("127.0.0.10").noted = ONE_BY_ONE
                 late.append(asyncio.create_task(failed_sign_ins.note_failed(request, "expired", "r")))
             return seconds
 
@@ -235,7 +235,7 @@ def test_what_fails_while_a_sum_ends_is_summed_up_too(
         await failed_sign_ins._summing[0]
 
     asyncio.run(burst())
-    whole, summed = noted(context, "192.0.2.10")
+    whole, summed = noted(context, "127.0.0.10")
     assert (len(whole), summed) == (ONE_BY_ONE, 3)
 
 
@@ -246,22 +246,22 @@ def test_a_sum_that_cannot_be_written_ends_no_other(
     write_down = failed_sign_ins.write_down
 
     def fails(entry: AuditEntry) -> None:
-        if "more" in entry.subject and entry.address == "192.0.2.11":
+        if "more" in entry.subject and entry.address == "127.0.0.11":
             raise ValueError("no")
         write_down(entry)
 
     monkeypatch.setattr(failed_sign_ins, "write_down", fails)
 
     async def burst() -> None:
-        for address in ("192.0.2.11", "192.0.2.12"):
+        for address in ("127.0.0.11", "127.0.0.12"):
             for _ in range(ONE_BY_ONE + 2):
                 await failed_sign_ins.note_failed(knocks(context, address), "expired", "r")
         clock.now += 60
         await failed_sign_ins._summing[0]
 
     asyncio.run(burst())
-    assert noted(context, "192.0.2.11")[1] == 0
-    assert noted(context, "192.0.2.12")[1] == 2
+    assert noted(context, "127.0.0.11")[1] == 0
+    assert noted(context, "127.0.0.12")[1] == 2
 
 
 def test_what_is_counted_is_written_when_the_process_ends(azurite: Azurite) -> None:
@@ -271,7 +271,7 @@ import asyncio
 import azure.functions as func
 from shared.audit import failed_sign_ins
 
-request = func.HttpRequest("GET", "http://host/api/exports", headers={"x-forwarded-for": "192.0.2.14"}, body=b"")
+request = func.HttpRequest("GET", "http://host/api/exports", headers={"x-forwarded-for": "127.0.0.14"}, body=b"")
 
 async def burst():
     for _ in range(failed_sign_ins.ONE_BY_ONE + 4):
@@ -283,7 +283,7 @@ asyncio.run(burst())
     ended = subprocess.run([sys.executable, "-c", script], env=environment, cwd=_ROOT, capture_output=True, text=True)
     assert ended.returncode == 0, ended.stderr
     with services_on(azurite) as context:
-        whole, summed = noted(context, "192.0.2.14")
+        whole, summed = noted(context, "127.0.0.14")
     assert (len(whole), summed) == (ONE_BY_ONE, 4)
 
 

@@ -29,7 +29,7 @@ def lived(people: People) -> str:
     export_id = people.max.start(exportType="exemptions", fileName="audited")
     people.max.wait(export_id)
     people.max.wait_for_log(export_id, "mail-skipped", "mail-sent", "mail-waits")
-    agent = {"User-Agent": "=cmd()", "X-Forwarded-For": "6.6.6.6"}
+    agent = {"User-Agent": "=cmd()", "X-Forwarded-For": "127.0.0.66"}
     answers = [
         people.max.call("GET", f"/exports/{export_id}/download", headers=agent),
         people.max.call("HEAD", f"/exports/{export_id}/download", headers=agent),
