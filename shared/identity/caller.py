@@ -115,7 +115,7 @@ def caller_from(headers: Mapping[str, str], settings: Settings) -> Caller:
     served here is another question: see ``require_served``.
     """
     if settings.auth_mode == "easyauth" and PRINCIPAL_HEADER in headers:
-        claims = principal_claims(headers[PRINCIPAL_HEADER])
+        claims = principal_claims(headers[PRINCIPAL_HEADER], settings.sign_in_provider)
         directories.admit(claims, settings)
         return caller_of_claims(claims, settings)
     token = _bearer(headers, settings)

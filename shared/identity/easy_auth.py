@@ -13,6 +13,7 @@ from typing import Any
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from shared.errors import NotAuthenticated
+from shared.identity.sign_in_reasons import refused
 
 PRINCIPAL_HEADER = "x-ms-client-principal"
 
@@ -40,19 +41,26 @@ class _Claim(BaseModel):
 class _Principal(BaseModel):
     model_config = ConfigDict(strict=True)
 
+    auth_typ: str
     claims: list[_Claim]
     name_typ: str | None = None
     role_typ: str | None = None
 
 
-def principal_claims(header: str) -> Mapping[str, Any]:
-    """The claims in the header, by their names in a token; each is a list. Raises ``NotAuthenticated``."""
+def principal_claims(header: str, provider: str) -> Mapping[str, Any]:
+    """The claims in the header, by their names in a token; each is a list.
+
+    ``provider`` is the one provider whose claims count: another one can put any directory into ``tid`` and ``iss``.
+    Raises ``NotAuthenticated``.
+    """
     try:
         principal = _Principal.model_validate_json(base64.b64decode(header, validate=True))
     except (binascii.Error, ValueError, ValidationError):
         raise NotAuthenticated(
             "the header X-MS-CLIENT-PRINCIPAL is not one that App Service makes", "wrong-principal"
         ) from None
+    if principal.auth_typ != provider:
+        raise refused("unknown-provider")
     names = dict(_SHORT_NAMES)
     if principal.role_typ:
         names[principal.role_typ] = "roles"

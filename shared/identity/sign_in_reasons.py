@@ -25,6 +25,7 @@ REASONS = (
     *dict.fromkeys(reason for _, reason in _REASONS),
     "key-of-another-issuer",
     "unknown-directory",
+    "unknown-provider",
     "unknown-user",
     "no-user",
     "no-tenant",

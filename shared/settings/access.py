@@ -155,7 +155,8 @@ class LinkSettings(AccessSettings):
     )
     sign_in_provider: Annotated[str, Field(pattern=r"^[A-Za-z0-9_-]{1,50}$")] = Field(
         default="aad",
-        description="With easyauth: provider of App Service authentication that users sign in with for a link.",
+        description="With easyauth: the one provider of App Service authentication that users sign in with; claims of "
+        "any other are refused.",
     )
 
     @model_validator(mode="after")

@@ -130,7 +130,7 @@ def of_header(**claims: Any) -> Caller:
     whole = {"sub": "u-1", "tid": "acme", "roles": "Admin", **claims}
     listed = [{"typ": name, "val": str(value)} for name, value in whole.items()]
     header = base64.b64encode(json.dumps({"auth_typ": "aad", "claims": listed}).encode()).decode()
-    return caller_of_claims(principal_claims(header), SETTINGS)
+    return caller_of_claims(principal_claims(header, "aad"), SETTINGS)
 
 
 ADDRESS = "una@acme.example"

@@ -129,11 +129,43 @@ def test_the_old_name_of_the_list_is_read() -> None:
     assert settings_from(EASY | {"JWT_DIRECTORIES": "acme"}).allowed_directories == {"acme"}
 
 
-def principal(directory: Any) -> dict[str, str]:
+def principal(directory: Any, **more: Any) -> dict[str, str]:
     """The header of App Service authentication for somebody of these directories."""
     found = directory if isinstance(directory, list) else [directory]
     claims = [{"typ": "sub", "val": "u-1"}, *({"typ": "tid", "val": d} for d in found if d)]
-    return {"x-ms-client-principal": base64.b64encode(json.dumps({"claims": claims}).encode()).decode()}
+    claims += [{"typ": "roles", "val": "SuperAdmin"}, {"typ": "iss", "val": "https://partner.example"}]
+    whole = {"auth_typ": "aad", "claims": claims, **more}
+    return {"x-ms-client-principal": base64.b64encode(json.dumps(whole).encode()).decode()}
+
+
+@pytest.mark.parametrize("provider", ["partner-oidc", "AAD", "aad ", "", "google"])
+@pytest.mark.parametrize(
+    "rules",
+    [
+        {},
+        {"ALLOWED_DIRECTORIES": "ops"},
+        {"ALLOWED_DIRECTORIES": "ops, acme", "OPERATOR_DIRECTORY": "ops"},
+        {"OPERATOR_DIRECTORY": "https://partner.example"},
+    ],
+    ids=str,
+)
+def test_a_second_provider_of_app_service_lets_nobody_in(provider: str, rules: Mapping[str, str]) -> None:
+    """It can put any directory, its own issuer and SuperAdmin into its claims; nor does one without a name."""
+    settings = settings_from(EASY | rules)
+    assert caller_from(principal("ops"), settings).tenant == "ops"
+    with pytest.raises(NotAuthenticated) as caught:
+        caller_from(principal("ops", auth_typ=provider), settings)
+    assert caught.value.reason == "unknown-provider"
+    with pytest.raises(NotAuthenticated):
+        caller_from(principal("ops", auth_typ=None), settings)
+
+
+def test_the_provider_of_app_service_is_a_setting() -> None:
+    """Whoever signs people in with another one than Entra ID names it; then Entra ID's people are refused."""
+    settings = settings_from(EASY | {"SIGN_IN_PROVIDER": "partner-oidc", "OPERATOR_DIRECTORY": "ops"})
+    assert caller_from(principal("ops", auth_typ="partner-oidc"), settings).all_tenants
+    with pytest.raises(NotAuthenticated):
+        caller_from(principal("ops"), settings)
 
 
 @pytest.mark.parametrize("directory", ["globex", "ACME", "acme ", "", ["acme", "globex"], ["globex", "acme"]], ids=str)
