@@ -12,8 +12,10 @@ import azure.durable_functions as df
 
 from shared.audit.recorder import hand_out
 from shared.errors import Conflict, Gone
+from shared.identity.caller import Caller
 from shared.jobs.deletion import FORGETTING
 from shared.jobs.records import ExportRecord
+from shared.jobs.rights import check_file_of
 from shared.jobs.status import Status
 from shared.notifications.read_receipts import no_news
 from shared.services import Services
@@ -64,13 +66,21 @@ def check_file(record: ExportRecord) -> None:
 
 
 async def file_url(
-    record: ExportRecord, context: Services, client: df.DurableOrchestrationClient, *, status: int, who: str
+    record: ExportRecord,
+    caller: Caller | None,
+    context: Services,
+    client: df.DurableOrchestrationClient,
+    *,
+    status: int,
+    who: str,
 ) -> tuple[str, str]:
     """A URL that reads the file for ten minutes, and its end (ISO-8601 UTC).
 
-    ``status`` is the one that the call will be answered with, and ``who`` the person's name in the export's log. Raises
+    ``caller`` is None for whoever has a link; ``status`` is the one that the call will be answered with, and ``who``
+    the person's name in the export's log. Raises ``NotAllowed`` for rights that are gone (``check_file_of``),
     ``Conflict`` or ``Gone`` when there is no file, and ``StorageUnavailable`` before there is a URL.
     """
+    await asyncio.to_thread(check_file_of, record, caller, context)
     check_file(record)
     await asyncio.to_thread(hand_out, status)
     url, expires = await asyncio.to_thread(_read_url, record, context)

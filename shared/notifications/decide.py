@@ -11,10 +11,11 @@ import azure.durable_functions as df
 from shared.durable.client import is_known, tell
 from shared.durable.inputs import NO_NEWS, ExportRef, NotificationStart, ReasonCode, SkippedMail
 from shared.durable.instance_ids import notification_instance
-from shared.errors import PermanentError, TransientError
+from shared.errors import NotAllowed, PermanentError, TransientError
 from shared.events.outbox import Entry
 from shared.identity.caller import Caller
 from shared.jobs.records import ExportRecord, announcement_id
+from shared.jobs.rights import check_file_of
 from shared.jobs.status import Status
 from shared.notifications.channels.base import Channel, Message
 from shared.notifications.links import current_key, file_token, unsubscribe_token
@@ -152,7 +153,13 @@ def _known_already(record: ExportRecord) -> Reason | None:
 
 def _left(record: ExportRecord, context: Services) -> Reason | None:
     """The reason why somebody is told nothing who may not have what they asked for any more; None of others."""
-    return None if context.people.may_have(record.tenant, record.created_by) else _LEFT
+    if not context.people.may_have(record.tenant, record.created_by):
+        return _LEFT
+    try:
+        check_file_of(record, None, context)
+    except NotAllowed:
+        return _LEFT
+    return None
 
 
 def _by_now(record: ExportRecord) -> Reason:

@@ -135,6 +135,23 @@ def test_a_schedule_ends_with_its_owners_role(service: Fragile, issuer: Issuer, 
     until(lambda: service.run("outbox") or [m for m in mails() if m[:2] == ("ada@acme.example", YOURS)])
 
 
+def test_a_file_goes_with_the_right_to_its_type(service: Fragile, issuer: Issuer, ada: Person, mails: Any) -> None:
+    """An Admin who is a Manager now: neither the API nor the link of the mail gives it, and an Admin has it still."""
+    leo = Person(service, issuer, "leo")
+    body = {"exportType": "users", "notify": {"email": True, "graceSeconds": 0}}
+    export_id = leo.call("POST", "/exports", json=body).json()["id"]
+    link = until(lambda: re.findall(r"http\S+/d#\S+", "".join(m[2] for m in mails() if m[0] == leo.claims["email"])))[0]
+    assert look(link).status_code == 200
+    leo.now_is("Manager")
+    for method in ("GET", "HEAD"):
+        assert leo.call(method, f"/exports/{export_id}/download").status_code == 403
+    answer = leo.call("GET", f"/exports/{export_id}/download")
+    assert_problem(answer, "not-allowed", detail="'users' is open to: SuperAdmin, Admin; you are: Manager")
+    assert leo.call("GET", f"/exports/{export_id}").status_code == 200
+    assert (look(link).status_code, press(link).status_code) == (410, 410)
+    assert ada.call("GET", f"/exports/{export_id}/download").status_code == 302
+
+
 def test_who_was_offboarded_is_out(service: Fragile, issuer: Issuer, ada: Person, mails: Any) -> None:
     """At once and with a token that is good: schedules stop, links are dead, mails stay away; again changes nothing."""
     eve = Person(service, issuer, EVE)

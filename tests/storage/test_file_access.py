@@ -84,7 +84,7 @@ def test_without_an_entry_in_the_audit_log_there_is_no_url(
     services("request")  # makes the tables once, before one of them goes
     TableServiceClient.from_connection_string(azurite.connection_string).delete_table("SluiceAudit")
     with pytest.raises(ResourceNotFoundError):
-        asyncio.run(file_url(one, context, client=None, status=302, who="Ada"))  # type: ignore[arg-type]
+        asyncio.run(file_url(one, demo_caller("ada"), context, client=None, status=302, who="Ada"))  # type: ignore[arg-type]
     assert signed == []
     present = context.records.get("acme", "e1")
     assert present is not None

@@ -11,7 +11,7 @@ from exports import EXPORT_TYPES
 from shared.api import schemas
 from shared.api.operations import Access, Answer, Parameter
 from shared.catalog.registry import export_types
-from shared.errors import Conflict, NotFound, QuotaReached
+from shared.errors import Conflict, NotAllowed, NotFound, QuotaReached
 from shared.identity.caller import Caller
 from shared.jobs.dead_letters import DeadLetter, FailureClass
 from shared.jobs.records import ExportRecord
@@ -140,7 +140,7 @@ async def redrive_dead_letters(req: func.HttpRequest, client: df.DurableOrchestr
     for letter in letters:
         try:
             record = await in_thread(_redrive, letter, caller, context)
-        except (Conflict, NotFound, QuotaReached) as error:
+        except (Conflict, NotAllowed, NotFound, QuotaReached) as error:
             refused.append({"id": letter.id, "reason": str(error)})
         else:
             await start_in_turn(record, context, client)

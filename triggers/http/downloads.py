@@ -10,6 +10,7 @@ from shared.api.operations import Access, Answer, Parameter
 from shared.errors import FieldError, ValidationFailed
 from shared.jobs.file_access import check_file, file_url
 from shared.jobs.records import ExportRecord
+from shared.jobs.rights import check_file_of
 from shared.storage.sas import content_disposition
 from triggers.http.endpoint import caller_of, in_thread, json_response, request_services
 from triggers.http.exports import visible_record
@@ -42,7 +43,7 @@ async def download_export(req: func.HttpRequest, client: df.DurableOrchestration
     context = await request_services()
     record = await in_thread(visible_record, context, caller, req.route_params["id"])
     status = 302 if redirect else 200
-    url, expires = await file_url(record, context, client, status=status, who=caller.name)
+    url, expires = await file_url(record, caller, context, client, status=status, who=caller.name)
     if redirect:
         return func.HttpResponse(status_code=status, headers={"Location": url, "Cache-Control": "no-store"})
     return json_response({"url": url, "expiresAt": expires})
@@ -64,6 +65,7 @@ async def download_export_head(req: func.HttpRequest) -> func.HttpResponse:
     caller = await caller_of(req)
     context = await request_services()
     record = await in_thread(visible_record, context, caller, req.route_params["id"])
+    check_file_of(record, caller, context)
     check_file(record)
     return func.HttpResponse(headers=file_headers(record))
 

@@ -1,8 +1,8 @@
 """What a token from a mail gives: the file of an export, or a page that says why there is none.
 
 The rules, in this order: the token is known; the export is there; where links ask for sign-in, the caller is signed in
-and may see the export; neither the link nor all links are revoked; and there is a file
-(``shared/jobs/file_access.py``).
+and may have the file; elsewhere who asked for it may have it still (``shared/jobs/rights.py``); neither the link nor
+all links are revoked; and there is a file (``shared/jobs/file_access.py``).
 """
 
 from collections.abc import Callable
@@ -19,6 +19,7 @@ from shared.identity.caller import Caller
 from shared.identity.easy_auth import PRINCIPAL_HEADER
 from shared.jobs.file_access import why_no_file
 from shared.jobs.records import ExportRecord
+from shared.jobs.rights import check_file_of
 from shared.notifications.message import locale_of, time_zone_of, title_in
 from shared.notifications.templates.pages import page, policy, preferred_locale
 from shared.services import Services
@@ -51,11 +52,15 @@ class Target:
 
 @dataclass(frozen=True)
 class Found:
-    """What a link leads to. ``reason``: why there is no file, empty when there is one. ``who`` fetches it."""
+    """What a link leads to. ``reason``: why there is no file, empty when there is one. ``who`` fetches it.
+
+    ``caller`` is None where links ask for no sign-in.
+    """
 
     reason: str
     record: ExportRecord | None = None
     who: str = BY_LINK
+    caller: Caller | None = None
 
 
 async def find(req: func.HttpRequest, target_of: Callable[[Services], Target | None]) -> Found:
@@ -69,7 +74,7 @@ async def find(req: func.HttpRequest, target_of: Callable[[Services], Target | N
         if record is None:
             return Found("deleted")
         about(record.tenant, record.id, f"link {target.link}")
-        who = BY_LINK
+        who, caller = BY_LINK, None
         if context.link_asks_for_sign_in(record.tenant, record.export_type):
             caller = await _signed_in(req)
             if caller is None:
@@ -79,14 +84,24 @@ async def find(req: func.HttpRequest, target_of: Callable[[Services], Target | N
                 about(caller.tenant, record.id, f"link {target.link}")
                 return Found("forbidden")
             who = caller.name
+            await in_thread(check_file_of, record, caller, context)
         about(record.tenant, record.id, f"link {target.link}", by="link")
-        if target.revoked or record.links != target.generation:
+        if target.revoked or record.links != target.generation or not (caller or await _is_owners(record, context)):
             return Found("revoked", record, who)
-        return Found(why_no_file(record) or "", record, who)
+        return Found(why_no_file(record) or "", record, who, caller)
     except NotAllowed:  # such as somebody who was offboarded
         return Found("forbidden")
     except StorageUnavailable:
         return Found("busy")
+
+
+async def _is_owners(record: ExportRecord, context: Services) -> bool:
+    """Whether who asked may have the file still, as far as is known."""
+    try:
+        await in_thread(check_file_of, record, None, context)
+    except NotAllowed:
+        return False
+    return True
 
 
 async def _signed_in(req: func.HttpRequest) -> Caller | None:

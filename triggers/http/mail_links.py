@@ -86,7 +86,7 @@ async def link_file(req: func.HttpRequest, client: df.DurableOrchestrationClient
         return no_file_page(found, req)
     try:
         context = await request_services()
-        url, expires = await file_url(found.record, context, client, status=200, who=found.who)
+        url, expires = await file_url(found.record, found.caller, context, client, status=200, who=found.who)
     except StorageUnavailable:
         return no_file_page(Found("busy"), req)
     return json_response({"url": url, "expiresAt": expires})

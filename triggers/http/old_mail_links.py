@@ -59,7 +59,7 @@ async def landing_download(req: func.HttpRequest, client: df.DurableOrchestratio
         return no_file_page(found, req)
     try:
         context = await request_services()
-        url, _ = await file_url(found.record, context, client, status=303, who=found.who)
+        url, _ = await file_url(found.record, found.caller, context, client, status=303, who=found.who)
     except StorageUnavailable:
         return no_file_page(Found("busy"), req)
     return func.HttpResponse(status_code=303, headers={"Location": url, "Cache-Control": "no-store"})
