@@ -35,10 +35,11 @@ def check(settings: "AccessSettings") -> None:
         raise ValueError(
             f"ALLOWED_DIRECTORIES and {DIRECTORY} in JWT_ISSUER go together: name the directories whose tokens are good"
         )
-    if len(allowed) > 1 and settings.claim_tenant != _ID:
+    if settings.claim_tenant != _ID and not _is_one(settings):
         raise ValueError(
             f"CLAIM_TENANT must be {_ID} where several directories sign in, got '{settings.claim_tenant[:80]}': what "
-            "else a token says is for the administrators of its directory to decide"
+            "else a token says is for the administrators of its directory to decide; where one directory has all your "
+            "tenants, name it alone in ALLOWED_DIRECTORIES"
         )
     if not operator:
         return
@@ -52,6 +53,12 @@ def check(settings: "AccessSettings") -> None:
             f"OPERATOR_DIRECTORY is '{operator[:80]}', which is not the one directory or issuer of those that sign in "
             "that it has to be"
         )
+
+
+def _is_one(settings: "AccessSettings") -> bool:
+    """Whether all who sign in are of one directory. App Service authentication may let in any, unless one is named."""
+    allowed = settings.allowed_directories
+    return len(allowed) == 1 or (settings.auth_mode != "easyauth" and not allowed)
 
 
 def admit(claims: Mapping[str, Any], settings: "Settings") -> None:

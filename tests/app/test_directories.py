@@ -76,7 +76,7 @@ def test_operators_come_from_the_operators_directory_only(
 )
 def test_a_directory_that_is_not_clear_is_not_the_operators(changes: Mapping[str, Any]) -> None:
     """With several values, or none."""
-    known = settings_from(EASY | {"OPERATOR_DIRECTORY": "ops", "CLAIM_TENANT": "org"})
+    known = settings_from(EASY | {"OPERATOR_DIRECTORY": "ops", "ALLOWED_DIRECTORIES": "ops", "CLAIM_TENANT": "org"})
     assert not operator(known, "x", org="acme", **changes)
 
 
@@ -110,15 +110,25 @@ def test_what_is_kept_of_a_caller_does_not_tell() -> None:
         (EASY | {"ALLOWED_DIRECTORIES": "acme", "OPERATOR_DIRECTORY": "ops"}, "OPERATOR_DIRECTORY is 'ops', which"),
         (SEVERAL | {"CLAIM_TENANT": "org"}, "CLAIM_TENANT must be tid where several directories sign in, got 'org'"),
         (EASY | {"ALLOWED_DIRECTORIES": "a, b", "CLAIM_TENANT": "org"}, "CLAIM_TENANT must be tid where several"),
+        (EASY | {"CLAIM_TENANT": "org"}, "name it alone in ALLOWED_DIRECTORIES"),
+        (EASY | {"CLAIM_TENANT": "org", "OPERATOR_DIRECTORY": "ops"}, "CLAIM_TENANT must be tid where several"),
         (ONE | {"ALLOWED_DIRECTORIES": "acme"}, "ALLOWED_DIRECTORIES and {tenantid} in JWT_ISSUER go together"),
         (SEVERAL | {"JWT_DIRECTORIES": "acme"}, "JWT_DIRECTORIES is the old name of ALLOWED_DIRECTORIES"),
     ],
-    ids=range(10),
+    ids=range(12),
 )
 def test_directories_that_do_not_fit_are_named(changes: Mapping[str, str], message: str) -> None:
     """Else nobody could do what the setting says."""
     with pytest.raises(SettingsError, match=re.escape(message)):
         settings_from(changes)
+
+
+def test_one_directory_may_have_a_claim_of_its_own_for_tenants() -> None:
+    """Whose administrators decide about all of them; somebody from another one does not get in."""
+    known = settings_from(EASY | {"ALLOWED_DIRECTORIES": "acme", "CLAIM_TENANT": "org"})
+    assert known.claim_tenant == "org"
+    with pytest.raises(NotAuthenticated):
+        caller_from(principal("evil"), known)
 
 
 def test_the_old_name_of_the_list_is_read() -> None:
