@@ -1,8 +1,4 @@
-"""Announce: every webhook that wants to hear of an event gets a delivery that runs; then the outbox knows that it did.
-
-It can stop anywhere and begin again: the id of a delivery comes from the event and the endpoint, that of its
-orchestration from the delivery's, and the event stays in the outbox until all of them run.
-"""
+"""The activity that announces an export's events to webhooks: ``shared/webhooks/fan_out.py``."""
 
 import asyncio
 from typing import Any

@@ -1,4 +1,4 @@
-"""Deliver: one attempt to get an event to an endpoint, and what it means for the delivery and the endpoint."""
+"""The activity of one attempt to deliver an event: ``shared/webhooks/attempt.py``."""
 
 import asyncio
 import threading

@@ -1,4 +1,4 @@
-"""Fail: the record says that the export failed, and why."""
+"""The activity that fails an export: ``shared/jobs/failing.py``."""
 
 from typing import Any
 

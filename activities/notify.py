@@ -1,4 +1,4 @@
-"""Notify: decide who is told through which channels, start the wait for those that wait, and tell them."""
+"""The activities of notifications: ``shared/notifications/decide.py``."""
 
 import asyncio
 from typing import Any

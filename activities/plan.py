@@ -1,4 +1,4 @@
-"""Plan an export: freeze what it will contain, cut it into parts, and store that as the plan blob."""
+"""The activity that plans an export: ``shared/jobs/planning.py``."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""Start: let exports run whose turn has come. A tenant has few that run at a time, so that all tenants get on."""
+"""The activity that lets waiting exports run: ``shared/jobs/starting.py``."""
 
 import asyncio
 from dataclasses import asdict, dataclass

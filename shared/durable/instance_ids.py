@@ -1,4 +1,4 @@
-"""TODO."""
+"""The ids of orchestrations, derived from those of exports and deliveries."""
 
 
 def group_instance(instance: str, first: int) -> str:

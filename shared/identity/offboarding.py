@@ -1,4 +1,4 @@
-"""TODO."""
+"""Offboarding: a person has left, so what acts for them stops; and reinstating them."""
 
 from dataclasses import dataclass
 from typing import Any

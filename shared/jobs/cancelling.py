@@ -1,4 +1,4 @@
-"""TODO."""
+"""Cancelling an export: the record says so first, then what runs for it is woken."""
 
 from contextlib import suppress
 from typing import Any
@@ -43,7 +43,7 @@ def cancel(record: ExportRecord, caller: Caller, context: Services) -> ExportRec
     return record
 
 
-async def _wake(record: ExportRecord, client: df.DurableOrchestrationClient) -> None:
+async def wake_orchestrations(record: ExportRecord, client: df.DurableOrchestrationClient) -> None:
     """Tell the orchestrations that may be in a pause; the activities look at the record by themselves."""
     instance = export_instance(record.id, record.attempt)
     status = await client.get_status(instance)

@@ -1,4 +1,4 @@
-"""TODO."""
+"""How large an export would be, and whether it may be so large, before it is started."""
 
 from functools import partial
 

@@ -1,4 +1,4 @@
-"""TODO."""
+"""Failing an export: the record says that it failed, and why."""
 
 from dataclasses import dataclass
 from typing import Any

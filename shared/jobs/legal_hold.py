@@ -1,4 +1,4 @@
-"""TODO."""
+"""Legal holds: retention removes nothing of an export that is under one."""
 
 from uuid import uuid4
 

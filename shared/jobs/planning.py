@@ -1,4 +1,4 @@
-"""TODO."""
+"""Planning an export: freeze what it will contain, cut it into parts, and store that as the plan blob."""
 
 from collections.abc import Callable
 from functools import partial

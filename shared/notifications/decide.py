@@ -1,4 +1,4 @@
-"""TODO."""
+"""Deciding who is notified of an export's end, through which channels and when, and doing it."""
 
 import asyncio
 from collections.abc import Iterable

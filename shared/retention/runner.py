@@ -51,13 +51,13 @@ async def _remove(sweeper: Sweeper, items: Sequence[Any], sweep: Sweep) -> int:
     """Remove them; give how many went. One that cannot be removed does not keep the others: the next sweep tries it."""
     turn = asyncio.Semaphore(_AT_ONCE)
 
-    async def remove(item: Any) -> bool:
+    async def remove(item: Any) -> int:
         async with turn:
             try:
                 return await sweeper.remove(item, sweep)
             except Exception:
                 extra = {"action": "retention-failed", "sweeper": sweeper.name}
                 logger.exception("%s: one was not removed", sweeper.name, extra=extra)
-                return False
+                return 0
 
     return sum(await asyncio.gather(*map(remove, items)))

@@ -1,4 +1,4 @@
-"""TODO."""
+"""Running a schedule that is due: settle its last run, decide on the next, begin it, and stop what may not go on."""
 
 import asyncio
 from collections.abc import Callable

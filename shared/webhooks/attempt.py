@@ -1,4 +1,4 @@
-"""TODO."""
+"""One attempt to get an event to an endpoint, and what it means for the delivery and the endpoint."""
 
 import asyncio
 import time

@@ -1,4 +1,8 @@
-"""TODO."""
+"""Announcing an event: every webhook that wants it gets a delivery that runs; then the outbox knows that it did.
+
+It can stop anywhere and begin again: the id of a delivery comes from the event and the endpoint, that of its
+orchestration from the delivery's, and the event stays in the outbox until all of them run.
+"""
 
 import asyncio
 from collections.abc import Iterable
@@ -7,7 +11,7 @@ from typing import Any
 
 import azure.durable_functions as df
 
-from shared.durable.client import is_known
+from shared.durable.client import is_known, is_live
 from shared.durable.inputs import DeliveryStart
 from shared.durable.instance_ids import delivery_instance
 from shared.events.outbox import Entry
@@ -90,3 +94,13 @@ async def _start(delivery: Delivery, context: Services, client: df.DurableOrches
     except Exception:
         if not await is_known(instance, client):  # somebody else was faster otherwise
             raise
+
+
+async def purge_delivery(delivery: Delivery, client: df.DurableOrchestrationClient) -> bool:
+    """Remove the durable history of a delivery; False when it still runs, and nothing is removed."""
+    instances = [delivery_instance(delivery.endpoint, delivery.id, n + 1) for n in range(delivery.round)]
+    if await is_live(instances[-1], client):
+        return False
+    for instance in instances:
+        await client.purge_instance_history(instance)
+    return True

@@ -25,7 +25,6 @@ TIMERS = [
     ("retention", "timer", "%RETENTION_SCHEDULE%"),
     ("watchdog", "timer", "%WATCHDOG_SCHEDULE%"),
     ("outbox", "timer", "%WATCHDOG_SCHEDULE%"),
-    ("delivery_retention", "timer", "%RETENTION_SCHEDULE%"),
     ("scheduler", "timer", "%SCHEDULER_SCHEDULE%"),
 ]
 ORCHESTRATORS = ["export", "export_parts", "notification", "webhook_delivery"]

@@ -131,7 +131,7 @@ def test_a_schedule_ends_with_its_owners_role(service: Fragile, issuer: Issuer, 
     assert "http" not in new[2]
 
     owner = lambda: Endpoints(service.tables).get("acme", hook).owner["user"]  # type: ignore[union-attr]  # noqa: E731
-    until(lambda: service.run("delivery_retention") or owner() == "ada")
+    until(lambda: service.run("retention") or owner() == "ada")
     until(lambda: service.run("outbox") or [m for m in mails() if m[:2] == ("ada@acme.example", YOURS)])
 
 

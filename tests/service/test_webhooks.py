@@ -632,7 +632,7 @@ def test_a_removed_webhook_is_gone_with_its_deliveries(
     assert one.client.call("DELETE", one.place).status_code == 204
     assert_problem(one.client.call("GET", one.place), "not-found")
     assert_problem(one.client.call("GET", f"{one.place}/deliveries"), "not-found")
-    run_timer(mortal, "delivery_retention")
+    run_timer(mortal, "retention")
     until(lambda: one.made["id"] not in [endpoint.id for endpoint in Endpoints(tables).all()])
     assert deliveries.get(one.made["id"], delivery["id"]) is None
     assert requests.get(history, timeout=30).status_code == 404

@@ -8,6 +8,7 @@ from shared.jobs.records import ExportRecord
 from shared.retention.runner import run_sweepers
 from shared.retention.sweepers import Sweep
 from shared.services import services
+from shared.webhooks.deliveries import Delivery
 
 
 async def purge(record: ExportRecord) -> None:
@@ -16,11 +17,16 @@ async def purge(record: ExportRecord) -> None:
     sys.stdout.flush()
 
 
+async def purge_delivery(_: Delivery) -> bool:
+    """No webhook has any."""
+    return True
+
+
 def remind(_: ExportRecord) -> None:
     """No file is about to expire."""
 
 
 if __name__ == "__main__":
-    sweep = Sweep(services("activity"), datetime.fromisoformat(sys.argv[1]), purge, remind)
+    sweep = Sweep(services("activity"), datetime.fromisoformat(sys.argv[1]), purge, remind, purge_delivery)
     removed = asyncio.run(run_sweepers(sweep, seconds=36_000))
     sys.stdout.write(f"removed {sum(removed.values())}\n")

@@ -1,5 +1,6 @@
 """Digests of the audit log, retention, and the command that verifies, on the real emulator."""
 
+import asyncio
 import json
 from collections.abc import Iterator
 from dataclasses import replace
@@ -14,12 +15,15 @@ from shared.audit.digests import Digests, keep_digests
 from shared.audit.log import AuditLog
 from shared.audit.verify import verify
 from shared.errors import StorageUnavailable
+from shared.retention.runner import run_sweepers
+from shared.retention.sweepers import Sweep
+from shared.retention.sweepers.audit_rows import AuditRows
+from shared.services import Services
 from shared.storage.accounts import table_service
 from shared.timestamps import iso
 from tests.conftest import NewAccount
 from tests.in_process import services_on
 from tests.storage.audited import KEPT, NOW, Trail
-from triggers.timers.retention import forget_audit
 
 
 def test_what_retention_removed_is_not_missed(lived: Trail) -> None:
@@ -73,6 +77,15 @@ def test_a_digest_is_of_a_day_that_is_over(trail: Trail) -> None:
     assert trail.found() == set()
 
 
+def work_on(context: Services) -> Sweep:
+    """A run of retention in which nothing but the audit log is concerned."""
+
+    def unused(_: Any) -> Any:
+        raise AssertionError("no export and no webhook is concerned")
+
+    return Sweep(context, datetime.now(UTC), unused, unused, unused)
+
+
 def test_the_retention_timer_seals_and_removes(trail: Trail) -> None:
     """By the clock: yesterday and before are sealed, and what is too old is gone; the rest is verified."""
     process = trail.make()
@@ -80,8 +93,8 @@ def test_the_retention_timer_seals_and_removes(trail: Trail) -> None:
     for hours in (100, 76, 52, 1):
         trail.add(process, (NOW - now) / timedelta(days=1) + hours / 24)
     with services_on(trail.account, AUDIT_RETENTION_DAYS="3") as context:
-        forget_audit(context)
-        forget_audit(context)
+        for _ in range(2):
+            asyncio.run(run_sweepers(work_on(context), 60, [AuditRows()]))
     assert len(trail.rows()) == 3 - ((now - timedelta(hours=76)).date() < (now - timedelta(days=3)).date())
     report = verify(trail.make(), trail.digests, datetime.now(UTC), timedelta(days=3))
     assert (report.problems, report.digests >= 3) == ([], True)

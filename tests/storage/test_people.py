@@ -477,7 +477,7 @@ def test_what_is_known_of_people_is_forgotten(context: Services) -> None:
     seen(context, caller("gone"), NOW - 91 * DAY)
     context.people.offboard("acme", "gone", "ada", "admin", NOW)
     context.people.offboard("acme", "never-seen", "ada", "admin", NOW)
-    sweep = Sweep(context, NOW, lambda _: None, lambda _: None)  # type: ignore[arg-type,return-value]
+    sweep = Sweep(context, NOW, lambda _: None, lambda _: None, lambda _: None)  # type: ignore[arg-type,return-value]
     page = UnseenPeople().page(sweep, "")
     assert [person.user for person in page.items] == ["old"]
     assert [context.people.forget(page.items[0]) for _ in range(2)] == [True, False]

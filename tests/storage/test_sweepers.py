@@ -32,6 +32,7 @@ from shared.storage.links import Link, token_hash
 from shared.storage.names import folder
 from shared.storage.part_upload import PartUpload
 from shared.timestamps import iso
+from shared.webhooks.deliveries import Delivery
 from tests.in_process import environment_of, services_on
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -138,11 +139,15 @@ def sweep(seconds: float = 600) -> list[str]:
     async def purge(_: ExportRecord) -> None:
         """There is no durable engine."""
 
+    async def purge_delivery(_: Delivery) -> bool:
+        """No webhook has any."""
+        return True
+
     def remind(record: ExportRecord) -> None:
         told.append(record.id)
         context.records.change(record.tenant, record.id, "remind", reminded_at=iso(NOW))
 
-    asyncio.run(run_sweepers(Sweep(context, NOW, purge, remind), seconds))
+    asyncio.run(run_sweepers(Sweep(context, NOW, purge, remind, purge_delivery), seconds))
     return told
 
 

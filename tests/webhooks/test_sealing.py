@@ -85,7 +85,9 @@ def sweep(context: Services) -> int:
     def remind(_: Any) -> None:
         raise AssertionError("no export is concerned")
 
-    return asyncio.run(run_sweepers(Sweep(context, utc_now(), purge, remind), 60, [StaleSecrets()]))["stale-secrets"]
+    return asyncio.run(run_sweepers(Sweep(context, utc_now(), purge, remind, purge), 60, [StaleSecrets()]))[
+        "stale-secrets"
+    ]
 
 
 def test_a_key_goes_once_retention_has_run(azurite: Azurite) -> None:

@@ -11,7 +11,7 @@ from shared.api.operations import Access, Answer
 from shared.durable.client import is_live
 from shared.durable.instance_ids import export_instance, notification_instance
 from shared.errors import Conflict, StorageUnavailable
-from shared.jobs.cancelling import _wake, cancel
+from shared.jobs.cancelling import cancel, wake_orchestrations
 from shared.jobs.deletion import begin_forgetting, forget, purge
 from shared.jobs.retrying import retry
 from shared.jobs.starting import start_in_turn, start_waiting
@@ -46,7 +46,7 @@ async def cancel_export(req: func.HttpRequest, client: df.DurableOrchestrationCl
     context = await request_services()
     record = await in_thread(visible_record, context, caller, req.route_params["id"])
     record = await in_thread(cancel, record, caller, context)
-    await _wake(record, client)
+    await wake_orchestrations(record, client)
     with suppress(StorageUnavailable):  # the watchdog does it too
         await start_waiting(record.tenant, context, client)
     return accepted(record, caller, context.settings, client)

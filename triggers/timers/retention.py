@@ -1,13 +1,11 @@
 """Timers: retention, which removes what has had its time."""
 
 import asyncio
-from datetime import timedelta
 from functools import partial
 
 import azure.durable_functions as df
 import azure.functions as func
 
-from shared.audit.digests import keep_digests
 from shared.jobs.deletion import purge
 from shared.jobs.records import ExportRecord
 from shared.notifications.decide import remind
@@ -16,6 +14,8 @@ from shared.retention.runner import run_sweepers
 from shared.retention.sweepers import Sweep
 from shared.services import Services, services
 from shared.timestamps import utc_now
+from shared.webhooks.deliveries import Delivery
+from shared.webhooks.fan_out import purge_delivery
 
 bp = df.Blueprint()
 
@@ -25,16 +25,6 @@ bp = df.Blueprint()
 async def retention(timer: func.TimerRequest, client: df.DurableOrchestrationClient) -> None:
     context = await asyncio.to_thread(services, "activity")
     await sweep(context, client)
-    await asyncio.to_thread(forget_audit, context)
-
-
-def forget_audit(context: Services) -> None:
-    """Remove what has had its time from the audit log, by whole digests, so that the rest can be verified."""
-    now = utc_now()
-    oldest = now - timedelta(days=context.settings.audit_retention_days)
-    keep_digests(context.audit, context.audit_digests, now, oldest)
-    if boundary := context.audit_digests.boundary(oldest):
-        context.audit.forget_before(boundary)
 
 
 async def sweep(context: Services, client: df.DurableOrchestrationClient) -> None:
@@ -43,7 +33,10 @@ async def sweep(context: Services, client: df.DurableOrchestrationClient) -> Non
     async def history(record: ExportRecord) -> None:
         await purge(record, client)
 
-    work = Sweep(context, utc_now(), history, partial(remind, context=context))
+    async def deliveries(delivery: Delivery) -> bool:
+        return await purge_delivery(delivery, client)
+
+    work = Sweep(context, utc_now(), history, partial(remind, context=context), deliveries)
     removed = await run_sweepers(work, context.settings.retention_run_seconds)
     told = ", ".join(f"{name} {number:,}" for name, number in removed.items())
     logger.info("retention: %s", told, extra={"action": "retention", "removed": removed})

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 
 from shared.retention.sweepers.abandoned_claims import AbandonedClaims
+from shared.retention.sweepers.audit_rows import AuditRows
 from shared.retention.sweepers.base import Page, Sweep, Sweeper
 from shared.retention.sweepers.dead_letters import SettledLetters
 from shared.retention.sweepers.expired_files import ExpiredFiles
@@ -13,6 +14,7 @@ from shared.retention.sweepers.orphaned_blobs import OrphanedBlobs
 from shared.retention.sweepers.schedule_runs import OldScheduleRuns
 from shared.retention.sweepers.stale_secrets import StaleSecrets
 from shared.retention.sweepers.unseen_people import UnseenPeople
+from shared.retention.sweepers.webhook_deliveries import WebhookDeliveries
 
 SWEEPERS: Sequence[Sweeper] = (
     ExpiringSoon(),
@@ -25,6 +27,8 @@ SWEEPERS: Sequence[Sweeper] = (
     AbandonedClaims(),
     OrphanedBlobs(),
     UnseenPeople(),
+    WebhookDeliveries(),
+    AuditRows(),
 )
 
 __all__ = ["SWEEPERS", "Page", "Sweep", "Sweeper"]

@@ -7,6 +7,7 @@ from typing import Any, Protocol
 
 from shared.jobs.records import ExportRecord
 from shared.services import Services
+from shared.webhooks.deliveries import Delivery
 
 PAGE = 200
 """The most things of a page."""
@@ -14,13 +15,17 @@ PAGE = 200
 
 @dataclass(frozen=True)
 class Sweep:
-    """What a sweeper works with. ``now`` is UTC and stays the same for a whole run; ``purge`` removes the durable
-    history of an export that has ended, and ``remind`` tells its owner that the file goes soon."""
+    """What a sweeper works with. ``now`` is UTC and stays the same for a whole run.
+
+    ``purge`` removes the durable history of an export that has ended, ``remind`` tells its owner that the file goes
+    soon, and ``purge_delivery`` removes the durable history of a delivery; False when it still runs.
+    """
 
     context: Services
     now: datetime
     purge: Callable[[ExportRecord], Awaitable[None]]
     remind: Callable[[ExportRecord], None]
+    purge_delivery: Callable[[Delivery], Awaitable[bool]]
 
 
 @dataclass(frozen=True)
@@ -40,6 +45,9 @@ class Sweeper(Protocol):
         """The next things to remove. Blocks. Raises ``StorageUnavailable``."""
         ...
 
-    async def remove(self, item: Any, sweep: Sweep) -> bool:
-        """Remove one; False when it was not to be removed any more. May be killed anywhere, and run twice at once."""
+    async def remove(self, item: Any, sweep: Sweep) -> int:
+        """Remove one; give how many things went, 0 when it was not to be removed any more.
+
+        May be killed anywhere, and run twice at once.
+        """
         ...

@@ -1,36 +1,38 @@
-"""TODO."""
+"""Deliveries of webhooks that are older than records are kept, and webhooks that were deleted."""
 
 import asyncio
-from datetime import datetime, timedelta
+from datetime import timedelta
 
-import azure.durable_functions as df
-
-from shared.durable.client import is_live
-from shared.durable.instance_ids import delivery_instance
-from shared.services import Services
+from shared.retention.sweepers.base import Page, Sweep
 from shared.webhooks.deliveries import Delivery
 from shared.webhooks.endpoints import Endpoint
+from shared.webhooks.leavers import look_after
 
 
-async def sweep(endpoint: Endpoint, now: datetime, context: Services, client: df.DurableOrchestrationClient) -> None:
-    """Remove old deliveries with their durable history; all of them, and then the endpoint, when it was deleted."""
-    kept = timedelta(days=-1) if endpoint.deleted_at else timedelta(days=context.settings.record_retention_days)
-    old = await asyncio.to_thread(lambda: list(context.deliveries.older_than(endpoint.id, now - kept)))
-    running = 0
-    for delivery in old:
-        if await _purge(delivery, client):
-            await asyncio.to_thread(context.deliveries.remove, delivery)
-        else:
-            running += 1
-    if endpoint.deleted_at and not running:
-        await asyncio.to_thread(context.endpoints.remove, endpoint)
+class WebhookDeliveries:
+    """See ``Sweeper``. An item is an endpoint, whose old deliveries go; of one that was deleted all go, and it too.
 
+    On the way somebody is found for a webhook whose owner has left.
+    """
 
-async def _purge(delivery: Delivery, client: df.DurableOrchestrationClient) -> bool:
-    """Remove the history of a delivery; False when it still runs, and nothing is removed."""
-    instances = [delivery_instance(delivery.endpoint, delivery.id, n + 1) for n in range(delivery.round)]
-    if await is_live(instances[-1], client):
-        return False
-    for instance in instances:
-        await client.purge_instance_history(instance)
-    return True
+    name = "webhook-deliveries"
+
+    def page(self, sweep: Sweep, cursor: str) -> Page:
+        return Page(list(sweep.context.endpoints.all()), "")
+
+    async def remove(self, item: Endpoint, sweep: Sweep) -> int:
+        context = sweep.context
+        endpoint = await asyncio.to_thread(look_after, item, sweep.now, context)
+        kept = timedelta(days=-1) if endpoint.deleted_at else timedelta(days=context.settings.record_retention_days)
+        old: list[Delivery] = await asyncio.to_thread(
+            lambda: list(context.deliveries.older_than(endpoint.id, sweep.now - kept))
+        )
+        removed = 0
+        for delivery in old:
+            if await sweep.purge_delivery(delivery):  # else it still runs
+                await asyncio.to_thread(context.deliveries.remove, delivery)
+                removed += 1
+        if endpoint.deleted_at and removed == len(old):
+            await asyncio.to_thread(context.endpoints.remove, endpoint)
+            removed += 1
+        return removed
