@@ -6,15 +6,21 @@ from uuid import uuid4
 from shared.errors import Conflict, StorageUnavailable
 from shared.identity.caller import Caller
 from shared.jobs.records import ExportRecord
+from shared.jobs.rights import check_retry
 from shared.jobs.status import IllegalTransition, Status
 from shared.observability.logging import current_request
 from shared.services import Services
 
 
 def retry(record: ExportRecord, caller: Caller, context: Services) -> ExportRecord:
-    """Make a failed export Pending again. Raises ``Conflict`` for any other, ``Paused``, and ``QuotaReached``."""
+    """Make a failed export Pending again.
+
+    Raises ``NotAllowed`` when it could not be asked for now (``check_retry``), ``Conflict`` for one that did not fail,
+    ``Paused``, and ``QuotaReached``.
+    """
     if record.status != Status.FAILED:
         raise _not_failed(record.status)
+    check_retry(record, caller, context)
     _check_resumable(record)
     limits = context.admit(record.tenant, record.export_type)
     context.usage.enter(record.tenant, record.created_by, record.id, limits, counts=False)
