@@ -6,19 +6,23 @@ Export types import the catalog and nothing else of ``shared``, so that what the
 from collections.abc import Iterator
 
 from shared.audit.log import ACTIONS, AuditEntry, AuditQuery
-from shared.errors import LimitReached, PermanentError, TransientError, unknown
+from shared.errors import LimitReached, PermanentError, SourceUnavailable, TookTooLong, TransientError, unknown
 from shared.formats.csv_files import csv_file
 from shared.requests.query import Condition, Query
 from shared.sources import open_source
+from shared.sources.deadline import Deadline
 
 __all__ = [
     "ACTIONS",
     "AuditEntry",
     "AuditQuery",
     "Condition",
+    "Deadline",
     "LimitReached",
     "PermanentError",
     "Query",
+    "SourceUnavailable",
+    "TookTooLong",
     "TransientError",
     "audit_entries",
     "csv_file",

@@ -25,7 +25,7 @@ _SAMPLE_ROWS = 1_000
 
 
 def estimate(
-    request: ExportRequest, caller: Caller, export_type: ExportType, settings: Settings
+    request: ExportRequest, caller: Caller, export_type: ExportType, settings: Settings, deadline: Deadline
 ) -> dict[str, int | None]:
     """Rows (exact), parts, and bytes (from the first thousand rows); null where only the export itself can tell.
 
@@ -35,7 +35,7 @@ def estimate(
     if not isinstance(export_type, SqlExport):
         return {"rows": None, "parts": 1, "bytes": None}
     query = build_query(export_type, request, caller)
-    source, deadline = _source(settings), Deadline.after(settings.estimate_seconds)
+    source = _source(settings)
     rows = source.count(query, deadline=deadline)
     if sentence := over_the_limit(rows, request.format, export_type):
         raise OverTheLimit(sentence)
@@ -59,14 +59,18 @@ async def check_limits(request: ExportRequest, caller: Caller, export_type: Expo
     """
     if not isinstance(export_type, SqlExport):
         return
-    if max_bytes(export_type, settings):
-        await counting_pool().run(caller, partial(estimate, request, caller, export_type, settings))
-    elif has_limit(request.format, export_type):
-        await counting_pool().run(caller, partial(_check_rows, request, caller, export_type, settings))
-
-
-def _check_rows(request: ExportRequest, caller: Caller, export_type: SqlExport, settings: Settings) -> None:
     deadline = Deadline.after(settings.estimate_seconds)
+    if max_bytes(export_type, settings):
+        await counting_pool().run(caller, partial(estimate, request, caller, export_type, settings, deadline), deadline)
+    elif has_limit(request.format, export_type):
+        await counting_pool().run(
+            caller, partial(_check_rows, request, caller, export_type, settings, deadline), deadline
+        )
+
+
+def _check_rows(
+    request: ExportRequest, caller: Caller, export_type: SqlExport, settings: Settings, deadline: Deadline
+) -> None:
     rows = _source(settings).count(build_query(export_type, request, caller), deadline=deadline)
     if sentence := over_the_limit(rows, request.format, export_type):
         raise OverTheLimit(sentence)

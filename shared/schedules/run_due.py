@@ -17,8 +17,10 @@ from shared.errors import (
     QuotaReached,
     SettingsError,
     SourceUnavailable,
+    TooManyRequests,
     ValidationFailed,
 )
+from shared.jobs.ownership_check import check_owned
 from shared.jobs.records import ExportRecord
 from shared.jobs.starting import start
 from shared.jobs.status import Status
@@ -38,6 +40,9 @@ T = TypeVar("T")
 _AT_ONCE = 8
 """Schedules that are looked after at the same time."""
 
+_ASIDE_SECONDS = 2 * runs.MARK_SECONDS
+"""For all that may ask the database; the question has a deadline of its own, and has ended by then."""
+
 
 async def run(schedule: Schedule, now: datetime, context: Services, client: df.DurableOrchestrationClient) -> None:
     """Bring a schedule up to date: settle its last run, decide on the next, begin that, tell of a stop."""
@@ -52,9 +57,15 @@ async def run(schedule: Schedule, now: datetime, context: Services, client: df.D
 
 
 async def aside(work: Callable[..., T], *arguments: Any) -> T:
-    """Do what may ask the database in threads that no request needs, for it may take long."""
-    running = partial(copy_context().run, work, *arguments)
-    return await asyncio.get_running_loop().run_in_executor(_threads(), running)
+    """Do what may ask the database in threads that no request needs, for it may take long.
+
+    Raises ``SourceUnavailable`` when it takes longer than that: other schedules do not wait for it.
+    """
+    running = asyncio.get_running_loop().run_in_executor(_threads(), partial(copy_context().run, work, *arguments))
+    try:
+        return await asyncio.wait_for(running, _ASIDE_SECONDS)
+    except TimeoutError:
+        raise SourceUnavailable(f"the database has not answered within {_ASIDE_SECONDS:g} seconds") from None
 
 
 @cache
@@ -92,12 +103,12 @@ async def _begin(
 ) -> Schedule | None:
     """Make the export of the run that was decided on; None when it has to wait, or somebody else was faster."""
     try:
-        record = await aside(wanted_record, schedule, now, context)
+        record = await wanted_record(schedule, now, context)
         message = f"The schedule '{schedule.name}' asked for '{record.export_type}' as {record.format}."
         await start(record, None, _nothing, message, context, client)
     except (NotAllowed, ValidationFailed, runs.CannotRun) as error:
         return await asyncio.to_thread(runs.settle, schedule, context, str(error))
-    except (QuotaReached, SettingsError, SourceUnavailable) as error:  # it is tried again
+    except (QuotaReached, SettingsError, SourceUnavailable, TooManyRequests) as error:  # it is tried again
         await asyncio.to_thread(runs.explain, schedule, str(error), context)
         return None
     return await asyncio.to_thread(
@@ -109,16 +120,16 @@ async def _begin(
     )
 
 
-def wanted_record(schedule: Schedule, now: datetime, context: Services) -> ExportRecord:
+async def wanted_record(schedule: Schedule, now: datetime, context: Services) -> ExportRecord:
     """The record of the run's export, for its owner as they are now.
 
-    Raises what ``check_export`` and ``check_reach`` raise, and ``CannotRun`` when it is not known any more what they
+    Raises what ``check_export`` and ``check_owned`` raise, and ``CannotRun`` when it is not known any more what they
     may do.
     """
-    caller = owner_of(schedule, now, context)
+    caller = await asyncio.to_thread(owner_of, schedule, now, context)
     request = ExportRequest.model_validate_json(schedule.request)
     export_type = check_export(request, schedule.incremental, schedule.period, caller)
-    check_reach(export_type, request, caller, context.settings)
+    await check_owned(request, export_type, caller, check_reach)
     if schedule.period:
         request = covering(request, schedule.period, from_iso(schedule.run_due), schedule.time_zone)
     made = {"body": request.model_dump_json(by_alias=True, exclude_unset=True), "schedule": schedule.id}

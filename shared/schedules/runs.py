@@ -23,6 +23,7 @@ from uuid import uuid4
 
 from shared.catalog.export_types import SqlExport
 from shared.catalog.registry import export_type_named
+from shared.errors import SourceUnavailable, TookTooLong
 from shared.jobs.records import ExportRecord, export_id
 from shared.jobs.status import FINAL, Status
 from shared.requests.build_query import numbers_from
@@ -31,6 +32,7 @@ from shared.schedules.cron import Due
 from shared.schedules.store import ACTIVE, RUNNING, SETTLED, STARTING, STOPPED, Run, Schedule
 from shared.services import Services
 from shared.sources import open_source
+from shared.sources.deadline import Deadline
 from shared.text import count
 from shared.timestamps import from_iso, iso, utc_now
 
@@ -128,7 +130,11 @@ def _marked(schedule: Schedule, export_type: SqlExport, context: Services) -> Sc
         return schedule
     first = schedule.run_from if schedule.run_outcome != COMPLETED else schedule.run_to
     query = numbers_from(export_type, schedule.tenant, first)
-    ranges = open_source(context.settings.source_url).plan(query, repeat(_ALL))
+    try:
+        with Deadline.after(MARK_SECONDS).interrupting() as interrupt:
+            ranges = open_source(context.settings.source_url).plan(query, repeat(_ALL), interrupt=interrupt)
+    except TookTooLong:
+        raise SourceUnavailable(f"the database has not given the mark within {MARK_SECONDS} seconds") from None
     mark = str(int(str(ranges[-1].upper[0])) + 1) if ranges else first or "0"
     return context.schedules.change(
         schedule,
@@ -142,6 +148,9 @@ def _marked(schedule: Schedule, export_type: SqlExport, context: Services) -> Sc
 
 _ALL = 10**9
 """Rows of a range that has all of them."""
+
+MARK_SECONDS = 120
+"""How long the database may look for a mark; after that, nothing runs there any more."""
 
 
 def _failed(schedule: Schedule, wanted: str, context: Services) -> bool:

@@ -2,10 +2,13 @@
 
 import asyncio
 import json
+import sqlite3
 import threading
 from collections.abc import Callable, Sequence
+from contextlib import closing
 from dataclasses import replace
 from functools import partial, wraps
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -13,6 +16,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import exports
+import exports.ownership as ownership_of_demo
 from demo.stack import bare_settings
 from exports.sessions import SESSIONS
 from shared.catalog import tenancy
@@ -25,11 +29,13 @@ from shared.errors import (
     SettingsError,
     SourceUnavailable,
     StorageUnavailable,
+    TooManyRequests,
     TransientError,
     ValidationFailed,
 )
 from shared.identity.caller import Caller
 from shared.jobs import ownership_check
+from shared.jobs.estimate_pool import FairPool
 from shared.requests.export_request import ExportRequest, parse_request
 from shared.settings import Settings, settings_from
 
@@ -344,6 +350,50 @@ def test_a_hook_that_takes_too_long(hook: Any, monkeypatch: pytest.MonkeyPatch) 
     assert [name.partition("_")[0] for name in threads] == ["ownership"]
     asyncio.run(ownership_check.check_owned(asked(), SESSIONS, caller()))
     assert len(threads) == 1
+
+
+def test_a_hook_that_hangs_takes_up_what_its_user_may_have(hook: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """And nothing of others': who asks more is refused, and another tenant is answered."""
+    end = threading.Event()
+
+    def hangs(tenant: str, company_ids: Sequence[str], operational_scope_ids: Sequence[str]) -> Owned:
+        assert tenant == "globex" or end.wait(60)
+        return Owned(company_ids, operational_scope_ids)
+
+    hook(hangs)
+    pool = FairPool(4, 2, 3, name="ownership", what="checks")
+    monkeypatch.setattr(ownership_check, "_pool", lambda: pool)
+    known = settings_with()
+    quick = known.model_copy(update={"estimate_seconds": 0.2})
+    monkeypatch.setattr(ownership_check, "settings", lambda: known)
+
+    def check(who: Caller) -> None:
+        asyncio.run(ownership_check.check_owned(asked(), made_by(seed), who))
+
+    max_ = replace(caller(), user="max")
+    with monkeypatch.context() as short:
+        short.setattr(ownership_check, "settings", lambda: quick)
+        for who in (caller(), caller(), max_):
+            with pytest.raises(SourceUnavailable):
+                check(who)
+    with pytest.raises(TooManyRequests, match="you have 2 checks"):
+        check(caller())
+    with pytest.raises(TooManyRequests, match="your organisation has 3 checks"):
+        check(max_)
+    check(replace(caller(), tenant="globex"))
+    end.set()
+
+
+def test_the_demos_hook_has_a_time_out(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """After it the database does no more for it."""
+    with closing(sqlite3.connect(tmp_path / "slow.db")) as connection:
+        endless = "with recursive n(i) as (select 1 union all select i + 1 from n) select i from n"
+        columns = "select cast(-i as text) as id, 'acme' as organisation_id from"
+        connection.execute(f"create view companies as {columns} ({endless})")
+    monkeypatch.setenv("SOURCE_URL", f"sqlite:///{tmp_path / 'slow.db'}")
+    monkeypatch.setattr(ownership_of_demo, "_SECONDS", 0.2)
+    with pytest.raises(SourceUnavailable, match=r"has not said within 0\.2 seconds"):
+        ownership_of_demo.owned("acme", ["1"], [])
 
 
 IDS = st.lists(st.text(max_size=3), max_size=6)

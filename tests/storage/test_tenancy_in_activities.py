@@ -1,5 +1,6 @@
 """Before a function is called the activity asks whose companies these are, whatever made the record, plan and parts."""
 
+import asyncio
 import json
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
@@ -179,10 +180,10 @@ def test_a_schedule_whose_company_has_changed_hands(context: Services, team: Tea
     request = '{"exportType": "own", "companyIds": ["1"]}'
     owner = Caller("u", "", "U", "acme", (Role.ADMIN,), ("1",), ("n",), service=True)
     schedule = Schedule("acme", "s", "S", "u", iso(now), "0 6 * * *", "UTC", request, owner.to_json(), iso(now))
-    assert wanted_record(schedule, now, context).export_type == "own"
+    assert asyncio.run(wanted_record(schedule, now, context)).export_type == "own"
     team.owner = "globex"
     with pytest.raises(ValidationFailed, match=r"request\.companyIds\.0: '1' is no company of your organisation"):
-        wanted_record(schedule, now, context)
+        asyncio.run(wanted_record(schedule, now, context))
     team.away = True
     with pytest.raises(SourceUnavailable):
-        wanted_record(schedule, now, context)
+        asyncio.run(wanted_record(schedule, now, context))

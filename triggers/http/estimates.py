@@ -13,6 +13,7 @@ from shared.jobs.estimates import estimate
 from shared.jobs.ownership_check import check_owned
 from shared.requests.export_request import ExportRequest, parse_request
 from shared.settings import settings
+from shared.sources.deadline import Deadline
 from triggers.http.endpoint import caller_of, json_response, request_services
 from triggers.http.operation import operation
 
@@ -36,5 +37,6 @@ async def estimate_export(req: func.HttpRequest) -> func.HttpResponse:
     await check_owned(request, export_type, caller)
     about(caller.tenant, subject=f"{export_type.name} as {request.format}")
     context = await request_services()
-    counting = partial(estimate, request, caller, export_type, context.settings)
-    return json_response(await counting_pool().run(caller, counting))
+    deadline = Deadline.after(context.settings.estimate_seconds)
+    counting = partial(estimate, request, caller, export_type, context.settings, deadline)
+    return json_response(await counting_pool().run(caller, counting, deadline))
