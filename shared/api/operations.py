@@ -35,6 +35,8 @@ class Parameter:
 class Answer:
     """An answer that is no problem: JSON of a model, something of another media type, or nothing.
 
+    Several media types are separated by a comma and a space.
+
     ``headers`` are those that it always has.
     """
 

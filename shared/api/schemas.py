@@ -3,7 +3,7 @@
 from datetime import datetime
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, RootModel
 from pydantic.alias_generators import to_camel
 
 from shared.catalog.export_types import Role, Scope
@@ -18,6 +18,10 @@ class Resource(BaseModel):
     """An object in an answer: camelCase, times in UTC, nothing but these fields."""
 
     model_config = ConfigDict(extra="forbid", alias_generator=to_camel)
+
+
+class StoredRequest(RootModel[dict[str, Any]]):
+    """A body of ``POST /exports``, with the fields that were given."""
 
 
 class ErrorEntry(Resource):
@@ -294,7 +298,7 @@ class ExportTypeEntry(Resource):
     filters: list[FilterEntry]
     date_range: bool
     limits: Limits
-    example: dict[str, Any]
+    example: StoredRequest
 
 
 class Catalogue(Resource):
@@ -391,7 +395,7 @@ class FinishedParts(Resource):
 class DeadLetterDetail(DeadLetter):
     """A dead letter with what was asked for, and how far it came."""
 
-    request: dict[str, Any]
+    request: StoredRequest
     parts: FinishedParts
 
 
@@ -550,9 +554,20 @@ class EventPing(Resource):
 class Event(Resource):
     """What is sent to a webhook."""
 
-    type: EventType
+    type: EventType = Field(description="What happened.")
     timestamp: datetime = Field(description="When it happened.")
-    data: EventExport | EventPing
+
+
+class ExportEvent(Event):
+    """What is sent to a webhook of an export's end, or the end of its file."""
+
+    data: EventExport = Field(description="The export as it was when the event happened.")
+
+
+class PingEvent(Event):
+    """What is sent to a webhook when somebody tries it."""
+
+    data: EventPing = Field(description="The webhook that is tried.")
 
 
 class ScheduleRun(Resource):
@@ -589,7 +604,7 @@ class Schedule(Resource):
     cron: str
     time_zone: str
     summary: str = Field(description="The cron expression in words.")
-    request: dict[str, Any]
+    request: StoredRequest
     incremental: bool
     period: Period | None = Field(description="The days that each run covers.")
     jitter_seconds: int

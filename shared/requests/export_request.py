@@ -100,19 +100,40 @@ class ExportRequest(Body):
     """The body of ``POST /exports``."""
 
     export_type: str
-    format: str = "csv"
-    filters: Mapping[str, Any] = Field(default_factory=dict)
-    date_range: DateRange = DateRange()
-    columns: Names | None = None
-    company_ids: Names | None = None
-    operational_scope_ids: Names | None = None
-    compression: Compression = "none"
-    format_options: Mapping[str, Any] = Field(default_factory=dict)
-    locale: str = Field(default="", max_length=35)
-    time_zone: str = Field(default="UTC", json_schema_extra={"format": "iana-time-zone"})
-    file_name: str = Field(default="", max_length=200)
-    notify: Notify = Notify()
-    fresh: bool = False
+    format: str = Field(default="csv", description="The file's format, one of those that the export type offers.")
+    filters: Mapping[str, Any] = Field(default_factory=dict, description="Which rows are exported.")
+    date_range: DateRange = Field(default=DateRange(), description="The days of the rows; all days when left out.")
+    columns: Names | None = Field(
+        default=None, description="The columns of the file, in this order; null or left out: all of the export type."
+    )
+    company_ids: Names | None = Field(
+        default=None, description="The companies whose rows are exported; null or left out: all of the caller's."
+    )
+    operational_scope_ids: Names | None = Field(
+        default=None,
+        description="The operational scopes whose rows are exported; null or left out: all of the caller's.",
+    )
+    compression: Compression = Field(
+        default="none", description="How the file is compressed, in one of the ways that its format allows."
+    )
+    format_options: Mapping[str, Any] = Field(
+        default_factory=dict, description="Options of the format; those of another format are refused."
+    )
+    locale: str = Field(
+        default="", max_length=35, description="The language of titles and numbers, such as fr-FR; else the caller's."
+    )
+    time_zone: str = Field(
+        default="UTC",
+        json_schema_extra={"x-format": "iana-time-zone"},
+        description="The IANA time zone in which days begin and times are written, such as Europe/Paris.",
+    )
+    file_name: str = Field(
+        default="", max_length=200, description="The name of the file; else made of the title and the day."
+    )
+    notify: Notify = Field(default=Notify(), description="How the requester is notified of the end of the export.")
+    fresh: bool = Field(
+        default=False, description="Whether a new export is made even if an identical one has just been requested."
+    )
 
 
 Line = Annotated[str, Field(min_length=1, pattern=r"^[^\x00-\x1f\x7f]+$")]

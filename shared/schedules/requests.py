@@ -19,11 +19,11 @@ _Cron = Annotated[
     str,
     Field(
         max_length=100,
-        json_schema_extra={"format": "cron"},
+        json_schema_extra={"x-format": "cron"},
         description="Minute, hour, day of month, month, day of week.",
     ),
 ]
-_Zone = Annotated[str, Field(json_schema_extra={"format": "iana-time-zone"})]
+_Zone = Annotated[str, Field(json_schema_extra={"x-format": "iana-time-zone"})]
 _Jitter = Annotated[
     int, Field(ge=0, le=3600, description="A run begins up to so much later, to spread the load."), WHOLE
 ]

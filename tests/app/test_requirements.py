@@ -9,7 +9,7 @@ from triggers.http.swagger_ui import content
 
 ROOT = Path(__file__).parents[2]
 LOCKS = ("requirements", "requirements-azure-monitor", "requirements-dev", "requirements-bench")
-OF_TOOLS = ("requirements-audit", "requirements-docs")
+OF_TOOLS = ("requirements-audit", "requirements-docs", "requirements-clients")
 _PIN = re.compile(r"^([A-Za-z0-9._-]+)(?:\[[a-z]+\])?==([^\s;\\]+)", re.MULTILINE)
 
 

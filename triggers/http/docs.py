@@ -55,7 +55,7 @@ async def docs_page(req: func.HttpRequest) -> func.HttpResponse:
     description="Returns a script or style sheet of the documentation page.",
     access=Access.PUBLIC,
     audit=None,
-    answers={200: Answer("The file.", media_type="*/*")},
+    answers={200: Answer("The file.", media_type=", ".join(sorted(set(FILES.values()))))},
     parameters=(Parameter("file", "Its name.", one_of(FILES), required=True),),
     refuses=(404,),
     tag="service",
