@@ -22,7 +22,7 @@ from shared.formats.compression import TextWriter
 from shared.formats.csv import GUARDED
 from shared.identity.caller import Caller
 from shared.jobs.cancel_check import still_wanted
-from shared.jobs.plan import ExportPlan, FunctionCall
+from shared.jobs.plan import ExportPlan, FunctionCall, part_mark
 from shared.observability.metrics import PARTS, PARTS_RETRIED, count
 from shared.observability.telemetry import query_span
 from shared.requests.export_request import ExportRequest
@@ -30,7 +30,7 @@ from shared.services import Services, plan_of, services
 from shared.sources import open_source
 from shared.sources.interruption import Interrupt, read_beside, run_beside
 from shared.storage.names import final_blob, part_blob
-from shared.storage.part_upload import PartUpload, stored_part
+from shared.storage.part_upload import PartUpload, is_of_plan, stored_part
 
 bp = df.Blueprint()
 
@@ -58,7 +58,7 @@ def encode(job: PartJob, context: Services) -> PartDone:
     whose = _reach(plan, job, context, check) if plan.call else None
     name = part_blob(job.tenant, job.export_id, job.index)
     there = stored_part(context.blobs, name)
-    if there is not None and there.plan_hash == plan_hash:
+    if there is not None and is_of_plan(there.plan_hash, plan_hash):
         return PartDone(job.index, there.encoded.rows, there.encoded.bytes)
     final = final_blob(job.tenant, job.export_id, plan.extension) if plan.places_parts else ""
     upload = PartUpload(context.blobs, name, place_in=final)
@@ -77,7 +77,7 @@ def encode(job: PartJob, context: Services) -> PartDone:
         position = plan.position(job.index)
         rows, facts = encode_range(plan, position, context.settings.source_url, write, check, halvings=job.halvings)
     check()
-    part = upload.commit(job.index, rows, facts, plan_hash)
+    part = upload.commit(job.index, rows, facts, part_mark(plan, plan_hash))
     return PartDone(part.index, part.rows, part.bytes)
 
 

@@ -23,13 +23,13 @@ from shared.formats.base import PartBytes, Segment, Verbatim
 from shared.formats.compression import assembled, numbers_in
 from shared.formats.csv import GUARDED
 from shared.jobs.cancel_check import still_wanted
-from shared.jobs.plan import ExportPlan
+from shared.jobs.plan import ExportPlan, part_mark
 from shared.observability.metrics import GUARDED_CELLS
 from shared.observability.metrics import count as counted
 from shared.services import Services, plan_of, services
 from shared.storage.merge import finished_file, merge_parts
 from shared.storage.names import final_blob, parts_folder
-from shared.storage.part_upload import PartUpload, StoredPart, stored_parts
+from shared.storage.part_upload import PartUpload, StoredPart, is_of_plan, stored_parts
 from shared.text import count
 
 bp = df.Blueprint()
@@ -63,9 +63,8 @@ def merge(ref: ExportRef, context: Services) -> FinalFile:
     name = final_blob(ref.tenant, ref.export_id, plan.extension)
     if found := finished_file(context.blobs, name, plan_hash):
         return found
-    parts = [
-        p for p in stored_parts(context.blobs, parts_folder(ref.tenant, ref.export_id)) if p.plan_hash == plan_hash
-    ]
+    stored = stored_parts(context.blobs, parts_folder(ref.tenant, ref.export_id))
+    parts = [part for part in stored if is_of_plan(part.plan_hash, plan_hash)]
     if [p.encoded.index for p in parts] != list(range(len(plan.part_rows))):
         raise StorageUnavailable(f"{len(parts)} of {len(plan.part_rows)} parts are in storage")
     parts = list(_renumbered(plan, plan_hash, parts, name, context, check))
@@ -109,7 +108,10 @@ def _renumbered(
     context: Services,
     check: Callable[[], None],
 ) -> Iterator[StoredPart]:
-    """The parts with the numbers that their rows have in the file, for a format that numbers them."""
+    """The parts with the numbers that their rows have in the file, for a format that numbers them.
+
+    Those of release 0.1.0 have none, and are encoded once more whatever their place is.
+    """
     file_format = get_format(plan.format)
     of_group = file_format.rows_per_group
     if plan.call or not file_format.numbers_rows or of_group is None:
@@ -121,11 +123,12 @@ def _renumbered(
         if position.rows_before // of_group != group:
             group, rows_of_group = position.rows_before // of_group, 0
         shift = rows_of_group - position.rows_before % of_group
-        if shift and part.encoded.rows:
+        numbered = part.plan_hash == part_mark(plan, plan_hash)
+        if part.encoded.rows and (shift or not numbered):
             upload = PartUpload(context.blobs, part.name, place_in=final)
             moved = replace(position, shift=shift)
             rows, facts = encode_range(plan, moved, context.settings.source_url, upload.write, check)
-            found = upload.placed(position.index, rows, facts, plan_hash)
+            found = upload.placed(position.index, rows, facts, part_mark(plan, plan_hash))
         else:
             found = part
         rows_of_group += found.encoded.rows

@@ -11,6 +11,7 @@ from pydantic import TypeAdapter
 from shared.formats import file_extension, get_format
 from shared.formats.base import FileSpec, PartPosition
 from shared.requests.query import KeyRange, Query
+from shared.storage.part_upload import NEWER
 
 
 @dataclass(frozen=True)
@@ -78,6 +79,17 @@ def load(data: bytes) -> ExportPlan:
 def plan_hash(data: bytes) -> str:
     """What tells this plan from another; every part carries it, so that parts of two plans never mix."""
     return hashlib.sha256(data).hexdigest()[:32]
+
+
+def part_mark(plan: ExportPlan, plan_hash: str) -> str:
+    """What the parts of a plan carry: its hash, and more where release 0.1.0 made them in another way.
+
+    Its merge would make a broken file of such parts (raw deflate fragments in gzip, numbered rows in a workbook). It
+    leaves out parts that do not carry the hash alone, says that they are missing, and is tried again: by a worker of
+    this release while one is brought out.
+    """
+    changed = plan.spec.compression == "gzip" or get_format(plan.format).numbers_rows
+    return f"{plan_hash}{NEWER}" if changed else plan_hash
 
 
 def part_sizes(part_rows: int, rows_per_group: int | None) -> Iterator[int]:

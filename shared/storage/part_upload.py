@@ -29,6 +29,15 @@ _METADATA_LIMIT = 7_000
 _CONCURRENT_READS = 4
 
 
+NEWER = ".2"
+"""Follows the plan's hash in what a part carries where release 0.1.0 made it in another way; see ``part_mark``."""
+
+
+def is_of_plan(mark: str, plan_hash: str) -> bool:
+    """Whether a part that carries this was made for the plan, by whichever release; ``plan_hash`` may be a mark too."""
+    return mark.removesuffix(NEWER) == plan_hash.removesuffix(NEWER)
+
+
 @dataclass(frozen=True)
 class StoredPart:
     """A part that is finished.
@@ -96,7 +105,7 @@ class PartUpload:
                 self._finish(metadata, manifest)
             except (ResourceExistsError, ResourceModifiedError):
                 found = stored_part(self._store, self._name)
-                if found is None or found.plan_hash != plan_hash:
+                if found is None or not is_of_plan(found.plan_hash, plan_hash):
                     raise
                 return found.encoded
         return EncodedPart(index, rows, size, facts)

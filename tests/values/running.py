@@ -9,7 +9,7 @@ from activities.encode_part import encode
 from activities.merge import merge
 from shared.durable.inputs import ExportRef, FinalFile, PartJob
 from shared.formats import FORMATS
-from shared.formats.base import FileSpec
+from shared.formats.base import Compression, FileSpec
 from shared.jobs import plan as plans
 from shared.jobs.records import ExportRecord, new_export_id
 from shared.jobs.status import Status
@@ -31,10 +31,18 @@ class Running:
     id: str
 
     @classmethod
-    def planned(cls, context: Services, database: Database, query: Query, name: str, sizes: Iterator[int]) -> "Running":
+    def planned(
+        cls,
+        context: Services,
+        database: Database,
+        query: Query,
+        name: str,
+        sizes: Iterator[int],
+        compression: Compression = "none",
+    ) -> "Running":
         """With parts of these sizes, from what the database holds now."""
         tenant, id_ = uuid4().hex, new_export_id(NOW)
-        spec = FileSpec(query.columns, options=FORMATS[name].options({}))
+        spec = FileSpec(query.columns, options=FORMATS[name].options({}), compression=compression)
         ranges = tuple(database.source.plan(query, sizes))
         plan = plans.ExportPlan("sessions", name, spec, query=query, ranges=ranges)
         record = ExportRecord(tenant, id_, "sessions", name, Status.PROCESSING, "ada", iso(NOW), {}, {})
