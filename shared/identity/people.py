@@ -10,15 +10,14 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any, Literal, Self
 
-from azure.core import MatchConditions
-from azure.core.exceptions import ResourceExistsError, ResourceModifiedError, ResourceNotFoundError
+from azure.core.exceptions import ResourceExistsError, ResourceNotFoundError
 from azure.data.tables import TableEntity, TableServiceClient
 
 from shared.identity import roles
 from shared.identity.caller import Caller
 from shared.storage.accounts import storage_errors
 from shared.storage.names import PEOPLE_TABLE
-from shared.storage.tables import change_row, ensure_table, entity_page, quoted
+from shared.storage.tables import change_row, delete_row, ensure_table, entity_page, quoted
 from shared.storage.user_key import person_key
 from shared.timestamps import iso
 
@@ -138,7 +137,7 @@ class People:
     def reinstate(self, tenant: str, user: str) -> None:
         """Let a person in again, as if they had never called; nothing happens when nobody had offboarded them."""
         while (entity := self._entity(tenant, user)) is not None and Person.from_entity(entity).offboarded_at:
-            if self._delete(entity):
+            if delete_row(self._table, entity):
                 return
 
     def admins(self, tenant: str) -> list[Person]:
@@ -164,7 +163,7 @@ class People:
             forgotten = self._change(person.tenant, person.user, lambda p: p.only_offboarded() if p == person else p)
             return forgotten == person.only_offboarded()
         entity = self._entity(person.tenant, person.user)
-        return entity is not None and Person.from_entity(entity) == person and self._delete(entity)
+        return entity is not None and Person.from_entity(entity) == person and delete_row(self._table, entity)
 
     def _entity(self, tenant: str, user: str) -> TableEntity | None:
         with storage_errors():
@@ -189,17 +188,6 @@ class People:
                 except ResourceExistsError:
                     continue
             return made
-
-    def _delete(self, entity: TableEntity) -> bool:
-        """Remove a row as it was read; False when it has changed since."""
-        with storage_errors():
-            try:
-                self._table.delete_entity(
-                    entity, etag=entity.metadata["etag"], match_condition=MatchConditions.IfNotModified
-                )
-            except (ResourceModifiedError, ResourceNotFoundError):
-                return False
-        return True
 
 
 def _seen(held: tuple[str, ...], caller: Mapping[str, Any], seen_at: str) -> dict[str, Any]:

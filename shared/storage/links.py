@@ -15,13 +15,16 @@ from azure.data.tables import TableClient, TableServiceClient
 
 from shared.storage.accounts import storage_errors
 from shared.storage.names import LINK_TOKENS_TABLE, LINKS_TABLE
-from shared.storage.tables import change_row, ensure_table, entity_page, quoted
+from shared.storage.tables import change_row, delete_row, ensure_table, entity_page, quoted
 from shared.storage.user_key import person_key
 from shared.timestamps import iso
 
 _FILE, _UNSUBSCRIBE = "file", "unsubscribe"
 _PERSON = "person-"
 """Row keys that begin with it are people, not links; their rows have a time and nothing else."""
+
+_PERSONS_END = "person."
+"""Sorts after all of them."""
 
 
 @dataclass(frozen=True)
@@ -53,6 +56,15 @@ class Link:
         """The link in a row; columns that this release does not know are left out."""
         known = {f.name for f in fields(cls)}
         return cls(tenant=entity["PartitionKey"], **{name: v for name, v in entity.items() if name in known})
+
+
+@dataclass(frozen=True)
+class RevokedPerson:
+    """All links that were made for a person up to ``revoked_at`` (ISO-8601 UTC) are worthless; ``row`` is their key."""
+
+    tenant: str
+    row: str
+    revoked_at: str
 
 
 def token_hash(token: str) -> str:
@@ -148,6 +160,21 @@ class Links:
         """Up to ``limit`` links of all tenants that were made before this time (ISO-8601 UTC); see ``entity_page``."""
         found, after = entity_page(self._links, f"created_at lt '{before}'", cursor, limit)
         return [Link.from_entity(entity) for entity in found], after
+
+    def people_revoked(self, before: str, cursor: str, limit: int) -> tuple[list[RevokedPerson], str]:
+        """Up to ``limit`` people of all tenants whose links were revoked before this time; see ``entity_page``."""
+        where = f"RowKey ge '{_PERSON}' and RowKey lt '{_PERSONS_END}' and revoked_at lt '{before}'"
+        found, after = entity_page(self._links, where, cursor, limit)
+        return [RevokedPerson(e["PartitionKey"], e["RowKey"], e["revoked_at"]) for e in found], after
+
+    def forget_person(self, person: RevokedPerson) -> bool:
+        """Forget that the links of a person were revoked; False when they were so again meanwhile."""
+        with storage_errors():
+            try:
+                row = self._links.get_entity(person.tenant, person.row)
+            except ResourceNotFoundError:
+                return False
+        return row["revoked_at"] == person.revoked_at and delete_row(self._links, row)
 
     def _target(self, token: str, purpose: str) -> dict[str, str] | None:
         with storage_errors():

@@ -76,6 +76,16 @@ def change_row(
     raise StorageUnavailable(f"{what} is being changed too often; try again")
 
 
+def delete_row(table: TableClient, entity: TableEntity) -> bool:
+    """Remove a row as it was read; False when it has changed since, or is gone. Raises ``StorageUnavailable``."""
+    with storage_errors():
+        try:
+            table.delete_entity(entity, etag=entity.metadata["etag"], match_condition=MatchConditions.IfNotModified)
+        except (ResourceModifiedError, ResourceNotFoundError):
+            return False
+    return True
+
+
 def entity_page(table: TableClient, where: str, after: str, limit: int) -> tuple[list[TableEntity], str]:
     """Up to ``limit`` rows for which an OData condition holds, and the cursor of the next page.
 

@@ -10,7 +10,7 @@ from azure.data.tables import TableServiceClient
 
 from shared.settings import Settings
 from shared.storage.accounts import table_service
-from shared.storage.links import Link, Links, token_hash
+from shared.storage.links import Link, Links, RevokedPerson, token_hash
 from shared.timestamps import iso
 
 NOW = datetime(2026, 6, 1, 12, tzinfo=UTC)
@@ -115,3 +115,19 @@ def test_the_links_of_an_export_are_forgotten(links: Links, tables: TableService
     assert token_hash(TOKEN) not in everything(tables)
     assert links.find("b" * 43) is not None
     assert links.unsubscribes("u" * 43) == ("acme", "una")
+
+
+def test_what_was_revoked_again_meanwhile_is_not_forgotten(links: Links) -> None:
+    """Retention removes what it has found, as it was."""
+
+    def found() -> list[RevokedPerson]:
+        return [person for person in links.people_revoked(iso(NOW), "", 200)[0] if person.tenant == "initech"]
+
+    links.revoke_links_of("initech", "zoe", NOW - timedelta(days=1))
+    (first,) = found()
+    links.revoke_links_of("initech", "zoe", NOW)
+    assert found() == []
+    assert not links.forget_person(first)
+    assert links.were_revoked("initech", "zoe", iso(NOW))
+    assert [links.forget_person(replace(first, revoked_at=iso(NOW))) for _ in range(2)] == [True, False]
+    assert not links.were_revoked("initech", "zoe", iso(NOW - timedelta(days=1)))

@@ -257,6 +257,35 @@ def test_links_go_with_their_file(storage: Storage) -> None:
     assert {key for key, _ in storage.rows("SluiceLinkTokens")} == {token_hash(stays.id), token_hash(held.id)}
 
 
+def test_that_links_of_a_person_were_revoked_goes_with_the_last_file(storage: Storage) -> None:
+    """Whatever file of that time is there, or may come, keeps it, such as one that is held; later ones do not."""
+    then = NOW - timedelta(days=services("activity").longest_retention + 2)
+    tenants = {f"t{number}": number for number in range(8)}
+    made = {
+        "t0": {"hold": "a case"},
+        "t1": {"status": "Processing", "expires_at": "", "completed_at": ""},
+        "t2": {"status": "Failed", "expires_at": iso(NOW + timedelta(days=1))},
+        "t3": {"status": "Expired", "expires_at": iso(NOW)},
+        "t4": {"status": "Cancelled", "expires_at": ""},
+        "t5": {"status": "Failed", "expires_at": "", "completed_at": iso(NOW)},
+        "t6": {"created_at": iso(then + timedelta(seconds=1))},
+    }
+    exports = storage.tables.get_table_client("SluiceExports")
+    for tenant, values in made.items():
+        kept = {"created_at": iso(then), **values}
+        exports.create_entity(record(660_000 + tenants[tenant], tenant=tenant, **kept).to_entity())
+    links = services("activity").links
+    for tenant in tenants:
+        links.revoke_links_of(tenant, "eve", then)
+    links.revoke_links_of("t8", "eve", then + timedelta(days=2))
+
+    sweep()
+
+    found = {tenant for tenant, row in storage.rows("SluiceLinks") if row.startswith("person-")}
+    assert found == {"t0", "t1", "t2", "t8"}
+    assert links.were_revoked("t0", "eve", iso(then))
+
+
 def test_who_did_not_fetch_a_file_is_told_once_before_it_goes(storage: Storage) -> None:
     """Within a day of its end, and in the last quarter of its time; not when it was fetched."""
     soon = {"expires_at": iso(NOW + timedelta(hours=23))}

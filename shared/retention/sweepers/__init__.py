@@ -11,6 +11,7 @@ from shared.retention.sweepers.expiring_soon import ExpiringSoon
 from shared.retention.sweepers.links import LinksWithoutFile
 from shared.retention.sweepers.old_records import OldRecords
 from shared.retention.sweepers.orphaned_blobs import OrphanedBlobs
+from shared.retention.sweepers.revoked_people import RevokedPeople
 from shared.retention.sweepers.schedule_runs import OldScheduleRuns
 from shared.retention.sweepers.stale_secrets import StaleSecrets
 from shared.retention.sweepers.unseen_people import UnseenPeople
@@ -21,6 +22,7 @@ SWEEPERS: Sequence[Sweeper] = (
     ExpiredFiles(),
     OldRecords(),
     LinksWithoutFile(),
+    RevokedPeople(),
     SettledLetters(),
     OldScheduleRuns(),
     StaleSecrets(),
