@@ -8,7 +8,7 @@ import ipaddress
 from collections import OrderedDict
 from collections.abc import Mapping
 from contextvars import ContextVar
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 import azure.functions as func
 
@@ -31,19 +31,25 @@ _MALFORMED = frozenset({400, 405, 413})
 class Trail:
     """What is known of a call while it runs; ``refusal`` is why nobody is signed in, where somebody had to be.
 
-    ``audit`` is the action that the operation declares, None where nothing is to be written down. ``role_refused`` is
-    the entry of a role that the caller claims and does not have. ``handed_out``: the call hands a file out, and is in
-    the log already. ``owner_checked``: it was looked whether what is asked for belongs to the caller.
+    ``audit`` is the action that the operation declares, None where nothing is to be written down. ``asked_for`` is the
+    subject of a call that does not say by itself what it is about. ``others``: tenant, export and subject of further
+    things that it was about. ``role_refused`` is the entry of a role that the caller claims and does not have.
+    ``handed_out``: the call hands a file out, and is in the log already. ``owner_checked``: it was looked whether what
+    is asked for belongs to the caller.
     """
 
     audit: str | None
     request: func.HttpRequest
     request_id: str
+    operation: str = ""
+    asked_for: str = ""
     user: str = ""
     name: str = ""
     tenant: str = ""
     export_id: str = ""
     subject: str = ""
+    named: bool = False
+    others: list[tuple[str, str, str]] = field(default_factory=list)
     refusal: str = ""
     role_refused: AuditEntry | None = None
     handed_out: bool = False
@@ -91,8 +97,27 @@ def about(tenant: str, export_id: str = "", subject: str = "", *, by: str = "") 
     """Note whose data the call is about; ``by`` names those who call without being known."""
     if trail := _trail.get():
         trail.tenant, trail.export_id, trail.subject = tenant, export_id, subject
+        trail.named = trail.named or bool(export_id or subject)
         if by and not trail.user:
             trail.user = trail.name = by
+
+
+def also_about(tenant: str, export_id: str, subject: str) -> None:
+    """Note one of many things that the call did, which has an entry of its own, in its tenant."""
+    if trail := _trail.get():
+        trail.others.append((tenant, export_id, subject))
+
+
+def asks_for(operation: str, what: str) -> None:
+    """Note which operation is called, and what its address names."""
+    if trail := _trail.get():
+        trail.operation, trail.asked_for = operation, what
+
+
+def was_named() -> bool:
+    """Whether the call has said what it is about."""
+    trail = _trail.get()
+    return trail is not None and trail.named
 
 
 def hand_out(status: int) -> None:
@@ -119,14 +144,22 @@ def entry_of(trail: Trail, status: int) -> AuditEntry | None:
     if trail.handed_out:
         return None
     entry = _entry(trail, "seen" if trail.request.method == "HEAD" else trail.audit, status)
-    return None if entry.action in _LOOKS and _looked_before(entry) else entry
+    return None if entry.action in _LOOKS and _looked_before(trail.operation, entry) else entry
+
+
+def further_entries(trail: Trail, status: int) -> list[AuditEntry]:
+    """The entries of the many things that a call did (``also_about``)."""
+    if trail.audit is None:
+        return []
+    whole = _entry(trail, trail.audit, status)
+    return [replace(whole, tenant=t, export_id=export_id, subject=subject) for t, export_id, subject in trail.others]
 
 
 def _role_refused(trail: Trail, subject: str) -> None:
     """Note a role that does not count, as a look: once an hour, by each worker."""
     logger.warning("a role does not count: %s", subject, extra={"action": "role-refused"})
     entry = replace(_entry(trail, "role-refused", 403), subject=subject)
-    trail.role_refused = None if _looked_before(entry) else entry
+    trail.role_refused = None if _looked_before("", entry) else entry
 
 
 def _entry(trail: Trail, action: str, status: int) -> AuditEntry:
@@ -141,7 +174,7 @@ def _entry(trail: Trail, action: str, status: int) -> AuditEntry:
         agent=trail.request.headers.get("user-agent", ""),
         request_id=trail.request_id,
         export_id=trail.export_id,
-        subject=trail.subject,
+        subject=trail.subject or ("" if trail.export_id else trail.asked_for),
     )
 
 
@@ -169,9 +202,10 @@ def address_of(headers: Mapping[str, str], proxies: int) -> str:
     return ""
 
 
-def _looked_before(entry: AuditEntry) -> bool:
+def _looked_before(operation: str, entry: AuditEntry) -> bool:
     now = from_iso(entry.time).timestamp()
-    key = (entry.tenant, entry.user, entry.action, entry.export_id, entry.outcome, entry.address, entry.agent)
+    what = (operation, entry.action, entry.export_id, entry.subject, entry.outcome)
+    key = (entry.tenant, entry.user, *what, entry.address, entry.agent)
     before = _looks.get(key)
     if before is not None and now - before < _LOOK_AGAIN_SECONDS:
         return True

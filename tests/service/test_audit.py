@@ -73,6 +73,65 @@ def test_a_super_admin_reads_every_log(people: People, lived: str) -> None:
     assert [(e["subject"], e["outcome"]) for e in read] == [("audit", "done")]
 
 
+def test_looks_at_different_things_are_different_entries(people: People, lived: str) -> None:
+    """Each list and each view of an export once an hour, not one of them for all."""
+    eye = requests.Session()
+    eye.headers.update({**people.ada.headers, "User-Agent": "looks around"})
+    for path in ("exports", "webhooks", "schedules", "ops/audit", "notifications") * 2:
+        assert eye.get(f"{people.api}/{path}", timeout=30).status_code == 200
+    looks = {e["subject"] for e in audit(people.ada, action="listed", user="ada", limit="200")}
+    assert {"exports", "webhooks", "schedules", "audit", "notifications"} <= looks
+    other = people.ada.start(exportType="users")
+    people.ada.wait(other)
+    for path in ("", "/logs", "/workflow") * 2:
+        assert eye.get(f"{people.api}/exports/{other}{path}", timeout=30).status_code == 200
+    seen = audit(people.ada, exportId=other, action="seen")
+    assert len(seen) >= 3  # each worker notes each once
+
+
+def test_what_an_operator_does_to_a_tenants_things_is_in_the_tenants_log(people: People) -> None:
+    """What was done to which thing; and so is what its own people do."""
+    hook = people.bea.call("POST", "/webhooks", json={"url": "https://198.41.0.4/s3cret?k=1"}).json()["id"]
+    cron = {"name": "Yearly", "cron": "0 6 1 1 *", "request": {"exportType": "users"}}
+    plan = people.bea.call("POST", "/schedules", json=cron).json()["id"]
+    sam, bea = people.sam, people.bea
+    answers = [
+        sam.call("PATCH", f"/webhooks/{hook}", json={"url": "https://198.41.0.4/other", "enabled": True}),
+        sam.call("POST", f"/webhooks/{hook}/rotate"),
+        sam.call("GET", f"/webhooks/{hook}"),
+        sam.call("GET", f"/webhooks/{hook}/deliveries"),
+        sam.call("PATCH", f"/schedules/{plan}", json={"cron": "0 7 1 1 *", "paused": True}),
+        sam.call("GET", f"/schedules/{plan}/runs"),
+        bea.call("PUT", "/preferences", json={"email": False}),
+        sam.call("GET", "/ops/dead-letters?tenant=globex"),
+        sam.call("GET", "/ops/holds?tenant=globex"),
+        sam.call("POST", "/ops/redrive", json={"tenant": "globex"}),
+        sam.call("DELETE", f"/schedules/{plan}"),
+        sam.call("DELETE", f"/webhooks/{hook}"),
+    ]
+    assert [a.status_code for a in answers] == [200] * 10 + [204] * 2
+    bea.call("PUT", "/preferences", json={})
+    found = {(e["user"], e["action"], e["subject"]) for e in audit(bea, limit="200")}
+    assert {
+        ("bea", "changed", f"webhook {hook} to 198.41.0.4"),
+        ("sam", "changed", f"webhook {hook}: url 198.41.0.4, enabled true"),
+        ("sam", "changed", f"webhook {hook}: new secret"),
+        ("sam", "seen", f"webhook {hook}"),
+        ("sam", "listed", f"webhook {hook}"),
+        ("sam", "deleted", f"webhook {hook}"),
+        ("bea", "changed", f"schedule {plan} of users: 0 6 1 1 *"),
+        ("sam", "changed", f"schedule {plan}: cron 0 7 1 1 *, paused True"),
+        ("sam", "listed", f"schedule {plan}"),
+        ("sam", "deleted", f"schedule {plan}"),
+        ("bea", "changed", 'preferences: {"email":false}'),
+        ("sam", "listed", "ops/dead-letters"),
+        ("sam", "listed", "ops/holds"),
+        ("sam", "retried", "dead letters, tenant globex: 0 of 0"),
+    } <= found
+    assert "s3cret" not in str(found)
+    assert hook not in str(audit(people.ada, limit="200"))
+
+
 def test_failed_sign_ins_are_in_nobodys_log(people: People) -> None:
     """For operators alone: why, and from where; nothing of what was sent."""
     assert requests.get(f"{people.api}/exports", headers={"Authorization": "Bearer abc.def.ghi"}).status_code == 401

@@ -98,6 +98,11 @@ def test_what_fails_for_good_is_listed_told_once_and_driven_again(operated: Frag
     assert nothing.json() == {"redriven": [], "refused": []}
     rest = sam.call("POST", "/ops/redrive", json={"failureClass": "source", "exportType": "users"})
     assert rest.json() == {"redriven": [ids[1]], "refused": []}
+    for tenant, export_id in (("globex", ids[0]), ("acme", ids[1])):
+        log = sam.call("GET", f"/ops/audit?tenant={tenant}&exportId={export_id}&action=retried").json()["items"]
+        assert [(e["user"], e["subject"], e["outcome"]) for e in log if e["outcome"] == "done"] == [
+            ("sam", "dead letter", "done")
+        ]
     for client, export_id in ((bea, ids[0]), (sam, ids[1])):
         status = client.wait(export_id, seconds=60)
         assert (status["status"], status["attempt"]) == ("Completed", 2)

@@ -139,9 +139,9 @@ def test_every_route_is_described_and_guarded() -> None:
 
 @pytest.fixture(scope="module")
 def owned(jwt_service: Service, issuer: Issuer) -> Owned:
-    """A completed export and a schedule of somebody in acme, and a webhook of acme."""
+    """A completed export, of a type for Managers too, and a schedule of somebody in acme, and a webhook of acme."""
     token = issuer.token(sub="owner")
-    export_id: str = jwt_service.export(token, exportType="users").json()["id"]
+    export_id: str = jwt_service.export(token, exportType="sessions").json()["id"]
     assert jwt_service.status(token, export_id)["status"] == "Completed"
     body = {"name": "s", "cron": "0 6 1 1 *", "request": {"exportType": "users"}}
     headers = {"Authorization": f"Bearer {token}"}

@@ -10,6 +10,7 @@ import azure.functions as func
 from exports import EXPORT_TYPES
 from shared.api import schemas
 from shared.api.operations import Access, Answer, Parameter
+from shared.audit.recorder import about, also_about
 from shared.catalog.registry import export_types
 from shared.errors import Conflict, NotAllowed, NotFound, QuotaReached
 from shared.identity.caller import Caller
@@ -52,6 +53,7 @@ _MISSING = "there is no dead letter of this id"
 )
 async def list_dead_letters(req: func.HttpRequest) -> func.HttpResponse:
     found = checked(req.params, _CHECKS)
+    about(found.get("tenant", (await caller_of(req)).tenant), subject="ops/dead-letters")
     context = await request_services()
     limit, after = found.get("limit", _ITEMS), found.get("cursor", "")
     letters, cursor = await in_thread(context.letters.listing, _where(found), after, limit)
@@ -74,6 +76,7 @@ async def list_dead_letters(req: func.HttpRequest) -> func.HttpResponse:
 async def dead_letter(req: func.HttpRequest) -> func.HttpResponse:
     context = await request_services()
     letter, record = await in_thread(find, req.route_params["id"], context)
+    about(record.tenant, record.id, "dead letter")
     return json_response(await in_thread(_detail, letter, record, context))
 
 
@@ -92,6 +95,7 @@ async def dead_letter(req: func.HttpRequest) -> func.HttpResponse:
 async def drop_dead_letter(req: func.HttpRequest) -> func.HttpResponse:
     context = await request_services()
     letter, _ = await in_thread(find, req.route_params["id"], context)
+    about(letter.tenant, letter.id, "dead letter")
     await in_thread(context.letters.remove, letter.tenant, letter.id)
     return func.HttpResponse(status_code=204)
 
@@ -112,6 +116,7 @@ async def redrive_dead_letter(req: func.HttpRequest, client: df.DurableOrchestra
     caller = await caller_of(req)
     context = await request_services()
     _, record = await in_thread(find, req.route_params["id"], context)
+    about(record.tenant, record.id, "dead letter")
     record = await in_thread(retry, record, caller, context)
     await start_in_turn(record, context, client)
     return accepted(record, caller, context.settings, client)
@@ -145,6 +150,9 @@ async def redrive_dead_letters(req: func.HttpRequest, client: df.DurableOrchestr
         else:
             await start_in_turn(record, context, client)
             redriven.append(letter.id)
+            also_about(letter.tenant, letter.id, "dead letter")
+    chosen = ", ".join(f"{name} {value}" for name, value in found.items()) or "all"
+    about(wanted.tenant or caller.tenant, subject=f"dead letters, {chosen}: {len(redriven)} of {len(letters)}")
     return json_response({"redriven": redriven, "refused": refused})
 
 

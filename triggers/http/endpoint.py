@@ -5,14 +5,22 @@ import json
 import threading
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextvars import ContextVar
-from functools import wraps
+from functools import partial, wraps
 from typing import Any, TypeVar
 
 import azure.functions as func
 
 from shared.audit.failed_sign_ins import note_failed
 from shared.audit.log import AuditEntry
-from shared.audit.recorder import address_of, begin, called_by, entry_of, not_signed_in, write_down
+from shared.audit.recorder import (
+    address_of,
+    begin,
+    called_by,
+    entry_of,
+    further_entries,
+    not_signed_in,
+    write_down,
+)
 from shared.errors import (
     FieldError,
     IssuerUnavailable,
@@ -70,6 +78,8 @@ def endpoint(
                 answered = await answer(identity, lambda: refused(answered, req, trail.refusal, identity))
             elif entry := entry_of(trail, answered.status_code):
                 answered = await answer(identity, lambda: audited(answered, entry))
+            for further in further_entries(trail, answered.status_code):
+                answered = await answer(identity, partial(audited, answered, further))
             if also := trail.role_refused:
                 answered = await answer(identity, lambda: audited(answered, also))
             current.note(export_id=trail.export_id, tenant=trail.tenant, status=answered.status_code)

@@ -6,6 +6,7 @@ import azure.functions as func
 
 from shared.api import schemas
 from shared.api.operations import Access, Answer, Parameter
+from shared.audit.recorder import about
 from shared.jobs.legal_hold import hold
 from shared.jobs.records import ExportRecord
 from shared.requests.export_request import parse_body
@@ -34,7 +35,8 @@ from triggers.http.query_params import cursor_of, limit_of, tenant_named
     tag="operation",
 )
 async def list_holds(req: func.HttpRequest) -> func.HttpResponse:
-    tenant = tenant_named(req.params.get("tenant"))
+    caller, tenant = await caller_of(req), tenant_named(req.params.get("tenant"))
+    about(tenant or caller.tenant, subject="ops/holds")
     limit, after = limit_of(req.params.get("limit"), 50), cursor_of(req.params.get("cursor"))
     context = await request_services()
     found, cursor = await in_thread(context.records.held, tenant, limit, after)
@@ -59,6 +61,7 @@ async def hold_export(req: func.HttpRequest) -> func.HttpResponse:
     context = await request_services()
     record = await in_thread(visible_record, context, caller, req.route_params["id"])
     wanted = parse_body(HoldRequest, req.get_body(), '{"reason": "case 4711"}')
+    about(record.tenant, record.id, f"hold: {wanted.reason}")
     record = await in_thread(hold, record, wanted.reason, caller, context)
     return json_response(resource(record))
 
@@ -79,6 +82,7 @@ async def release_export(req: func.HttpRequest) -> func.HttpResponse:
     caller = await caller_of(req)
     context = await request_services()
     record = await in_thread(visible_record, context, caller, req.route_params["id"])
+    about(record.tenant, record.id, "hold released")
     await in_thread(hold, record, "", caller, context)
     return func.HttpResponse(status_code=204)
 

@@ -8,7 +8,7 @@ import azure.functions as func
 
 from shared.api import schemas
 from shared.api.operations import Access, Answer, Parameter
-from shared.audit.recorder import owner_checked
+from shared.audit.recorder import about, owner_checked
 from shared.errors import FieldError, NotFound, ValidationFailed
 from shared.identity.caller import Caller
 from shared.notifications.inbox import Notification
@@ -60,6 +60,7 @@ async def read_notification(req: func.HttpRequest, client: df.DurableOrchestrati
     caller = await caller_of(req)
     context = await request_services()
     told = await in_thread(_read, caller, req.route_params["id"], context)
+    about(caller.tenant, told.export_id, f"notification {told.id}")
     record = await in_thread(context.records.get, caller.tenant, told.export_id)
     if record:
         await note_seen(record, caller, context, client)

@@ -5,6 +5,7 @@ OpenAPI document all derive from the declaration. A handler without one is not r
 """
 
 import inspect
+import re
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import replace
 from functools import wraps
@@ -15,7 +16,7 @@ import azure.functions as func
 from pydantic import BaseModel
 
 from shared.api.operations import Access, Answer, Operation, Parameter
-from shared.audit.recorder import owner_was_checked
+from shared.audit.recorder import asks_for, owner_was_checked, was_named
 from shared.identity.caller import Caller
 from shared.settings import Settings
 from triggers.http.endpoint import caller_of, endpoint
@@ -100,6 +101,7 @@ def _admitted(
 
     @wraps(handler)
     async def admitted(req: func.HttpRequest, **kwargs: Any) -> func.HttpResponse:
+        asks_for(declared.function, _named_in(declared.route, req.route_params))
         if declared.access not in _OPEN:
             caller = await caller_of(req)
             if check := _ROLES.get(declared.access):
@@ -107,9 +109,21 @@ def _admitted(
         answered = await handler(req=req, **kwargs)
         if declared.access in _OWN and answered.status_code < 400 and not owner_was_checked():
             raise RuntimeError(f"{declared.function} answered without a look at whose it is")
+        if declared.audit and "{" in declared.route and answered.status_code < 400 and not was_named():
+            raise RuntimeError(f"{declared.function} answered and did not say what it was about")
         return answered
 
     return admitted
+
+
+def _named_in(route: str, values: Mapping[str, str]) -> str:
+    """The address below ``/api`` that is called, but for tokens, which no log has.
+
+    >>> _named_in("webhooks/{id}/ping", {"id": "wh_1"})
+    'webhooks/wh_1/ping'
+    """
+    known = {name: value for name, value in values.items() if name != "token"}
+    return re.sub(r"\{(\w+)\}", lambda found: known.get(found[1], found[0]), route)
 
 
 def operations() -> tuple[Operation, ...]:

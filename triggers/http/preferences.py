@@ -3,6 +3,7 @@
 import azure.functions as func
 
 from shared.api.operations import Access, Answer
+from shared.audit.recorder import about
 from shared.requests.export_request import Notify, parse_body
 from triggers.http.endpoint import caller_of, in_thread, json_response, request_services
 from triggers.http.middleware import REVALIDATE
@@ -39,6 +40,7 @@ async def preferences(req: func.HttpRequest) -> func.HttpResponse:
 async def change_preferences(req: func.HttpRequest) -> func.HttpResponse:
     caller = await caller_of(req)
     wanted = parse_body(Notify, req.get_body(), '{"email": false}')
+    about(caller.tenant, subject=f"preferences: {wanted.model_dump_json(by_alias=True, exclude_none=True)}")
     context = await request_services()
     await in_thread(context.preferences.put, caller.tenant, caller.user, wanted)
     return _resource(wanted)

@@ -79,6 +79,7 @@ async def revoke_links(req: func.HttpRequest) -> func.HttpResponse:
     caller = await caller_of(req)
     context = await request_services()
     record = await in_thread(visible_record, context, caller, req.route_params["id"])
+    about(record.tenant, record.id, "all links")
     await in_thread(revoke, record, caller, context)
     return func.HttpResponse(status_code=204)
 

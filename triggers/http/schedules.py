@@ -10,7 +10,7 @@ import azure.functions as func
 
 from shared.api import schemas
 from shared.api.operations import Access, Answer
-from shared.audit.recorder import owner_checked
+from shared.audit.recorder import about, owner_checked
 from shared.errors import Conflict, NotFound
 from shared.identity.caller import Caller
 from shared.jobs.ownership_check import check_owned
@@ -56,6 +56,7 @@ async def create_schedule(req: func.HttpRequest) -> func.HttpResponse:
     await check_owned(wanted.request, export_type, caller, check_reach)
     context = await request_services()
     schedule = await in_thread(create, wanted, caller, context)
+    about(schedule.tenant, subject=f"schedule {schedule.id} of {wanted.request.export_type}: {wanted.cron}")
     body = resource(schedule, None, context.settings)
     return json_response(body, 201, {"Location": body["links"]["self"]})
 
@@ -118,6 +119,7 @@ async def change_schedule(req: func.HttpRequest) -> func.HttpResponse:
     context = await request_services()
     schedule = await in_thread(visible_schedule, context, caller, req.route_params["id"])
     wanted = parse_body(ScheduleChanges, req.get_body(), '{"paused": true}')
+    about(schedule.tenant, subject=f"schedule {schedule.id}: {_told(wanted)}")
     schedule = await in_thread(seen, schedule, caller, context)
     if wanted.request is not None:
         owner = Caller.from_json(schedule.caller)
@@ -180,6 +182,7 @@ def visible_schedule(context: Services, caller: Caller, schedule_id: str) -> Sch
         schedule = context.schedules.anywhere(schedule_id)
     if schedule is None or not (caller.administers or schedule.created_by == caller.user):
         raise NotFound(_MISSING)
+    about(schedule.tenant, subject=f"schedule {schedule.id}")
     return schedule
 
 
@@ -304,6 +307,13 @@ def run_resource(run: Run, settings: Settings) -> dict[str, Any]:
         "note": run.note or None,
         "links": {"export": f"{settings.public_url.rstrip('/')}/api/exports/{run.export_id}"},
     }
+
+
+def _told(wanted: ScheduleChanges) -> str:
+    """What is to change, for the audit log: times and states as they are to be, of all else the names."""
+    shown = {"cron", "time_zone", "paused"}
+    names = [name for name in ScheduleChanges.model_fields if name in wanted.model_fields_set]
+    return ", ".join(f"{name} {getattr(wanted, name)}" if name in shown else name for name in names) or "nothing"
 
 
 def _bound(text: str) -> str | int | None:

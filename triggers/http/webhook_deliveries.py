@@ -9,6 +9,7 @@ import azure.functions as func
 
 from shared.api import schemas
 from shared.api.operations import Access, Answer
+from shared.audit.recorder import about
 from shared.durable.client import is_live
 from shared.durable.instance_ids import delivery_instance
 from shared.errors import Conflict, NotFound
@@ -42,6 +43,7 @@ _MISSING = "there is no delivery of this id that you may see"
 )
 async def ping_webhook(req: func.HttpRequest, client: df.DurableOrchestrationClient) -> func.HttpResponse:
     found, _, context = await visible_endpoint(req)
+    about(found.tenant, subject=f"webhook {found.id}: ping")
     _require_enabled(found)
     event = f"evt_{b32encode(secrets.token_bytes(15)).decode().lower()}_ping"
     data = {"webhook": found.id}
@@ -84,6 +86,7 @@ async def webhook_deliveries(req: func.HttpRequest) -> func.HttpResponse:
 async def redeliver(req: func.HttpRequest, client: df.DurableOrchestrationClient) -> func.HttpResponse:
     found, _, context = await visible_endpoint(req)
     delivery = await _delivery(found, req.route_params["delivery"], context)
+    about(found.tenant, subject=f"webhook {found.id}: delivery {delivery.id} again")
     _require_enabled(found)
     running = delivery_instance(delivery.endpoint, delivery.id, delivery.round)
     if delivery.status == DeliveryStatus.PENDING and await is_live(running, client):

@@ -4,12 +4,14 @@ from contextlib import suppress
 from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Annotated, Any
+from urllib.parse import urlsplit
 
 import azure.functions as func
 from pydantic import Field
 
 from shared.api import schemas
 from shared.api.operations import Access, Answer
+from shared.audit.recorder import about
 from shared.errors import Conflict, FieldError, NotFound, OverTheLimit, ValidationFailed, unknown
 from shared.events.outbox import EventType
 from shared.identity.caller import Caller
@@ -92,6 +94,7 @@ async def create_webhook(req: func.HttpRequest) -> func.HttpResponse:
         owner=caller.to_json(),
         description=wanted.description,
     )
+    about(made.tenant, subject=f"webhook {made.id} to {_host(url)}")
     made = made.rotated(context.sealer.seal(secret, made.place), now, timedelta(0))
     if not wanted.enabled:
         made = _switched_off(made, caller, now)
@@ -149,6 +152,7 @@ async def webhook(req: func.HttpRequest) -> func.HttpResponse:
 async def change_webhook(req: func.HttpRequest) -> func.HttpResponse:
     found, caller, context = await visible_endpoint(req)
     wanted = parse_body(WebhookChange, req.get_body(), '{"enabled": true}')
+    about(found.tenant, subject=f"webhook {found.id}: {_told(wanted)}")
     url = await _checked(wanted.url, wanted.events, context.webhook_rules)
     now = utc_now()
 
@@ -199,6 +203,7 @@ async def delete_webhook(req: func.HttpRequest) -> func.HttpResponse:
 )
 async def rotate_webhook_secret(req: func.HttpRequest) -> func.HttpResponse:
     found, _, context = await visible_endpoint(req)
+    about(found.tenant, subject=f"webhook {found.id}: new secret")
     now, secret = utc_now(), new_secret()
     sealed = context.sealer.seal(secret, found.place)
     overlap = timedelta(seconds=context.settings.webhook_secret_overlap_seconds)
@@ -228,6 +233,7 @@ async def visible_endpoint(req: func.HttpRequest) -> tuple[Endpoint, Caller, Ser
         found = await in_thread(context.endpoints.get, caller.tenant, endpoint_id)
     if found is None:
         raise NotFound(_MISSING)
+    about(found.tenant, subject=f"webhook {found.id}")
     return found, caller, context
 
 
@@ -282,6 +288,19 @@ async def _checked(url: str | None, events: tuple[str, ...] | None, rules: Rules
     if errors:
         raise ValidationFailed(errors)
     return found
+
+
+def _told(wanted: WebhookChange) -> str:
+    """What is to change, for the audit log; of an address the host alone, for the rest may be a secret."""
+    given = wanted.model_dump(exclude_none=True)
+    said = {name: str(value).lower() for name, value in given.items() if name == "enabled"}
+    if wanted.url:
+        said["url"] = _host(wanted.url)
+    return ", ".join(f"{name} {said[name]}" if name in said else name for name in given) or "nothing"
+
+
+def _host(url: str) -> str:
+    return urlsplit(url).hostname or ""
 
 
 def _sorted(events: tuple[str, ...]) -> tuple[str, ...]:
