@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import Any
 from urllib.parse import quote, urlsplit
 
+import azure.durable_functions as df
 import azure.functions as func
 
 from shared.audit.recorder import about
@@ -17,7 +18,7 @@ from shared.catalog.registry import export_type_named
 from shared.errors import NotAllowed, NotAuthenticated, PermanentError, StorageUnavailable
 from shared.identity.caller import Caller
 from shared.identity.easy_auth import PRINCIPAL_HEADER
-from shared.jobs.file_access import why_no_file
+from shared.jobs.file_access import file_url, why_no_file
 from shared.jobs.records import ExportRecord
 from shared.jobs.rights import check_file_of
 from shared.notifications.message import locale_of, time_zone_of, title_in
@@ -63,7 +64,40 @@ class Found:
     caller: Caller | None = None
 
 
-async def find(req: func.HttpRequest, target_of: Callable[[Services], Target | None]) -> Found:
+TargetOf = Callable[[Services], Target | None]
+"""What the token of a request stands for; None when nobody knows it. Raises ``StorageUnavailable``."""
+
+
+async def shown(req: func.HttpRequest, target_of: TargetOf, *, by_form: bool) -> func.HttpResponse:
+    """The page with the button, or the one that says why there is none; ``by_form``: see ``file_page``."""
+    found = await find(req, target_of)
+    if found.reason or found.record is None:
+        return no_file_page(found, req)
+    return file_page(found.record, by_form=by_form)
+
+
+async def downloaded(
+    req: func.HttpRequest,
+    client: df.DurableOrchestrationClient,
+    target_of: TargetOf,
+    status: int,
+    answer: Callable[[str, str], func.HttpResponse],
+) -> func.HttpResponse:
+    """``answer(url, end)`` with a URL of the file, or the page that says why there is none; ``status`` is the answer's.
+
+    Raises what ``file_url`` raises when the file goes at this moment.
+    """
+    found = await find(req, target_of)
+    if found.reason or found.record is None:
+        return no_file_page(found, req)
+    try:
+        context = await request_services()
+        return answer(*await file_url(found.record, found.caller, context, client, status=status, who=found.who))
+    except StorageUnavailable:
+        return no_file_page(Found("busy"), req)
+
+
+async def find(req: func.HttpRequest, target_of: TargetOf) -> Found:
     """What the link leads to that the request brings; it changes nothing."""
     try:
         context = await request_services()

@@ -4,20 +4,20 @@ The page is the same for everybody. Its script asks ``/link`` what the token is 
 button asks ``/link/file`` for the file; both have the token in the body, where no host, proxy or telemetry records it.
 """
 
+from functools import partial
+
 import azure.durable_functions as df
 import azure.functions as func
 from pydantic import Field
 
 from shared.api import schemas
 from shared.api.operations import Access, Answer
-from shared.errors import StorageUnavailable
-from shared.jobs.file_access import file_url
 from shared.notifications.links import is_accepted
 from shared.notifications.templates.pages import page, policy, preferred_locale
 from shared.requests.export_request import Body, parse_body
 from shared.services import Services
-from triggers.http.endpoint import json_response, request_services
-from triggers.http.link_access import Found, Target, file_page, find, no_file_page
+from triggers.http.endpoint import json_response
+from triggers.http.link_access import Target, TargetOf, downloaded, shown
 from triggers.http.operation import operation
 from triggers.http.pages import html_response
 
@@ -60,10 +60,7 @@ async def link_page(req: func.HttpRequest) -> func.HttpResponse:
     tag="mail",
 )
 async def look_up_link(req: func.HttpRequest) -> func.HttpResponse:
-    found = await _find(req)
-    if found.reason or found.record is None:
-        return no_file_page(found, req)
-    return file_page(found.record, by_form=False)
+    return await shown(req, _target_of(req), by_form=False)
 
 
 @operation(
@@ -81,20 +78,13 @@ async def look_up_link(req: func.HttpRequest) -> func.HttpResponse:
     tag="mail",
 )
 async def link_file(req: func.HttpRequest, client: df.DurableOrchestrationClient) -> func.HttpResponse:
-    found = await _find(req)
-    if found.reason or found.record is None:
-        return no_file_page(found, req)
-    try:
-        context = await request_services()
-        url, expires = await file_url(found.record, found.caller, context, client, status=200, who=found.who)
-    except StorageUnavailable:
-        return no_file_page(Found("busy"), req)
-    return json_response({"url": url, "expiresAt": expires})
+    return await downloaded(
+        req, client, _target_of(req), 200, lambda url, expires: json_response({"url": url, "expiresAt": expires})
+    )
 
 
-async def _find(req: func.HttpRequest) -> Found:
-    token = parse_body(LinkToken, req.get_body(), '{"token": "..."}').token
-    return await find(req, lambda context: _target(token, context))
+def _target_of(req: func.HttpRequest) -> TargetOf:
+    return partial(_target, parse_body(LinkToken, req.get_body(), '{"token": "..."}').token)
 
 
 def _target(token: str, context: Services) -> Target | None:

@@ -3,16 +3,16 @@
 Their tokens are signed, and stand in the path. They are good as long as their file; no new ones are made.
 """
 
+from functools import partial
+
 import azure.durable_functions as df
 import azure.functions as func
 
 from shared.api.operations import Access, Answer
-from shared.errors import NotFound, StorageUnavailable
-from shared.jobs.file_access import file_url
+from shared.errors import NotFound
 from shared.notifications.links import signed_file_ref
 from shared.services import Services
-from triggers.http.endpoint import request_services
-from triggers.http.link_access import Found, Target, file_page, find, no_file_page
+from triggers.http.link_access import Target, downloaded, shown
 from triggers.http.operation import operation
 from triggers.http.parameters import LOCATION, TOKEN
 
@@ -32,10 +32,7 @@ from triggers.http.parameters import LOCATION, TOKEN
     tag="mail",
 )
 async def landing_page(req: func.HttpRequest) -> func.HttpResponse:
-    found = await _find(req)
-    if found.reason or found.record is None:
-        return no_file_page(found, req)
-    return file_page(found.record, by_form=True)
+    return await shown(req, partial(_target, req.route_params["token"]), by_form=True)
 
 
 @operation(
@@ -54,20 +51,11 @@ async def landing_page(req: func.HttpRequest) -> func.HttpResponse:
     takes_forms=True,
 )
 async def landing_download(req: func.HttpRequest, client: df.DurableOrchestrationClient) -> func.HttpResponse:
-    found = await _find(req)
-    if found.reason or found.record is None:
-        return no_file_page(found, req)
-    try:
-        context = await request_services()
-        url, _ = await file_url(found.record, found.caller, context, client, status=303, who=found.who)
-    except StorageUnavailable:
-        return no_file_page(Found("busy"), req)
+    return await downloaded(req, client, partial(_target, req.route_params["token"]), 303, _see_other)
+
+
+def _see_other(url: str, _: str) -> func.HttpResponse:
     return func.HttpResponse(status_code=303, headers={"Location": url, "Cache-Control": "no-store"})
-
-
-async def _find(req: func.HttpRequest) -> Found:
-    token = req.route_params["token"]
-    return await find(req, lambda context: _target(token, context))
 
 
 def _target(token: str, context: Services) -> Target | None:
