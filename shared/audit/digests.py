@@ -19,10 +19,9 @@ from collections.abc import Iterable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime, timedelta
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any, Self
 
 from azure.core.exceptions import HttpResponseError, ResourceExistsError, ResourceModifiedError, ResourceNotFoundError
-from azure.storage.blob import BlobServiceClient
 
 from shared.audit.chain import hash_of
 from shared.audit.log import AuditLog, moment_of
@@ -30,6 +29,10 @@ from shared.errors import StorageUnavailable
 from shared.storage.accounts import ONLY_NEW, storage_errors
 from shared.storage.names import AUDIT_DIGESTS
 from shared.timestamps import from_iso, iso
+
+if TYPE_CHECKING:
+    from azure.storage.blob import BlobServiceClient
+
 
 LATE = timedelta(minutes=15)
 """A row is in the table so soon after its time, whatever storage does."""
@@ -113,7 +116,7 @@ class End:
 class Digests:
     """The container. Every method raises ``StorageUnavailable`` when the account is away."""
 
-    def __init__(self, service: BlobServiceClient) -> None:
+    def __init__(self, service: "BlobServiceClient") -> None:
         self._container = service.get_container_client(AUDIT_DIGESTS)
 
     def lines(self) -> Iterator[tuple[str, bytes]]:

@@ -7,11 +7,10 @@ ISO 8601 text, and a time stamp with a zone is the instant in UTC.
 
 import base64
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
 import pyarrow.compute as pc
-import pyarrow.parquet as pq
 
 from shared.catalog.columns import Column, arrow_type
 from shared.formats.base import (
@@ -30,6 +29,10 @@ from shared.formats.scalars import TextStyle
 from shared.formats.slices import slices
 from shared.formats.text_columns import as_text
 from shared.sources.special_values import without_special_values
+
+if TYPE_CHECKING:
+    import pyarrow.parquet as pq
+
 
 _GROUP_ROWS = 100_000
 _GROUP_BYTES = 16 * 1024 * 1024
@@ -144,7 +147,9 @@ class _RowGroups:
         """The part's end is the caller's business."""
 
 
-def _open(sink: Any, columns: Sequence[Column], dictionary: Sequence[str]) -> pq.ParquetWriter:
+def _open(sink: Any, columns: Sequence[Column], dictionary: Sequence[str]) -> "pq.ParquetWriter":
+    import pyarrow.parquet as pq
+
     schema = _file_schema(columns)
     # Every row group has nearly every value of a text of few: the least and the greatest of them tell a reader nothing.
     told = [f.name for f in schema if not (f.name in dictionary and pa.types.is_string(f.type))]

@@ -13,10 +13,6 @@ from importlib.resources import files
 from typing import Any
 
 import pyarrow as pa
-from fontTools.cffLib import FDArrayIndex, FDSelect, FontDict
-from fontTools.fontBuilder import FontBuilder
-from fontTools.pens.t2CharStringPen import T2CharStringPen
-from fontTools.ttLib import TTFont
 
 UNITS_PER_EM = 1000
 """Of both fonts, and of every width in a PDF."""
@@ -47,6 +43,8 @@ class _Source:
 
 @cache
 def _sources() -> tuple[_Source, ...]:
+    from fontTools.ttLib import TTFont
+
     opened = [TTFont(io.BytesIO(files(package).joinpath(path).read_bytes()), lazy=True) for package, path in _FONTS]
     return tuple(_Source(font.getBestCmap(), font["hmtx"].metrics, font.getGlyphSet()) for font in opened)
 
@@ -85,6 +83,8 @@ def embed(code_points: Iterable[int]) -> EmbeddedFont:
 
 
 def _outline(source: _Source, glyph: str, width: int) -> Any:
+    from fontTools.pens.t2CharStringPen import T2CharStringPen
+
     pen = T2CharStringPen(width, source.outlines)
     source.outlines[glyph].draw(pen)
     return pen.getCharString()
@@ -92,6 +92,9 @@ def _outline(source: _Source, glyph: str, width: int) -> Any:
 
 def _program(outlines: Mapping[str, Any]) -> bytes:
     """A CID-keyed CFF of one font dictionary."""
+    from fontTools.cffLib import FDArrayIndex, FDSelect, FontDict
+    from fontTools.fontBuilder import FontBuilder
+
     builder = FontBuilder(UNITS_PER_EM, isTTF=False)
     builder.setupGlyphOrder(list(outlines))
     builder.setupCFF(FONT_NAME, {"FullName": FONT_NAME}, outlines, {})

@@ -16,7 +16,6 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from shared.errors import LimitReached
-from shared.formats import xlsx_shell
 from shared.formats.base import (
     EncodedPart,
     Facts,
@@ -110,6 +109,8 @@ class Xlsx:
         """The sheets, each with its parts in the middle, then the other files of the workbook and the directory."""
         filled = [part for part in parts if part.rows]
         sheets = [[part for part in filled if part.facts["sheet"] == s] for s in _sheets(filled)] or [[]]
+        from shared.formats import xlsx_shell
+
         shell = xlsx_shell.build(spec, [sum(part.rows for part in sheet) for sheet in sheets], _widths(parts, spec))
         entries: list[Entry] = []
         offset = 0

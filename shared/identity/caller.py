@@ -12,8 +12,6 @@ from dataclasses import asdict, dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any, Self
 
-import jwt
-
 from shared.catalog.export_types import ExportType, Role
 from shared.catalog.ownership import TENANT
 from shared.errors import FieldError, NotAllowed, NotAuthenticated, ValidationFailed, unknown
@@ -21,7 +19,6 @@ from shared.identity import directories, roles
 from shared.identity.demo_users import DEMO_USERS
 from shared.identity.easy_auth import PRINCIPAL_HEADER, principal_claims
 from shared.identity.mail_address import mail_address
-from shared.identity.oidc import issuer_claims
 from shared.identity.own_tokens import sign, verified
 from shared.identity.sign_in_reasons import refused, refused_for
 from shared.settings import Settings
@@ -122,6 +119,8 @@ def caller_from(headers: Mapping[str, str], settings: Settings) -> Caller:
     if settings.service_tokens and _claimed_issuer(token) == _SERVICE:
         return _service_of(_own_claims(token, _SERVICE, settings))
     if settings.auth_mode == "jwt":
+        from shared.identity.oidc import issuer_claims
+
         return caller_of_claims(issuer_claims(token, settings), settings)
     if settings.auth_mode == "dev":
         user = _own_claims(token, _DEV, settings)["sub"]
@@ -245,6 +244,8 @@ def _bearer(headers: Mapping[str, str], settings: Settings) -> str:
 
 def _claimed_issuer(token: str) -> Any:
     """Who the token says it is from: that decides which key is tried, and nothing more."""
+    import jwt
+
     try:
         return jwt.decode(token, options={"verify_signature": False}).get("iss")
     except jwt.InvalidTokenError:
@@ -257,6 +258,8 @@ def _own_token(claims: Mapping[str, Any], kind: str, until: datetime, settings: 
 
 
 def _own_claims(token: str, kind: str, settings: Settings) -> Mapping[str, Any]:
+    import jwt
+
     try:
         return verified(token, settings, audience=kind, issuer=kind, require=("exp", "iat", "aud", "iss", "sub"))
     except jwt.PyJWTError as error:

@@ -11,8 +11,6 @@ import hmac
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-import jwt
-
 from shared.settings import Settings
 
 _ALGORITHM = "HS256"
@@ -27,6 +25,8 @@ def key_id(secret: str) -> str:
 
 def sign(claims: Mapping[str, Any], settings: Settings) -> str:
     """A token with these claims, signed with the current key."""
+    import jwt
+
     secret = settings.link_signing_key
     return jwt.encode(dict(claims), secret, algorithm=_ALGORITHM, headers={"kid": key_id(secret)})
 
@@ -38,6 +38,8 @@ def verified(
 
     Raises ``jwt.ExpiredSignatureError`` for a good one whose time is over, ``jwt.InvalidTokenError`` for all others.
     """
+    import jwt
+
     named = jwt.get_unverified_header(token).get("kid")
     keys = [secret for secret in settings.signing_keys if named in (None, key_id(secret))]
     for secret in keys:

@@ -2,23 +2,21 @@
 
 from collections.abc import Sequence
 
-import jwt
-
 from shared.errors import NotAuthenticated
 
-_REASONS: Sequence[tuple[type[jwt.PyJWTError], str]] = (
-    (jwt.ExpiredSignatureError, "expired"),
-    (jwt.ImmatureSignatureError, "not-yet-valid"),
-    (jwt.InvalidIssuedAtError, "not-yet-valid"),
-    (jwt.InvalidSignatureError, "wrong-signature"),
-    (jwt.InvalidAudienceError, "wrong-audience"),
-    (jwt.InvalidIssuerError, "wrong-issuer"),
-    (jwt.MissingRequiredClaimError, "claim-missing"),
-    (jwt.InvalidAlgorithmError, "wrong-algorithm"),
-    (jwt.PyJWKClientError, "unknown-key"),
-    (jwt.DecodeError, "malformed"),
+_REASONS: Sequence[tuple[str, str]] = (
+    ("ExpiredSignatureError", "expired"),
+    ("ImmatureSignatureError", "not-yet-valid"),
+    ("InvalidIssuedAtError", "not-yet-valid"),
+    ("InvalidSignatureError", "wrong-signature"),
+    ("InvalidAudienceError", "wrong-audience"),
+    ("InvalidIssuerError", "wrong-issuer"),
+    ("MissingRequiredClaimError", "claim-missing"),
+    ("InvalidAlgorithmError", "wrong-algorithm"),
+    ("PyJWKClientError", "unknown-key"),
+    ("DecodeError", "malformed"),
 )
-"""The first class that fits: some of them are subclasses of others further down."""
+"""By the class in PyJWT. The first that fits: some of them are subclasses of others further down."""
 
 REASONS = (
     "no-token",
@@ -43,4 +41,7 @@ def refused(reason: str) -> NotAuthenticated:
 
 def refused_for(error: Exception) -> NotAuthenticated:
     """The same, for what PyJWT raised."""
-    return refused(next((reason for kind, reason in _REASONS if isinstance(error, kind)), "not-valid"))
+    import jwt
+
+    fits = (reason for kind, reason in _REASONS if isinstance(error, getattr(jwt, kind)))
+    return refused(next(fits, "not-valid"))

@@ -13,8 +13,6 @@ from collections.abc import Mapping
 from hashlib import sha256
 from typing import Any
 
-import jwt
-
 from shared.durable.inputs import ExportRef
 from shared.errors import NotFound
 from shared.identity.own_tokens import key_id, verified
@@ -81,6 +79,8 @@ def _token(*purpose: str, settings: Settings) -> str:
 
 
 def _claims(token: str, audience: str, settings: Settings) -> Mapping[str, Any]:
+    import jwt
+
     try:
         return verified(token, settings, audience=audience, require=("aud", "sub", "tenant"))
     except jwt.InvalidTokenError:

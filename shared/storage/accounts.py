@@ -7,7 +7,7 @@ retries and then a 503; an activity has the time for four slower ones.
 import os
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from azure.core import MatchConditions
 from azure.core.exceptions import (
@@ -20,13 +20,15 @@ from azure.core.exceptions import (
     ServiceResponseError,
 )
 from azure.data.tables import TableServiceClient
-from azure.storage.blob import BlobServiceClient, ExponentialRetry
-from requests.utils import get_environ_proxies
 
 from shared.errors import StorageUnavailable
 from shared.identity.machine import credential, endpoint, got_no_token
 from shared.observability.metrics import STORAGE_ERRORS, count
 from shared.settings import Settings
+
+if TYPE_CHECKING:
+    from azure.storage.blob import BlobServiceClient
+
 
 Patience = Literal["request", "activity"]
 
@@ -55,8 +57,10 @@ READ_BYTES = 8 * 1024 * 1024
 """Size of the pieces in which bytes come down: each is a request, whose wait takes longer than such a piece itself."""
 
 
-def blob_service(settings: Settings, patience: Patience, *, for_a_person: bool = False) -> BlobServiceClient:
+def blob_service(settings: Settings, patience: Patience, *, for_a_person: bool = False) -> "BlobServiceClient":
     """A client for the account's blobs; ``for_a_person``: see ``credential``. No request is sent."""
+    from azure.storage.blob import BlobServiceClient, ExponentialRetry
+
     options: dict[str, Any] = {
         "retry_policy": ExponentialRetry(**_BLOB_RETRY[patience]),
         "max_single_put_size": BLOCK_BYTES,
@@ -87,6 +91,8 @@ def table_service(settings: Settings, patience: Patience, *, for_a_person: bool 
 
 def _way_to(account: str) -> dict[str, Any]:
     """The proxies and certificates that the environment names, found out once: ``requests`` looks at each request."""
+    from requests.utils import get_environ_proxies
+
     return {
         "use_env_settings": False,
         "proxies": get_environ_proxies(account),

@@ -8,14 +8,17 @@ from contextlib import suppress
 from contextvars import copy_context
 from datetime import datetime, timedelta
 from itertools import islice
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from azure.core.exceptions import ResourceExistsError, ResourceModifiedError, ResourceNotFoundError
-from azure.storage.blob import BlobClient, BlobServiceClient, ContentSettings
 
 from shared.storage.accounts import ONLY_NEW, READ_BYTES, storage_errors
 from shared.storage.names import CONTAINER
 from shared.storage.sas import read_url
+
+if TYPE_CHECKING:
+    from azure.storage.blob import BlobClient, BlobServiceClient
+
 
 _AHEAD = 2
 """Pieces that are read at the same time where a blob is read as a whole."""
@@ -27,7 +30,7 @@ _UNCOMMITTED: dict[str, Any] = {"include": ["uncommittedblobs"], "delimiter": "/
 class BlobStore:
     """Blobs under deterministic names. Every method raises ``StorageUnavailable`` when the account is away."""
 
-    def __init__(self, service: BlobServiceClient) -> None:
+    def __init__(self, service: "BlobServiceClient") -> None:
         self._service = service
         self.container = service.get_container_client(CONTAINER)
 
@@ -39,12 +42,14 @@ class BlobStore:
             except ResourceExistsError:
                 return
 
-    def client(self, name: str) -> BlobClient:
+    def client(self, name: str) -> "BlobClient":
         """The SDK's client of one blob."""
         return self.container.get_blob_client(name)
 
     def put(self, name: str, data: bytes, content_type: str) -> None:
         """Store a small blob, replacing what was there."""
+        from azure.storage.blob import ContentSettings
+
         with storage_errors():
             self.client(name).upload_blob(
                 data, overwrite=True, content_settings=ContentSettings(content_type=content_type)
@@ -52,6 +57,8 @@ class BlobStore:
 
     def put_once(self, name: str, data: bytes, content_type: str) -> bytes:
         """Store a small blob unless it is there, and give the bytes that are there now."""
+        from azure.storage.blob import ContentSettings
+
         with storage_errors():
             try:
                 self.client(name).upload_blob(

@@ -12,9 +12,9 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from contextvars import copy_context
 from dataclasses import dataclass
 from datetime import timedelta
+from typing import TYPE_CHECKING
 
 from azure.core.exceptions import HttpResponseError, ResourceExistsError, ResourceModifiedError
-from azure.storage.blob import BlobBlock, BlobClient, ContentSettings
 
 from shared.durable.inputs import FinalFile
 from shared.errors import LimitReached, PermanentError
@@ -22,6 +22,10 @@ from shared.formats.base import Segment, Verbatim
 from shared.storage.accounts import BLOCK_BYTES, ONLY_NEW, storage_errors
 from shared.storage.blobs import BlobStore
 from shared.storage.part_upload import StoredPart, verbatim_block_id
+
+if TYPE_CHECKING:
+    from azure.storage.blob import BlobClient, ContentSettings
+
 
 MAX_BLOCKS = 50_000
 """Put Block List: the most blocks that a blob can have."""
@@ -83,6 +87,8 @@ def merge_parts(
     Raises ``StorageUnavailable``; ``LimitReached`` when the file would need more than 50,000 blocks; ``PermanentError``
     when the service has dropped placed blocks, which it does a week after the last of them was written.
     """
+    from azure.storage.blob import ContentSettings
+
     rows = sum(p.encoded.rows for p in parts)
     found = _find(store, name, plan_hash)
     if found is None:
@@ -136,13 +142,15 @@ def _hashed(store: BlobStore, name: str, plan_hash: str, check: Callable[[], Non
 
 def _make(
     store: BlobStore,
-    blob: BlobClient,
+    blob: "BlobClient",
     parts: Sequence[StoredPart],
     segments: Iterator[Segment],
-    settings: ContentSettings,
+    settings: "ContentSettings",
     metadata: dict[str, str],
     check: Callable[[], None],
 ) -> None:
+    from azure.storage.blob import BlobBlock
+
     plan = list(_layout(segments, parts))
     stages = [step for step in plan if isinstance(step, _Stage)]
     if len(stages) == len(plan) and sum(s.length for s in stages) <= BLOCK_BYTES:
@@ -227,7 +235,7 @@ def _bytes(store: BlobStore, parts: Sequence[StoredPart], stage: _Stage) -> Iter
             yield from store.stream(parts[piece.index].name, piece.offset, piece.length)
 
 
-def _stage(store: BlobStore, blob: BlobClient, block: str, parts: Sequence[StoredPart], stage: _Stage) -> None:
+def _stage(store: BlobStore, blob: "BlobClient", block: str, parts: Sequence[StoredPart], stage: _Stage) -> None:
     """Let the service copy the range of a part; where it will not, and for everything else, send the bytes."""
     with storage_errors():
         if (source := stage.copied) is not None:

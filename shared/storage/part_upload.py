@@ -13,14 +13,17 @@ from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import partial
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from azure.core.exceptions import ResourceExistsError, ResourceModifiedError
-from azure.storage.blob import BlobBlock, BlobProperties, ContentSettings
 
 from shared.formats.base import EncodedPart
 from shared.storage.accounts import BLOCK_BYTES, ONLY_NEW, storage_errors
 from shared.storage.blobs import BlobStore
+
+if TYPE_CHECKING:
+    from azure.storage.blob import BlobProperties
+
 
 _CONTENT_TYPE = "application/octet-stream"
 _METADATA_LIMIT = 7_000
@@ -117,6 +120,8 @@ class PartUpload:
         return StoredPart(self._name, EncodedPart(index, rows, self.bytes, facts), plan_hash, b"", tuple(self._blocks))
 
     def _finish(self, metadata: dict[str, str], manifest: bytes) -> None:
+        from azure.storage.blob import BlobBlock, ContentSettings
+
         settings = ContentSettings(content_type=_CONTENT_TYPE)
         blob = self._store.client(self._name)
         if self._placed:
@@ -149,7 +154,7 @@ def stored_parts(store: BlobStore, prefix: str) -> list[StoredPart]:
         return list(pool.map(partial(_stored, store), blobs))
 
 
-def _stored(store: BlobStore, blob: BlobProperties) -> StoredPart:
+def _stored(store: BlobStore, blob: "BlobProperties") -> StoredPart:
     metadata = blob.metadata
     size = int(metadata["bytes"])
     blocks = (_block_id(blob.name, n, metadata["run"]) for n in range(int(metadata.get("blocks", "0"))))

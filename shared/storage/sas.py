@@ -6,28 +6,38 @@ development should have, from the account's key.
 
 from datetime import UTC, datetime, timedelta
 from threading import Lock
+from typing import TYPE_CHECKING
 from urllib.parse import quote
 
-from azure.storage.blob import BlobClient, BlobSasPermissions, BlobServiceClient, UserDelegationKey, generate_blob_sas
-
 from shared.storage.accounts import storage_errors
+
+if TYPE_CHECKING:
+    from azure.storage.blob import BlobClient, BlobServiceClient, UserDelegationKey
+
 
 _CLOCK_SKEW = timedelta(minutes=5)
 _KEY_LIFETIME = timedelta(hours=1)
 
 _fetching = Lock()
-_keys: dict[str, tuple[datetime, UserDelegationKey]] = {}
+_keys: "dict[str, tuple[datetime, UserDelegationKey]]" = {}
 """The last key of each account, and when it ends."""
 
 
 def read_url(
-    service: BlobServiceClient, blob: BlobClient, lifetime: timedelta, *, download_as: str = "", content_type: str = ""
+    service: "BlobServiceClient",
+    blob: "BlobClient",
+    lifetime: timedelta,
+    *,
+    download_as: str = "",
+    content_type: str = "",
 ) -> tuple[str, datetime]:
     """A URL that reads this blob, and when it stops doing so (UTC, whole seconds).
 
     ``download_as`` is the file name that the browser shall save it under. https only, unless the account itself is
     plain http, as the local emulator is. Raises ``StorageUnavailable`` when a delegation key cannot be had.
     """
+    from azure.storage.blob import BlobSasPermissions, generate_blob_sas
+
     now = datetime.now(UTC).replace(microsecond=0)
     expires = now + lifetime
     account_key = getattr(service.credential, "account_key", None)
@@ -50,7 +60,7 @@ def read_url(
     return f"{blob.url}?{signature}", expires
 
 
-def _delegation_key(service: BlobServiceClient, now: datetime, expires: datetime) -> UserDelegationKey:
+def _delegation_key(service: "BlobServiceClient", now: datetime, expires: datetime) -> "UserDelegationKey":
     """A key of this account that is good until ``expires`` at least: the last one, unless it ends before.
 
     A key is asked for once an hour, not once for each URL. Whoever revokes the account's keys ("az storage account

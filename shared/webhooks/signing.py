@@ -8,8 +8,6 @@ from base64 import b64encode
 from collections.abc import Iterable
 from datetime import UTC, datetime
 
-from standardwebhooks import Webhook
-
 _SECRET_BYTES = 32
 
 
@@ -20,6 +18,8 @@ def new_secret() -> str:
 
 def signed_headers(event_id: str, body: str, now: datetime, signing: Iterable[str]) -> dict[str, str]:
     """The headers by which a receiver knows that a body is ours; one signature for each secret, the newest first."""
+    from standardwebhooks import Webhook
+
     moment = now.astimezone(UTC).replace(microsecond=0)
     signatures = [Webhook(secret).sign(event_id, moment, body) for secret in signing]
     return {

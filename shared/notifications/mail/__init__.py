@@ -2,18 +2,22 @@
 
 from collections.abc import Callable, Mapping
 
-from shared.notifications.mail import acs
 from shared.notifications.mail.base import Transport
 from shared.notifications.mail.eml_folder import Outbox
 from shared.notifications.mail.smtp import MailServer
 from shared.settings import Settings
 
+
+def _acs(settings: Settings) -> Transport:
+    from shared.notifications.mail import acs
+
+    if settings.acs_connection_string:
+        return acs.with_key(settings.acs_connection_string, settings.mail_from)
+    return acs.by_identity(settings)
+
+
 TRANSPORTS: Mapping[str, Callable[[Settings], Transport]] = {
-    "acs": lambda settings: (
-        acs.with_key(settings.acs_connection_string, settings.mail_from)
-        if settings.acs_connection_string
-        else acs.by_identity(settings)
-    ),
+    "acs": _acs,
     "smtp": lambda settings: MailServer(settings.smtp_url, settings.mail_from),
     "outbox": lambda settings: Outbox(settings.mail_outbox_dir, settings.mail_from),
 }

@@ -4,13 +4,15 @@ import unicodedata
 from collections.abc import Mapping
 from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from babel import Locale
-from jinja2 import Environment, FileSystemLoader, StrictUndefined, Template
 from markupsafe import Markup
 
 from shared.notifications.templates import catalogues
+
+if TYPE_CHECKING:
+    from babel import Locale
+    from jinja2 import Environment, Template
 
 FOLDER = Path(__file__).parent / "jinja"
 
@@ -19,8 +21,10 @@ _TURNS = frozenset("\u200e\u200f\u061c\u202a\u202b\u202c\u202d\u202e\u2066\u2067
 
 
 @cache
-def environment(locale: Locale, *, html: bool) -> Environment:
+def environment(locale: "Locale", *, html: bool) -> "Environment":
     """Templates in a locale. ``html``: whatever is filled in is escaped."""
+    from jinja2 import Environment, FileSystemLoader, StrictUndefined
+
     made = Environment(
         loader=FileSystemLoader(FOLDER),
         autoescape=html,  # noqa: S701 - plain text has nothing to escape
@@ -51,7 +55,7 @@ def asset(name: str) -> str:
     return (FOLDER / name).read_text(encoding="utf-8").strip()
 
 
-def block(template: Template, name: str, values: Mapping[str, Any]) -> str:
+def block(template: "Template", name: str, values: Mapping[str, Any]) -> str:
     """One block of a template, as one line."""
     return one_line("".join(template.blocks[name](template.new_context(dict(values)))))
 
