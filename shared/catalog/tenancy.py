@@ -29,6 +29,7 @@ from shared.observability.logging import logger
 from shared.requests.export_request import ExportRequest, check_request
 from shared.settings import Settings
 
+_COMPANY, _SCOPE = "a company", "an operational scope"
 _FIELDS = {"companyIds": "company", "operationalScopeIds": "operational scope"}
 
 LEFT_OUT = "leftOut"
@@ -94,7 +95,10 @@ def reach(export_type: ExportType, request: ExportRequest, caller: Caller, setti
     if reason := _refusal(export_type, settings):
         raise SettingsError(reason)
     hook = None if settings.single_tenant else ownership()
-    if hook is None or (export_type.takes_tenant and export_type.scope is Scope.TENANT):
+    if export_type.takes_tenant and (hook is None or export_type.scope is Scope.TENANT):
+        return wanted
+    if hook is None:
+        _require_some(export_type, wanted, _kinds_of(request, caller), of_many=False)
         return wanted
     owned = _owned(hook, caller.tenant, wanted) if wanted.size else Owned()
     foreign = [
@@ -108,7 +112,7 @@ def reach(export_type: ExportType, request: ExportRequest, caller: Caller, setti
         tuple(id_ for id_ in wanted.operational_scope_ids if id_ in owned.operational_scope_ids),
     )
     if not export_type.takes_tenant:
-        _require_some(export_type, found)
+        _require_some(export_type, found, _kinds_of(request, caller), of_many=True)
     return replace(found, left_out=wanted.size - found.size)
 
 
@@ -158,19 +162,33 @@ def _are_ids(values: Any) -> bool:
     return is_collection and all(isinstance(value, str) for value in values)
 
 
+def _kinds_of(request: ExportRequest, caller: Caller) -> Collection[str]:
+    """Of which kinds the caller has ids, or asked for some, or for none."""
+    has = {
+        _COMPANY: request.company_ids is not None or caller.company_ids,
+        _SCOPE: request.operational_scope_ids is not None or caller.operational_scope_ids,
+    }
+    return frozenset(kind for kind, some in has.items() if some)
+
+
 def _foreign(field: str, asked: Sequence[str] | None, owned: Collection[str]) -> Iterator[FieldError]:
     for position, value in enumerate(asked or ()):
         if value not in owned:
             yield FieldError(f"{field}.{position}", f"'{value[:80]}' is no {_FIELDS[field]} of your organisation")
 
 
-def _require_some(export_type: FunctionExport, found: Reach) -> None:
-    """Raise ``NotAllowed`` without an id of each kind that the scope has: to many a function no id means every one."""
-    kinds = {"company": found.company_ids, "operational scope": found.operational_scope_ids}
+def _require_some(export_type: FunctionExport, found: Reach, needed: Collection[str], *, of_many: bool) -> None:
+    """Raise ``NotAllowed`` without an id of each kind that is needed: to many a function no id means every one.
+
+    The scope needs companies, or companies and operational scopes. A function for the whole tenant needs an id of each
+    kind that the caller has or asked for (``needed``), and where there are many tenants (``of_many``) of some kind.
+    """
+    kinds = {_COMPANY: found.company_ids, _SCOPE: found.operational_scope_ids}
     if export_type.scope is Scope.TENANT:
-        kinds = {"company or operational scope": found.company_ids + found.operational_scope_ids}
+        either = {"a company or operational scope": found.company_ids + found.operational_scope_ids} if of_many else {}
+        kinds = either | {kind: ids for kind, ids in kinds.items() if kind in needed}
     elif export_type.scope is Scope.COMPANY:
-        del kinds["operational scope"]
+        del kinds[_SCOPE]
     for kind, ids in kinds.items():
         if not ids:
-            raise NotAllowed(f"export type '{export_type.name}' needs a {kind} of your organisation, and you have none")
+            raise NotAllowed(f"export type '{export_type.name}' needs {kind} of your organisation, and you have none")

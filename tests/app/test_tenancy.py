@@ -279,11 +279,36 @@ def test_without_an_id_a_function_in_the_form_of_the_seed_is_not_called(
         (asked(), caller(companies, scopes)),
         (asked(companyIds=companies, operationalScopeIds=scopes), caller(["1"], ["n"])),
     ):
-        if good:
+        asks_for_none = scope is Scope.TENANT and request.company_ids is not None
+        if good and not asks_for_none:
             assert reach(export_type, request, who, settings_with()) == Reach(tuple(companies), tuple(scopes))
         else:
             with pytest.raises(NotAllowed, match="of your organisation, and you have none"):
                 reach(export_type, request, who, settings_with())
+
+
+@pytest.mark.parametrize("single", [{}, SINGLE], ids=["hook", "one tenant"])
+@pytest.mark.parametrize("scope", list(Scope))
+def test_asking_for_no_company_is_not_asking_for_all(hook: Any, scope: Scope, single: dict[str, str]) -> None:
+    """Also where the whole tenant is meant, and where there is one tenant only: a function may take none for all."""
+    hook(owns(["1", "2"], ["n"]))
+    export_type, known = made_by(seed, scope), settings_with(**single)
+    assert reach(export_type, asked(), caller(), known) == Reach(("1", "2"), ("n",))
+    with pytest.raises(NotAllowed, match="needs a company of your organisation"):
+        reach(export_type, asked(companyIds=[]), caller(), known)
+    if scope is not Scope.COMPANY:
+        with pytest.raises(NotAllowed, match="needs an operational scope of your organisation"):
+            reach(export_type, asked(operationalScopeIds=[]), caller(), known)
+    assert reach(made_by(with_tenant, scope), asked(companyIds=[]), caller(), known).company_ids == ()
+
+
+@pytest.mark.parametrize(("companies", "scopes"), [(["9"], ["n"]), (["1"], ["m"])], ids=["company", "scope"])
+def test_what_is_foreign_does_not_leave_a_kind_empty(hook: Any, companies: list[str], scopes: list[str]) -> None:
+    """One good id of the other kind does not make up for it; a kind that nobody spoke of may be empty."""
+    hook(owns(["1"], ["n"]))
+    with pytest.raises(NotAllowed, match="of your organisation, and you have none"):
+        reach(made_by(seed, Scope.TENANT), asked(), caller(companies, scopes), settings_with())
+    assert reach(made_by(seed, Scope.TENANT), asked(), caller([], ["n"]), settings_with()) == Reach((), ("n",))
 
 
 def raising(error: Exception) -> Ownership:
