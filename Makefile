@@ -65,11 +65,12 @@ test-operations: $(STAMP) ## retention over 10,000 records, killed five times; a
 verify-audit: $(STAMP) ## is the audit log what was written into it? (AzureWebJobsStorage=..., AUDIT_RETENTION_DAYS=...)
 	@$(BIN)/python -m shared.audit.verify $(if $(UNCHAINED_UNTIL),--unchained-until $(UNCHAINED_UNTIL))
 
-check: $(STAMP) ## formatting, lint, types, and who may import whom
+check: $(STAMP) ## formatting, lint, types, who may import whom, and the words of the documentation
 	@$(BIN)/ruff format --check .
 	@$(BIN)/ruff check .
 	@$(BIN)/mypy .
 	@$(BIN)/lint-imports --no-logo
+	@$(BIN)/python -m doc_tools.words
 
 format: $(STAMP)
 	@$(BIN)/ruff format .

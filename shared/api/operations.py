@@ -12,10 +12,10 @@ class Access(StrEnum):
     """Who may call an operation."""
 
     PUBLIC = "anybody"
-    CALLER = "anybody with a good token"
+    CALLER = "anybody with a valid token"
     EXPORTER = "SuperAdmin, Admin or Manager"
-    OWNER = "who asked for the export, an Admin of the tenant, or a SuperAdmin"
-    RECIPIENT = "whom the notification is for"
+    OWNER = "the requester of the export, an Admin of the tenant, or a SuperAdmin"
+    RECIPIENT = "the recipient of the notification"
     ADMIN = "an Admin of the tenant, or a SuperAdmin"
     OPERATOR = "SuperAdmin"
     FUNCTION_KEY = "a service with a function key"

@@ -78,7 +78,7 @@ _OPTIONS = (
     Option(
         name="bom",
         default=None,
-        summary="Start with a UTF-8 byte order mark, by which Excel knows the encoding. When left out: only if the "
+        summary="Start with a UTF-8 byte order mark, by which Excel knows the encoding. Default: only if the "
         "request names a locale other than English.",
     ),
     Option(

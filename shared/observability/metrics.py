@@ -52,7 +52,7 @@ MAILS = Instrument(
     "sluice_mails", "Mails by what became of them: sent, or skipped with the reason.", ("outcome", "reason")
 )
 WEBHOOKS = Instrument("sluice_webhook_deliveries", "Tries to deliver an event.", ("event", "result"))
-STORAGE_ERRORS = Instrument("sluice_storage_errors", "Calls of the storage account given up after retries.", ("kind",))
+STORAGE_ERRORS = Instrument("sluice_storage_errors", "Calls of storage that failed after retries.", ("kind",))
 
 INSTRUMENTS = (
     EXPORTS,

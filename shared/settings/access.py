@@ -84,7 +84,7 @@ class AccessSettings(SettingsGroup):
     operator_directory: Annotated[str, AfterValidator(lambda name: as_in_tokens(name.strip()))] = Field(
         default="",
         description="Directory (`tid`) or issuer (`iss`) whose SuperAdmins are operators. Empty: the only directory "
-        "that may sign in; with several, or with easyauth that admits any directory, there are no operators.",
+        "that may sign in; with several, or with easyauth that admits any directory, nobody is an operator.",
     )
     single_tenant: Annotated[str, AfterValidator(_tenant)] = Field(
         default="",

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from doc_tools import errors_page, settings_page
+from doc_tools import errors_page, settings_page, words
 from doc_tools.error_causes import CAUSES
 from doc_tools.reference import DOCS, PAGES
 from shared.settings import GROUPS, Settings
@@ -64,3 +64,16 @@ def test_every_page_is_in_the_navigation() -> None:
     listed = set(re.findall(r"[\w/-]+\.md", text.partition("nav:")[2].partition("not_in_nav:")[0]))
     pages = {str(path.relative_to(DOCS)) for path in DOCS.rglob("*.md") if not path.name.startswith("00")}
     assert listed == pages
+
+
+def test_the_list_of_words_is_for_prose() -> None:
+    """Code may hold any word; a line of prose is named with the word and a better one."""
+    text = "Users are told.\n\n```sh\necho told: it goes on\n```\n\n`is no` is code, and a mail\nis no\nproblem\n"
+    assert [(line, said) for line, said, _ in words.found(text)] == [(1, "are told"), (8, "is no")]
+
+
+def test_every_page_that_a_person_reads_has_its_words_checked() -> None:
+    """Records of decisions are excepted."""
+    checked = {name(path) for path in words.pages()}
+    assert {"README.md", "docs/index.md", "docs/how-to/runbook.md", "docs/reference/api.md"} <= checked
+    assert not any("decisions" in path for path in checked)
