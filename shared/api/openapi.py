@@ -11,6 +11,7 @@ from pydantic import BaseModel
 from pydantic.json_schema import models_json_schema
 
 from shared.api.enum_names import name_values
+from shared.api.examples import with_examples
 from shared.api.operations import Access, Answer, Operation, Parameter
 from shared.api.request_schemas import SCHEMAS, pascal, request_schemas
 from shared.api.schemas import Event, ExportEvent, PingEvent, Problem
@@ -21,6 +22,12 @@ from shared.version import VERSION
 
 _JSON, _PROBLEM = "application/json", "application/problem+json"
 
+
+_ABOUT = """Start an export with `POST /exports`, poll the address in `Location` no more often than `Retry-After` says,
+and download the file when the status is `Completed`.
+
+Send `Authorization: Bearer <token>`, a token of the issuer that the service is set up with. Every error is a problem
+document (RFC 9457): its `type` is stable, and `errors` names each wrong field."""
 
 _REASONS = {
     400: "Something in the request is wrong; each wrong field is named.",
@@ -54,19 +61,22 @@ def document(operations: Sequence[Operation], export_types: Sequence[ExportType]
     for model in (ExportEvent, PingEvent):  # which the components of the events are made of
         del defined[model.__name__]
     schemas = {**defined, **dict(request_schemas(export_types)), **events}
+    plain = {name: _plain(schema) for name, schema in sorted(schemas.items())}
+    bodies = [*(model.__name__ for model in models if model.__name__ in plain), *events, "ExportRequest"]
     found = {
         "openapi": "3.1.1",
         "info": {
             "title": "Sluice",
             "version": VERSION,
             "summary": "Exports of large data sets without waiting for them.",
+            "description": _ABOUT,
             "license": {"name": "MIT", "identifier": "MIT"},
         },
         "servers": [{"url": base_url}],
         "paths": paths,
         "webhooks": {event: {"post": _webhook(event)} for event in EventType},
         "components": {
-            "schemas": {name: _plain(schema) for name, schema in sorted(schemas.items())},
+            "schemas": with_examples(plain, bodies),
             "securitySchemes": {
                 "bearer": {"type": "http", "scheme": "bearer", "bearerFormat": "JWT"},
                 "functionKey": {"type": "apiKey", "in": "header", "name": "x-functions-key"},
@@ -134,7 +144,7 @@ def _event_schemas(known: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
     for event in EventType:
         model = PingEvent if event is EventType.WEBHOOK_PING else ExportEvent
         schema = known[model.__name__]
-        narrowed = {"type": "string", "const": str(event), "description": "What happened."}
+        narrowed = {"type": "string", "const": str(event), "description": "The type of the event."}
         found[f"{pascal(event)}Event"] = {
             **schema,
             "description": f"What is sent for the event {event}.",

@@ -61,8 +61,8 @@ Day = Annotated[
 class DateRange(Body):
     """Whole days, both included, in the request's time zone. Either end may be left open."""
 
-    from_: Day | None = Field(default=None, alias="from")
-    to: Day | None = None
+    from_: Day | None = Field(default=None, alias="from", description="The first day; null: no bound.")
+    to: Day | None = Field(default=None, description="The last day, which is included; null: no bound.")
 
 
 WHOLE = BeforeValidator(lambda value: int(value) if isinstance(value, float) and value.is_integer() else value)
@@ -88,7 +88,10 @@ class NotifyBase(Body):
 if TYPE_CHECKING:
     Notify = NotifyBase
 else:
-    _switches = {name: (bool | None, Field(default=None)) for name in CHANNELS}
+    _switches = {
+        name: (bool | None, Field(default=None, description=f"Whether notifications are sent by the channel {name}."))
+        for name in CHANNELS
+    }
     Notify = create_model("Notify", __base__=NotifyBase, __doc__=NotifyBase.__doc__, **_switches)
 
 

@@ -34,38 +34,46 @@ _Period = Annotated[
         description="The days of each run, as the time zone has them; for types that take a dateRange, in its place."
     ),
 ]
-_Most = Annotated[int, Field(ge=0, le=1000, description="0: never."), WHOLE]
+_Most = Annotated[int, Field(ge=0, le=1000, description="A number of runs; 0: never."), WHOLE]
 
 
 class ScheduleRequest(Body):
     """The body of ``POST /schedules``."""
 
-    name: _Name
+    name: _Name = Field(description="A name by which its owner knows it.")
     cron: _Cron
-    time_zone: _Zone = "UTC"
-    request: ExportRequest
+    time_zone: _Zone = Field(default="UTC", description="The IANA time zone of the cron expression.")
+    request: ExportRequest = Field(description="The request of each export.")
     incremental: bool = Field(default=False, description="Only what is new since the last run that succeeded.")
     period: _Period = None
     jitter_seconds: _Jitter = 0
     catch_up: _CatchUp = True
     stop_after_failures: _Most | None = Field(default=None, description="In a row; null: as the setting says.")
     stop_after_unread: _Most | None = Field(default=None, description="In a row; null: as the setting says.")
-    paused: bool = False
+    paused: bool = Field(default=False, description="Whether the schedule is created without running.")
 
 
 class ScheduleChanges(Body):
     """The body of ``PATCH /schedules/{id}``: what is to change; ``paused: false`` resumes a stopped one too."""
 
-    name: _Name | None = None
-    cron: _Cron | None = None
-    time_zone: _Zone | None = None
-    request: ExportRequest | None = None
+    name: _Name | None = Field(default=None, description="A name by which its owner knows it.")
+    cron: _Cron | None = Field(
+        default=None, description="When it runs: minute, hour, day of month, month, day of week."
+    )
+    time_zone: _Zone | None = Field(default=None, description="The IANA time zone of the cron expression.")
+    request: ExportRequest | None = Field(default=None, description="The request of each export.")
     period: _Period = None
-    jitter_seconds: _Jitter | None = None
-    catch_up: _CatchUp | None = None
-    stop_after_failures: _Most | None = None
-    stop_after_unread: _Most | None = None
-    paused: bool | None = None
+    jitter_seconds: _Jitter | None = Field(
+        default=None, description="The most seconds by which a run begins later, to spread the load."
+    )
+    catch_up: _CatchUp | None = Field(default=None, description="Whether one run makes up for those that were missed.")
+    stop_after_failures: _Most | None = Field(
+        default=None, description="Failures in a row after which it is stopped; 0: never."
+    )
+    stop_after_unread: _Most | None = Field(
+        default=None, description="Unread files in a row after which it is stopped; 0: never."
+    )
+    paused: bool | None = Field(default=None, description="true pauses the schedule; false resumes it.")
 
 
 def check_timing(cron: str, time_zone: str) -> None:

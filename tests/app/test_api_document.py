@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from functools import cache
 from typing import Any
 
+import jsonschema_rs
 import openapi_spec_validator
 import pytest
 
@@ -37,7 +38,7 @@ def nodes(node: Any, path: str = "") -> Iterator[tuple[str, dict[str, Any]]]:
     elif isinstance(node, dict):
         yield path, node
         for name, one in node.items():
-            if name not in ("if", "then", "example", "examples"):
+            if name not in ("if", "then", "examples"):
                 yield from nodes(one, f"{path}/{name}")
 
 
@@ -99,6 +100,50 @@ def test_a_request_for_a_type_extends_what_all_types_take() -> None:
         base, own = resolved({"$ref": reference})["allOf"]
         assert base == {"$ref": "#/components/schemas/ExportRequest"}
         assert not set(own["properties"]) & set(components()["ExportRequest"]["properties"])
+
+
+def is_sentence(text: str) -> bool:
+    return len(text.split()) >= 3 and text.endswith((".", ")"))
+
+
+def test_every_operation_is_described() -> None:
+    """In a sentence, each parameter and each answer too."""
+    for name, call in calls():
+        assert call["summary"], name
+        for one in [*call.get("parameters", []), *call["responses"].values()]:
+            assert re.fullmatch(r".*\w.*\.", one["description"], re.DOTALL), f"{name}: {one}"
+    for name, call in ((name, call) for name, call in calls() if "description" in call):
+        assert is_sentence(call["description"]), name
+
+
+def test_every_schema_and_property_is_described() -> None:
+    """In a sentence of three words or more."""
+    found = 0
+    for name, schema in components().items():
+        assert is_sentence(schema.get("description", "")), name
+        for part in (schema, *schema.get("allOf", [])):
+            for field, one in part.get("properties", {}).items():
+                assert is_sentence(one.get("description", "")), f"{name}.{field}"
+                found += 1
+    assert found > 300
+
+
+def used() -> set[str]:
+    """The components that are bodies or answers."""
+    found = set()
+    for _, call in calls():
+        for part in (call.get("requestBody", {}), *call["responses"].values()):
+            references = [media["schema"].get("$ref", "") for media in part.get("content", {}).values()]
+            found |= {reference.rpartition("/")[2] for reference in references if reference}
+    return found
+
+
+def test_every_body_and_answer_has_an_example_that_is_one() -> None:
+    """It stands at the component."""
+    assert len(used()) > 50
+    for name in used():
+        (example,) = components()[name]["examples"]
+        jsonschema_rs.validator_for({**whole(), "$ref": f"#/components/schemas/{name}"}).validate(example)
 
 
 def test_every_value_of_an_enumeration_is_a_word_or_has_a_name() -> None:

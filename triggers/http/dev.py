@@ -18,7 +18,7 @@ from triggers.http.operation import operation
 class DevTokenRequest(Body):
     """The body of ``POST /dev/token``: which demo user."""
 
-    user: str = Field(json_schema_extra={"enum": list(DEMO_USERS)})
+    user: str = Field(json_schema_extra={"enum": list(DEMO_USERS)}, description="The id of the demo user.")
 
 
 @operation(

@@ -25,7 +25,7 @@ from triggers.http.pages import html_response
 class LinkToken(Body):
     """The body of ``POST /link`` and ``POST /link/file``: what stands behind the ``#`` of the link in a mail."""
 
-    token: str = Field(min_length=1, max_length=2_000)
+    token: str = Field(min_length=1, max_length=2_000, description="The token: what follows the # in the link.")
 
 
 @operation(

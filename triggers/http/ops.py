@@ -39,7 +39,12 @@ _SLOWEST = 5
 class Pause(Body):
     """The body of a pause: why, which those who are refused are told."""
 
-    reason: str = Field(min_length=1, max_length=200, pattern=r"^[^\x00-\x1f]*$")
+    reason: str = Field(
+        min_length=1,
+        max_length=200,
+        pattern=r"^[^\x00-\x1f]*$",
+        description="Why new exports are refused; refused callers read it.",
+    )
 
 
 def _whole(value: Any) -> Any:
@@ -53,12 +58,12 @@ Quota = Annotated[int, Field(ge=1, le=10**15), BeforeValidator(_whole)]
 class Quotas(Body):
     """A tenant's own quotas, as a whole: what is left out is as the settings say."""
 
-    running_per_tenant: Quota | None = None
-    running_per_user: Quota | None = None
-    exports_per_tenant: Quota | None = None
-    exports_per_user: Quota | None = None
-    bytes_per_tenant: Quota | None = None
-    bytes_per_user: Quota | None = None
+    running_per_tenant: Quota | None = Field(default=None, description="Exports that may run at once in the tenant.")
+    running_per_user: Quota | None = Field(default=None, description="Exports of one user that may run at once.")
+    exports_per_tenant: Quota | None = Field(default=None, description="Exports a day in the tenant.")
+    exports_per_user: Quota | None = Field(default=None, description="Exports a day of one user.")
+    bytes_per_tenant: Quota | None = Field(default=None, description="Bytes of files a day in the tenant.")
+    bytes_per_user: Quota | None = Field(default=None, description="Bytes of files a day of one user.")
 
 
 @operation(

@@ -23,10 +23,10 @@ from triggers.http.operation import operation
 class ServiceTokenRequest(Body):
     """The body of ``POST /service/token``: who calls, in which tenant, for which companies and scopes."""
 
-    service: str = Field(pattern=r"^[a-z0-9][a-z0-9-]{0,49}$")
-    tenant: str = Field(pattern=f"^{TENANT.pattern}$")
-    company_ids: Names = ()
-    operational_scope_ids: Names = ()
+    service: str = Field(pattern=r"^[a-z0-9][a-z0-9-]{0,49}$", description="The name of the service that calls.")
+    tenant: str = Field(pattern=f"^{TENANT.pattern}$", description="The tenant in which it calls.")
+    company_ids: Names = Field(default=(), description="The companies whose rows it may export.")
+    operational_scope_ids: Names = Field(default=(), description="The operational scopes whose rows it may export.")
 
 
 @operation(

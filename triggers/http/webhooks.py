@@ -45,19 +45,21 @@ Description = Annotated[str, Field(max_length=200)]
 class WebhookRequest(Body):
     """The body of ``POST /webhooks``: where events go (https, port 443 or 8443), which, and what for."""
 
-    url: Url
-    events: Events = SUBSCRIBED
-    description: Description = ""
-    enabled: bool = True
+    url: Url = Field(description="The address to which events are sent: https, port 443 or 8443.")
+    events: Events = Field(default=SUBSCRIBED, description="The events that are sent.")
+    description: Description = Field(default="", description="What the webhook is for.")
+    enabled: bool = Field(default=True, description="Whether events are sent.")
 
 
 class WebhookChange(Body):
     """The body of ``PATCH /webhooks/{id}``: what is null or left out stays as it is."""
 
-    url: Url | None = None
-    events: Events | None = None
-    description: Description | None = None
-    enabled: bool | None = None
+    url: Url | None = Field(default=None, description="The address to which events are sent: https, port 443 or 8443.")
+    events: Events | None = Field(default=None, description="The events that are sent.")
+    description: Description | None = Field(default=None, description="What the webhook is for.")
+    enabled: bool | None = Field(
+        default=None, description="Whether events are sent; true also resumes a webhook that Sluice disabled."
+    )
 
 
 @operation(
