@@ -2,7 +2,7 @@
 
 from typing import TypeVar
 
-import shared.notifications.mail.base
+import shared.notifications.channels
 import shared.webhooks.sealing  # noqa: F401  # with the line above: every module that adds to the tree
 from doc_tools.api_page import phrase
 from doc_tools.error_causes import CAUSES
