@@ -8,6 +8,7 @@ Mails of older releases have signed tokens in the path; they are good as long as
 """
 
 import hmac
+import re
 from base64 import urlsafe_b64encode
 from collections.abc import Mapping
 from hashlib import sha256
@@ -21,6 +22,8 @@ from shared.settings import Settings
 _LANDING, _UNSUBSCRIBE = "sluice-landing", "sluice-unsubscribe"
 _TOKEN_BYTES = 24
 """192 bits: 32 characters."""
+
+_TOKEN = re.compile(r"[A-Za-z0-9_-]{32}")
 
 
 def file_token(operation_id: str, generation: int, settings: Settings) -> str:
@@ -44,6 +47,11 @@ def current_key(settings: Settings) -> str:
 def is_accepted(key: str, settings: Settings) -> bool:
     """Whether tokens are good that the key with this id has made; one that leaked is in no setting any more."""
     return key in map(key_id, settings.signing_keys)
+
+
+def is_token(text: str) -> bool:
+    """Whether a text looks like a token of this release; what does not needs not be looked up."""
+    return _TOKEN.fullmatch(text) is not None
 
 
 def unsubscribe_token(tenant: str, user: str, settings: Settings) -> str:

@@ -4,6 +4,7 @@ import asyncio
 import json
 from collections.abc import Iterator
 from functools import partial
+from typing import Any
 
 import azure.functions as func
 import pytest
@@ -11,11 +12,15 @@ import pytest
 from demo.azurite_server import Azurite
 from shared.audit.log import AuditQuery
 from shared.identity.caller import dev_token
+from shared.notifications.links import unsubscribe_token
 from shared.services import Services
+from shared.storage.links import Links
 from tests.in_process import services_on
 from triggers.http import rate_limits
 from triggers.http.endpoint import caller_of, endpoint, json_response
+from triggers.http.mail_links import look_up_link
 from triggers.http.rate_limits import Buckets
+from triggers.http.unsubscribe import unsubscribe
 
 
 class Clock:
@@ -153,3 +158,62 @@ def test_a_network_of_ipv6_is_one_address(azurite: Azurite) -> None:
     with services_on(azurite, **issuer, **LOW):
         assert [ask("x.y.z", "2001:db8:0:1::1").status_code] == [401]
         assert [ask("x.y.z", f"2001:db8::{n}").status_code for n in range(4)] == [401, 401, 429, 429]
+
+
+def press(operation: Any, path: str, token: str, address: str) -> func.HttpResponse:
+    """Open a link of a mail from this address."""
+    headers = {"x-forwarded-for": address, "host": "127.0.0.1:7071", "content-type": "application/json"}
+    request = func.HttpRequest(
+        "POST",
+        f"http://127.0.0.1:7071/api/{path}",
+        headers=headers,
+        route_params={"token": token},
+        body=json.dumps({"token": token}).encode(),
+    )
+    answer = asyncio.run(operation._function.get_user_function()(req=request))
+    assert isinstance(answer, func.HttpResponse)
+    return answer
+
+
+LINKS = [(look_up_link, "link"), (unsubscribe, "unsubscribe/x")]
+
+
+@pytest.mark.parametrize(("operation", "path"), LINKS, ids=["link", "unsubscribe"])
+def test_whoever_tries_tokens_out_is_refused_before_storage_is_asked(
+    context: Services, monkeypatch: pytest.MonkeyPatch, operation: Any, path: str
+) -> None:
+    """So many of an address; another address, and who has a token that is known, is answered."""
+    asked: list[str] = []
+    look = Links._target
+
+    def counted(self: Links, token: str, purpose: str) -> Any:
+        asked.append(token)
+        return look(self, token, purpose)
+
+    monkeypatch.setattr(Links, "_target", counted)
+    monkeypatch.setattr(rate_limits._present().tokens, "_clock", Clock())
+    tokens = [f"{number:032d}" for number in range(6)]
+    answers = [press(operation, path, token, "127.0.0.1") for token in tokens]
+    assert [answer.status_code for answer in answers] == [404] * 2 + [429] * 4
+    assert int(answers[-1].headers["Retry-After"]) == 15
+    assert asked == tokens[:2]
+    assert press(operation, path, tokens[5], "127.0.0.2").status_code == 404
+
+    known = unsubscribe_token("acme", "ada", context.settings)
+    context.links.keep_unsubscribe(known, "acme", "ada")
+    for _ in range(6):
+        assert press(unsubscribe, "unsubscribe/x", known, "127.0.0.3").status_code == 400
+
+
+@pytest.mark.parametrize(("operation", "path"), LINKS, ids=["link", "unsubscribe"])
+@pytest.mark.parametrize("token", ["x" * 31, "x" * 33, "x" * 31 + "=", "x" * 31 + "é", "a.b.c", " " * 32, "٣" * 32])
+def test_what_is_no_token_is_not_looked_up(
+    context: Services, monkeypatch: pytest.MonkeyPatch, operation: Any, path: str, token: str
+) -> None:
+    """Its length and its letters tell."""
+
+    def asked(*_: Any) -> None:
+        raise AssertionError("storage was asked")
+
+    monkeypatch.setattr(Links, "_target", asked)
+    assert [press(operation, path, token, "127.0.0.4").status_code for _ in range(6)] == [404] * 6

@@ -4,7 +4,7 @@ The page is the same for everybody. Its script asks ``/link`` what the token is 
 button asks ``/link/file`` for the file; both have the token in the body, where no host, proxy or telemetry records it.
 """
 
-from functools import partial
+import asyncio
 
 import azure.durable_functions as df
 import azure.functions as func
@@ -12,7 +12,7 @@ from pydantic import Field
 
 from shared.api import schemas
 from shared.api.operations import Access, Answer
-from shared.notifications.links import is_accepted
+from shared.notifications.links import is_accepted, is_token
 from shared.notifications.templates.pages import page, policy, preferred_locale
 from shared.requests.export_request import Body, parse_body
 from shared.services import Services
@@ -20,6 +20,7 @@ from triggers.http.endpoint import json_response
 from triggers.http.link_access import Target, TargetOf, downloaded, shown
 from triggers.http.operation import operation
 from triggers.http.pages import html_response
+from triggers.http.rate_limits import count_token
 
 
 class LinkToken(Body):
@@ -57,6 +58,7 @@ async def link_page(req: func.HttpRequest) -> func.HttpResponse:
         **{s: Answer("A page that says so.", media_type="text/html") for s in (403, 404, 409, 410, 503)},
     },
     body=LinkToken,
+    refuses=(429,),
     tag="mail",
 )
 async def look_up_link(req: func.HttpRequest) -> func.HttpResponse:
@@ -75,6 +77,7 @@ async def look_up_link(req: func.HttpRequest) -> func.HttpResponse:
         **{s: Answer("A page that says so.", media_type="text/html") for s in (403, 404, 409, 410, 503)},
     },
     body=LinkToken,
+    refuses=(429,),
     tag="mail",
 )
 async def link_file(req: func.HttpRequest, client: df.DurableOrchestrationClient) -> func.HttpResponse:
@@ -84,7 +87,19 @@ async def link_file(req: func.HttpRequest, client: df.DurableOrchestrationClient
 
 
 def _target_of(req: func.HttpRequest) -> TargetOf:
-    return partial(_target, parse_body(LinkToken, req.get_body(), '{"token": "..."}').token)
+    """Raises ``TooManyRequests`` for who has sent too many tokens that nobody knows."""
+    token = parse_body(LinkToken, req.get_body(), '{"token": "..."}').token
+    if not is_token(token):
+        return lambda _: None
+    was_known, loop = count_token(req), asyncio.get_running_loop()
+
+    def target(context: Services) -> Target | None:
+        found = _target(token, context)
+        if found is not None:
+            loop.call_soon_threadsafe(was_known)
+        return found
+
+    return target
 
 
 def _target(token: str, context: Services) -> Target | None:

@@ -9,8 +9,12 @@ import math
 import time
 from collections import OrderedDict
 from collections.abc import Callable, Hashable
+from functools import partial
+
+import azure.functions as func
 
 from shared.audit.failed_sign_ins import network_of
+from shared.audit.recorder import address_of
 from shared.errors import TooManyRequests
 from shared.identity.caller import Caller
 from shared.settings import Settings, settings
@@ -39,6 +43,11 @@ class Buckets:
             self._full_at.popitem(last=False)
         return max(0.0, wait)
 
+    def give_back(self, key: Hashable) -> None:
+        """Put back what was taken out of the bucket."""
+        if key in self._full_at:
+            self._full_at[key] -= self._seconds_each
+
 
 class _Rates:
     """The buckets of a process with these settings."""
@@ -48,6 +57,7 @@ class _Rates:
         self.users = Buckets(known.requests_per_minute_per_user)
         self.tenants = Buckets(known.requests_per_minute_per_tenant)
         self.addresses = Buckets(known.failed_sign_ins_per_minute_per_address)
+        self.tokens = Buckets(known.failed_sign_ins_per_minute_per_address)
 
 
 _rates: list[_Rates] = []
@@ -75,6 +85,19 @@ def count_failed_sign_in(address: str) -> None:
     if wait := rates.addresses.take(network_of(address)):
         most = rates.known.failed_sign_ins_per_minute_per_address
         raise _too_many("your address makes", "failed sign-ins", most, wait)
+
+
+def count_token(req: func.HttpRequest) -> Callable[[], None]:
+    """Count a token from a mail, before it is looked up, as one that nobody knows; call what this gives if it is known.
+
+    Raises ``TooManyRequests``: whoever tries tokens out must not have storage asked for each.
+    """
+    rates = _present()
+    network = network_of(address_of(req.headers, rates.known.trusted_proxies))
+    if wait := rates.tokens.take(network):
+        most = rates.known.failed_sign_ins_per_minute_per_address
+        raise _too_many("your address sends", "links that nobody knows", most, wait)
+    return partial(rates.tokens.give_back, network)
 
 
 def _too_many(who: str, what: str, most: int, wait: float) -> TooManyRequests:

@@ -7,13 +7,14 @@ import azure.functions as func
 from shared.api.operations import Access, Answer
 from shared.audit.recorder import about
 from shared.errors import NotFound
-from shared.notifications.links import signed_unsubscribe_ref
+from shared.notifications.links import is_token, signed_unsubscribe_ref
 from shared.notifications.templates.pages import page, policy, preferred_locale
-from shared.services import Services
+from shared.settings import settings
 from triggers.http.endpoint import in_thread, request_services
 from triggers.http.operation import operation
 from triggers.http.pages import html_response
 from triggers.http.parameters import TOKEN
+from triggers.http.rate_limits import count_token
 
 _ONE_CLICK = ("List-Unsubscribe", "One-Click")
 
@@ -30,12 +31,12 @@ _ONE_CLICK = ("List-Unsubscribe", "One-Click")
         404: Answer("A page that says so.", media_type="text/html"),
     },
     parameters=(TOKEN,),
+    refuses=(429,),
     tag="mail",
 )
 async def unsubscribe_page(req: func.HttpRequest) -> func.HttpResponse:
     locale = preferred_locale(req.headers.get("Accept-Language", ""))
-    context = await request_services()
-    if await in_thread(_person, req.route_params["token"], context) is None:
+    if await _person(req) is None:
         return html_response(404, page("unsubscribe", {"step": "unknown"}, locale))
     return html_response(200, page("unsubscribe", {"step": "asked"}, locale), policy(forms=True))
 
@@ -52,31 +53,38 @@ async def unsubscribe_page(req: func.HttpRequest) -> func.HttpResponse:
         **{s: Answer("A page that says so.", media_type="text/html") for s in (400, 404)},
     },
     parameters=(TOKEN,),
+    refuses=(429,),
     tag="mail",
     takes_forms=True,
 )
 async def unsubscribe(req: func.HttpRequest) -> func.HttpResponse:
     locale = preferred_locale(req.headers.get("Accept-Language", ""))
-    context = await request_services()
-    person = await in_thread(_person, req.route_params["token"], context)
+    person = await _person(req)
     if person is None:
         return html_response(404, page("unsubscribe", {"step": "unknown"}, locale))
     if not _is_one_click(req):
         return html_response(400, page("unsubscribe", {"step": "asked"}, locale), policy(forms=True))
     tenant, user = person
     about(tenant, subject=f"mails to {user} switched off", by="link")
+    context = await request_services()
     await in_thread(context.preferences.switch_mail_off, tenant, user)
     return html_response(200, page("unsubscribe", {"step": "done"}, locale))
 
 
-def _person(token: str, context: Services) -> tuple[str, str] | None:
-    """Whose mail a token switches off; those of older releases are signed."""
-    if known := context.links.unsubscribes(token):
-        return known
-    try:
-        return signed_unsubscribe_ref(token, context.settings)
-    except NotFound:
-        return None
+async def _person(req: func.HttpRequest) -> tuple[str, str] | None:
+    """Whose mail the token of a request switches off; those of older releases are signed."""
+    token = req.route_params["token"]
+    if not is_token(token):
+        try:
+            return signed_unsubscribe_ref(token, settings())
+        except NotFound:
+            return None
+    was_known = count_token(req)
+    context = await request_services()
+    known = await in_thread(context.links.unsubscribes, token)
+    if known is not None:
+        was_known()
+    return known
 
 
 def _is_one_click(req: func.HttpRequest) -> bool:
