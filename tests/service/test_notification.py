@@ -95,7 +95,7 @@ def mailed(people: People) -> dict[str, Any]:
 
 def test_a_downloaded_export_sends_no_mail(people: People, export: Export) -> None:
     """The log says why; the mail that waited is called off."""
-    status = export(exportType="analytics", fileName="downloaded", notify={"email": True})
+    status = export(exportType="analytics", fileName="downloaded", notify={"email": True, "graceSeconds": 3600})
     people.ada.wait_for_log(status["id"], "mail-waits")
     assert people.ada.call("GET", f"/exports/{status['id']}/download").status_code == 302
     line = ending(people, status["id"])
