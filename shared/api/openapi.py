@@ -38,7 +38,7 @@ _REASONS = {
     410: "The file is gone.",
     413: "The body is over 64 KiB.",
     422: "More than a limit takes, which is named, or an Idempotency-Key of another request.",
-    415: "The body is no JSON, which a person's session needs; a page of any site could have sent it.",
+    415: "The body is not JSON. A call with a session cookie needs a JSON body.",
     429: "Too many requests, or a quota is reached; Retry-After tells when to come again.",
     503: "Storage, the database or the issuer of tokens cannot be reached; or a setting is wrong.",
 }

@@ -76,8 +76,8 @@ class NotifyBase(Body):
 
     grace_seconds: Wait | None = Field(default=None, description="How long after its end a mail waits for a download.")
     after_seconds: Wait | None = Field(default=None, description="An export quicker than this sends no mail.")
-    on_failure: bool | None = Field(default=None, description="Whether a failure is told, too.")
-    before_expiry: bool | None = Field(default=None, description="Whether it is told that a file will go soon.")
+    on_failure: bool | None = Field(default=None, description="Notify about a failure too.")
+    before_expiry: bool | None = Field(default=None, description="Notify before the file expires.")
 
     def wants(self, channel: str) -> bool | None:
         """What is said of a channel, by its name in ``CHANNELS``."""
@@ -105,16 +105,16 @@ class ExportRequest(Body):
     export_type: str
     format: str = Field(default="csv", description="The file's format, one of those that the export type offers.")
     filters: Mapping[str, Any] = Field(default_factory=dict, description="Which rows are exported.")
-    date_range: DateRange = Field(default=DateRange(), description="The days of the rows; all days when left out.")
+    date_range: DateRange = Field(default=DateRange(), description="The days of the rows. Omitted: all days.")
     columns: Names | None = Field(
-        default=None, description="The columns of the file, in this order; null or left out: all of the export type."
+        default=None, description="The columns of the file, in this order. null or omitted: all columns."
     )
     company_ids: Names | None = Field(
-        default=None, description="The companies whose rows are exported; null or left out: all of the caller's."
+        default=None, description="The companies whose rows are exported. null or omitted: all of the caller's."
     )
     operational_scope_ids: Names | None = Field(
         default=None,
-        description="The operational scopes whose rows are exported; null or left out: all of the caller's.",
+        description="The operational scopes whose rows are exported. null or omitted: all of the caller's.",
     )
     compression: Compression = Field(
         default="none", description="How the file is compressed, in one of the ways that its format allows."

@@ -25,7 +25,7 @@ _Cron = Annotated[
 ]
 _Zone = Annotated[str, Field(json_schema_extra={"x-format": "iana-time-zone"})]
 _Jitter = Annotated[
-    int, Field(ge=0, le=3600, description="A run begins up to so much later, to spread the load."), WHOLE
+    int, Field(ge=0, le=3600, description="Start a run up to this much later, to spread the load."), WHOLE
 ]
 _CatchUp = Annotated[bool, Field(description="Whether one run makes up for those that were missed.")]
 _Period = Annotated[

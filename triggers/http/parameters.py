@@ -32,7 +32,7 @@ CURSOR = Parameter(
 POSITION = Parameter("cursor", "Where a page ended.", {"type": "string", "pattern": "^[0-9]{0,9}$"})
 INSTANCE = {"type": "string", "maxLength": 100}
 POLL = {"Retry-After": "Seconds until it is worth asking again, 2 to 10: a fifth of the time that is left."}
-LOCATION = {"Location": "Where to go on."}
+LOCATION = {"Location": "URL to continue with."}
 FILE_HEADERS = {
     "Content-Length": "The file's size in bytes.",
     "Content-Disposition": "The file's name.",

@@ -10,7 +10,7 @@ from shared.jobs.status import Status
 
 
 class Links(Resource):
-    """Where to go on with an export."""
+    """Links of an export."""
 
     self: str = Field(description="The status of the export.")
     download: str = Field(description="The file, once the export is completed.")

@@ -12,7 +12,7 @@ from shared.jobs.status import Status
 
 
 class DeadLetterLinks(Resource):
-    """Where to go on with a dead letter."""
+    """Links of a dead letter."""
 
     self: str = Field(description="The dead letter.")
     redrive: str = Field(description="POST here to run the export again.")
@@ -33,7 +33,7 @@ class DeadLetter(Resource):
     failed_at: datetime = Field(description="When the export failed.")
     failure_class: FailureClass = Field(description="The kind of cause.")
     error: ExportError = Field(description="The cause of the failure.")
-    alerted_at: datetime | None = Field(description="When operators were told.")
+    alerted_at: datetime | None = Field(description="When operators were alerted.")
     links: DeadLetterLinks = Field(description="The addresses of the dead letter.")
 
 

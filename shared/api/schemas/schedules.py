@@ -38,7 +38,7 @@ class ScheduleRunPage(Resource):
 
 
 class ScheduleLinks(Resource):
-    """Where to go on with a schedule."""
+    """Links of a schedule."""
 
     self: str = Field(description="The address of the schedule.")
     runs: str = Field(description="The address of the runs.")
