@@ -126,7 +126,7 @@ class Services:
     @property
     def sealer(self) -> Sealer:
         """What encrypts the secrets of webhooks."""
-        return Sealer(self.settings.sealing_keys)
+        return Sealer(self.settings.sealing_keys, plain=not self.settings.webhook_secrets_encrypted)
 
     def retention(self, tenant: str, export_type: str) -> timedelta:
         """How long the files of a tenant's export of this type are kept, from its end on."""

@@ -16,10 +16,14 @@ from shared.storage.accounts import storage_errors
 from shared.storage.names import LOGS_TABLE
 from shared.storage.pages import listing_page
 from shared.storage.tables import ensure_table
-from shared.timestamps import iso
+from shared.timestamps import iso, utc_now
 
 _SENTENCE = "~"
-"""Begins the row keys of sentences that are no lines: it sorts after all digits."""
+"""Begins the row keys of sentences that are no lines: it sorts after all digits.
+
+The last release lists and removes every row of an export, so they have the columns of a line: there it is one more line
+at the end, with the sentence that this release shows in the line of the failure.
+"""
 
 Level = Literal["info", "warning", "error"]
 
@@ -80,7 +84,8 @@ class ExportLog:
     def keep_sentence(self, export_id: str, outline: str, sentence: str) -> str:
         """Keep what an error says in full; give the name under which ``sentence_of`` finds it. Twice is once."""
         name = hashlib.sha256(f"{outline}\n{sentence}".encode(errors="replace")).hexdigest()[:32]
-        row = {"PartitionKey": export_id, "RowKey": f"{_SENTENCE}{name}", "outline": outline, "message": sentence}
+        line = {"time": iso(utc_now()), "level": "error", "action": "error-detail", "message": sentence}
+        row = {"PartitionKey": export_id, "RowKey": f"{_SENTENCE}{name}", "outline": outline, **line}
         with storage_errors():
             self._table.upsert_entity(row)
         return name

@@ -13,7 +13,7 @@ from azure.data.tables import TableServiceClient, UpdateMode
 from shared.schedules.cron import Due, Timing
 from shared.schedules.periods import Period
 from shared.storage.accounts import storage_errors
-from shared.storage.limited import FIRST_KEY, create_within, guard_key
+from shared.storage.limited import Limit, Locks
 from shared.storage.long_text import join_text, split_text
 from shared.storage.names import SCHEDULE_RUNS_TABLE, SCHEDULES_TABLE
 from shared.storage.pages import listing_page
@@ -139,18 +139,19 @@ class Schedules:
     def __init__(self, service: TableServiceClient) -> None:
         self._schedules = service.get_table_client(SCHEDULES_TABLE)
         self._runs = service.get_table_client(SCHEDULE_RUNS_TABLE)
+        self._locks = Locks(service)
 
     def prepare(self) -> None:
         """Create the tables unless they are there."""
         for table in (self._schedules, self._runs):
             ensure_table(table)
+        self._locks.prepare()
 
     def create(self, schedule: Schedule, most: int) -> bool:
         """Write a new schedule unless its owner has ``most``; whether it was written."""
-        guard = guard_key(person_key(schedule.created_by))
-        return create_within(
-            self._schedules, schedule.to_entity(), guard, partial(self._count, schedule), most, "schedules"
-        )
+        name = f"schedules-{person_key(schedule.created_by)}"
+        limit = Limit(schedule.tenant, name, "schedules", most, partial(self._count, schedule))
+        return self._locks.create_within(self._schedules, schedule.to_entity(), limit)
 
     def _count(self, schedule: Schedule) -> int:
         """How many schedules the owner of this one has."""
@@ -176,7 +177,7 @@ class Schedules:
         """Up to ``limit`` schedules of a tenant, or of one user in it, newest first; see ``listing_page``."""
         where = f"PartitionKey eq '{tenant}'"
         where += f" and created_by eq '{quoted(user)}'" if user else ""
-        found, cursor = listing_page(self._schedules, where, after, limit, first=FIRST_KEY)
+        found, cursor = listing_page(self._schedules, where, after, limit)
         return [Schedule.from_entity(entity) for entity in found], cursor
 
     def with_work(self, now: datetime) -> Iterator[Schedule]:

@@ -185,6 +185,11 @@ class WebhookSettings(SettingsGroup):
         description="Comma-separated secrets of at least 32 characters that encrypt the stored signing secrets of "
         "webhooks: the first encrypts, all decrypt. Empty: `LINK_SIGNING_KEY` does.",
     )
+    webhook_secrets_encrypted: bool = Field(
+        default=True,
+        description="Whether stored signing secrets of webhooks are encrypted. `false` stores them in plain text, as "
+        "release 0.1.0 reads them: set it only while workers of that release may run.",
+    )
     webhook_local_origins: Annotated[frozenset[str], BeforeValidator(items), AfterValidator(_local)] = Field(
         default=frozenset(),
         description="Comma-separated loopback origins that webhooks may call, such as http://127.0.0.1:9000. "

@@ -25,6 +25,7 @@ CONTROLS_TABLE = "SluiceControls"
 LINKS_TABLE = "SluiceLinks"
 PEOPLE_TABLE = "SluicePeople"
 LINK_TOKENS_TABLE = "SluiceLinkTokens"
+LOCKS_TABLE = "SluiceLocks"
 
 
 def folder(tenant: str, export_id: str) -> str:

@@ -14,7 +14,7 @@ from azure.core.exceptions import (
 from azure.data.tables import TableServiceClient
 
 from shared.storage.accounts import storage_errors
-from shared.storage.limited import FIRST_KEY, create_within, guard_key
+from shared.storage.limited import Limit, Locks
 from shared.storage.names import WEBHOOKS_TABLE
 from shared.storage.tables import change_row, ensure_table
 from shared.timestamps import from_iso, iso
@@ -136,15 +136,17 @@ class Endpoints:
 
     def __init__(self, service: TableServiceClient) -> None:
         self._table = service.get_table_client(WEBHOOKS_TABLE)
+        self._locks = Locks(service)
 
     def prepare(self) -> None:
-        """Create the table unless it is there."""
+        """Create the tables unless they are there."""
         ensure_table(self._table)
+        self._locks.prepare()
 
     def create(self, endpoint: Endpoint, most: int) -> bool:
         """Write a new endpoint unless its tenant has ``most``; whether it was written."""
-        row, guard = endpoint.to_entity(), guard_key("limit")
-        return create_within(self._table, row, guard, lambda: len(self.of_tenant(endpoint.tenant)), most, "webhooks")
+        limit = Limit(endpoint.tenant, "webhooks", "webhooks", most, lambda: len(self.of_tenant(endpoint.tenant)))
+        return self._locks.create_within(self._table, endpoint.to_entity(), limit)
 
     def get(self, tenant: str, endpoint_id: str) -> Endpoint | None:
         """The endpoint, or None when this tenant has none of that id any more."""
@@ -187,5 +189,5 @@ class Endpoints:
 
     def _query(self, where: str, **parameters: str) -> Iterator[Endpoint]:
         with storage_errors():
-            for entity in self._table.query_entities(f"{where} and RowKey ge '{FIRST_KEY}'", parameters=parameters):
+            for entity in self._table.query_entities(where, parameters=parameters):
                 yield Endpoint.from_entity(entity)

@@ -25,9 +25,14 @@ class Unreadable(PermanentError):
 
 
 class Sealer:
-    """The ring. ``keys`` are texts, the one that encrypts first."""
+    """The ring. ``keys`` are texts, the one that encrypts first.
 
-    def __init__(self, keys: Sequence[str]) -> None:
+    With ``plain`` nothing is encrypted any more, for release 0.1.0 signs with what is stored as it is; what is
+    encrypted is stale then.
+    """
+
+    def __init__(self, keys: Sequence[str], *, plain: bool = False) -> None:
+        self._plain = plain
         derived = [(_derive(key, b"id", _ID_BYTES).hex(), _derive(key, b"key", _KEY_BYTES)) for key in keys]
         self._first = derived[0][0]
         self._keys = dict(derived)
@@ -36,6 +41,8 @@ class Sealer:
         """A secret as it is stored for its owner."""
         from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
+        if self._plain:
+            return secret
         nonce = secrets.token_bytes(_NONCE_BYTES)
         sealed = AESGCM(self._keys[self._first]).encrypt(nonce, secret.encode(), owner.encode())
         return f"{_MARK}.{self._first}.{urlsafe_b64encode(nonce + sealed).decode()}"
@@ -57,14 +64,17 @@ class Sealer:
             raise Unreadable("a stored secret was changed, or belongs to somebody else") from None
 
     def is_stale(self, stored: str) -> bool:
-        """Whether a stored secret is in plain text, or under a key of the ring that is not the first."""
+        """Whether a stored secret is in plain text, or under a key of the ring that is not the first.
+
+        With ``plain``, whether it is under any key of the ring.
+        """
         if not is_sealed(stored):
-            return True
+            return not self._plain
         key_id = stored.removeprefix(f"{_MARK}.").partition(".")[0]
-        return key_id != self._first and key_id in self._keys
+        return key_id in self._keys and (self._plain or key_id != self._first)
 
     def anew(self, stored: str, owner: str) -> str:
-        """The same secret under the first key. Raises ``Unreadable``."""
+        """The same secret as it is to be stored now. Raises ``Unreadable``."""
         return self.seal(self.open(stored, owner), owner) if self.is_stale(stored) else stored
 
 

@@ -7,7 +7,9 @@ from datetime import UTC, datetime
 from uuid import uuid4
 
 import pytest
+from azure.core.exceptions import ResourceNotFoundError
 
+from shared.errors import StorageUnavailable
 from shared.identity.caller import demo_caller
 from shared.jobs.records import new_export_id
 from shared.schedules.store import Schedule, Schedules
@@ -96,3 +98,40 @@ def test_one_that_is_there_is_not_made_again(processes: list[tuple[Endpoints, Sc
     assert endpoints.create(one, 1)
     assert endpoints.create(one, 1)
     assert endpoints.of_tenant(tenant) == [one]
+
+
+def test_a_lock_of_a_process_that_died_is_taken(processes: list[tuple[Endpoints, Schedules]], tenant: str) -> None:
+    """Once its time is over; before, nobody counts beside its holder."""
+    endpoints = processes[0][0]
+    lock = {"PartitionKey": tenant, "RowKey": "webhooks", "holder": "dead", "until": iso(NOW)}
+    endpoints._locks._table.create_entity(lock)
+    assert endpoints.create(webhook(tenant), 1)
+    assert not endpoints.create(webhook(tenant), 1)
+    with pytest.raises(ResourceNotFoundError):
+        endpoints._locks._table.get_entity(tenant, "webhooks")
+
+
+def test_a_lock_of_somebody_else_is_waited_for(
+    processes: list[tuple[Endpoints, Schedules]], tenant: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """In vain: that is an error that says so, and nothing is written."""
+    endpoints = processes[0][0]
+    monkeypatch.setattr(limited, "_LONGEST_WAIT", 0.2)
+    lock = {"PartitionKey": tenant, "RowKey": "webhooks", "holder": "other", "until": iso(NOW.replace(year=2999))}
+    endpoints._locks._table.create_entity(lock)
+    with pytest.raises(StorageUnavailable, match="webhooks are being made too often at the same time"):
+        endpoints.create(webhook(tenant), 1)
+    assert endpoints.of_tenant(tenant) == []
+    assert endpoints._locks._table.get_entity(tenant, "webhooks")["holder"] == "other"
+
+
+def test_what_was_written_after_the_locks_time_is_taken_back(
+    processes: list[tuple[Endpoints, Schedules]], tenant: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A process that stood still between counting and writing: somebody else may have taken the last place."""
+    endpoints = processes[0][0]
+    monkeypatch.setattr(limited, "_LONGEST_WAIT", 0.2)
+    monkeypatch.setattr(limited, "_LIFETIME", 0.0)
+    with pytest.raises(StorageUnavailable):
+        endpoints.create(webhook(tenant), 1)
+    assert endpoints.of_tenant(tenant) == []

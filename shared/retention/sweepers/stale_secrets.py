@@ -1,4 +1,4 @@
-"""Signing secrets of webhooks that are not encrypted under the first key: they are, from then on."""
+"""Signing secrets of webhooks that are not stored as they are to be: under the first key, or in plain text for now."""
 
 import asyncio
 from dataclasses import replace
