@@ -7,7 +7,6 @@ written when the minute is over, or when the process ends before. What is kept i
 
 import asyncio
 import atexit
-import ipaddress
 import time
 from collections import Counter, OrderedDict
 from collections.abc import Callable, Iterator
@@ -16,7 +15,7 @@ from dataclasses import dataclass, field
 import azure.functions as func
 
 from shared.audit.log import NOBODY, AuditEntry
-from shared.audit.recorder import address_of, write_down
+from shared.audit.recorder import address_of, network_of, write_down
 from shared.observability.logging import logger
 from shared.settings import settings
 from shared.timestamps import iso, utc_now
@@ -133,12 +132,3 @@ def _write_rest() -> None:
 
 def _entry(address: str, subject: str, agent: str, request_id: str) -> AuditEntry:
     return AuditEntry(NOBODY, iso(utc_now()), "sign-in", 401, "", "", address, agent, request_id, subject=subject)
-
-
-def network_of(address: str) -> str:
-    """What one client may have all of: the address, or of IPv6 its network of 64 bits; empty for what is neither."""
-    try:
-        known = ipaddress.ip_address(address)
-    except ValueError:
-        return ""
-    return str(ipaddress.ip_network((known, 64), strict=False)) if known.version == 6 else address

@@ -24,6 +24,9 @@ from shared.timestamps import from_iso, iso, utc_now
 _LOOKS = frozenset({"seen", "listed"})
 _LOOK_AGAIN_SECONDS = 3600
 _REMEMBERED = 10_000
+_REFUSED_ONE_BY_ONE = 100
+"""Of a person, in an hour; of further ones the 200th, 400th, 800th and so on."""
+
 _MALFORMED = frozenset({400, 405, 413})
 
 
@@ -58,6 +61,7 @@ class Trail:
 
 _trail: ContextVar[Trail | None] = ContextVar("trail", default=None)
 _looks: OrderedDict[tuple[str, ...], float] = OrderedDict()
+_refused: OrderedDict[tuple[str, str], tuple[float, int]] = OrderedDict()
 
 
 def begin(audit: str | None, request: func.HttpRequest, request_id: str) -> Trail:
@@ -136,7 +140,8 @@ def hand_out(status: int) -> None:
 def entry_of(trail: Trail, status: int) -> AuditEntry | None:
     """The entry of a call that was answered with this status; None when there is nothing to tell, or it was told.
 
-    Somebody who polls is noted once an hour, by each worker. Nobody is noted who is not known, nor a request that makes
+    Somebody who polls is noted once an hour, by each worker, whatever program they say they use; and who is refused
+    again and again is not noted each time. Nobody is noted who is not known, nor a request that makes
     no sense, nor one that we failed to answer: with storage away, there is nowhere to note it.
     """
     if trail.audit is None or not trail.user or status in _MALFORMED or status >= 500:
@@ -144,7 +149,9 @@ def entry_of(trail: Trail, status: int) -> AuditEntry | None:
     if trail.handed_out:
         return None
     entry = _entry(trail, "seen" if trail.request.method == "HEAD" else trail.audit, status)
-    return None if entry.action in _LOOKS and _looked_before(trail.operation, entry) else entry
+    if entry.action in _LOOKS and _looked_before(trail.operation, entry):
+        return None
+    return _bounded(entry) if entry.outcome == "refused" else entry
 
 
 def further_entries(trail: Trail, status: int) -> list[AuditEntry]:
@@ -202,10 +209,19 @@ def address_of(headers: Mapping[str, str], proxies: int) -> str:
     return ""
 
 
+def network_of(address: str) -> str:
+    """What one client may have all of: the address, or of IPv6 its network of 64 bits; empty for what is neither."""
+    try:
+        known = ipaddress.ip_address(address)
+    except ValueError:
+        return ""
+    return str(ipaddress.ip_network((known, 64), strict=False)) if known.version == 6 else address
+
+
 def _looked_before(operation: str, entry: AuditEntry) -> bool:
     now = from_iso(entry.time).timestamp()
     what = (operation, entry.action, entry.export_id, entry.subject, entry.outcome)
-    key = (entry.tenant, entry.user, *what, entry.address, entry.agent)
+    key = (entry.tenant, entry.user, *what, network_of(entry.address))
     before = _looks.get(key)
     if before is not None and now - before < _LOOK_AGAIN_SECONDS:
         return True
@@ -214,3 +230,20 @@ def _looked_before(operation: str, entry: AuditEntry) -> bool:
     while len(_looks) > _REMEMBERED:
         _looks.popitem(last=False)
     return False
+
+
+def _bounded(entry: AuditEntry) -> AuditEntry | None:
+    """The entry of a refusal, unless the person was refused very often within the hour: nobody can fill the log."""
+    now, key = from_iso(entry.time).timestamp(), (entry.tenant, entry.user)
+    began, count = _refused.get(key, (now, 0))
+    began, count = (now, 1) if now - began >= _LOOK_AGAIN_SECONDS else (began, count + 1)
+    _refused[key] = began, count
+    _refused.move_to_end(key)
+    while len(_refused) > _REMEMBERED:
+        _refused.popitem(last=False)
+    if count <= _REFUSED_ONE_BY_ONE:
+        return entry
+    times, rest = divmod(count, _REFUSED_ONE_BY_ONE)
+    if rest or times & (times - 1):
+        return None
+    return replace(entry, subject=f"refused {count:,} times within the hour, of which few are here; {entry.subject}")

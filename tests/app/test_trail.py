@@ -1,6 +1,7 @@
 """What goes into the audit log: every function is decided on, and an address is one that the platform gave."""
 
 import logging
+from collections import OrderedDict
 from collections.abc import Iterator
 
 import pytest
@@ -8,9 +9,10 @@ from azure.functions import HttpRequest
 
 from demo import processes
 from shared.api.operations import Access
+from shared.audit import recorder
 from shared.audit.log import ACTIONS as KNOWN
 from shared.audit.log import AuditEntry
-from shared.audit.recorder import address_of, begin, called_by, hand_out, write_down
+from shared.audit.recorder import address_of, asks_for, begin, called_by, entry_of, hand_out, write_down
 from shared.errors import StorageUnavailable
 from shared.identity.caller import demo_caller
 from shared.settings import settings
@@ -78,3 +80,29 @@ def test_no_file_is_handed_out_without_an_entry(caplog: pytest.LogCaptureFixture
             write_down(entry(action, status))
         (record,) = (r for r in caplog.records if getattr(r, "action", "") == "audit-lost")
         assert "e1" in record.getMessage()
+
+
+def refused(number: int, agent: str = "a", path: str = "exports") -> AuditEntry | None:
+    """The entry, if there is one, of a call of vic's that was refused."""
+    sent = {"user-agent": f"{agent}{number}", "x-forwarded-for": f"2001:db8::{number:x}"}
+    trail = begin("listed", HttpRequest("GET", f"/api/{path}", headers=sent, body=b""), "r-1")
+    called_by(demo_caller("vic"))
+    asks_for("list_exports", path)
+    return entry_of(trail, 403)
+
+
+def test_nobody_fills_the_log_with_refusals(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Another program, or another address of one network, is no other look; other things are noted up to a bound."""
+    for name, value in RIGHT.items():
+        monkeypatch.setenv(name, value)
+    settings.cache_clear()
+    monkeypatch.setattr(recorder, "_looks", OrderedDict())
+    monkeypatch.setattr(recorder, "_refused", OrderedDict())
+    assert len([entry for n in range(600) if (entry := refused(n))]) == 1
+    noted = [entry for n in range(1, 1700) if (entry := refused(n, path=f"exports/{n}"))]
+    assert len(noted) == 99 + 4
+    assert [entry.subject.split(";")[0] for entry in noted[99:]] == [
+        f"refused {count} times within the hour, of which few are here" for count in ("200", "400", "800", "1,600")
+    ]
+    assert len(recorder._refused) == 1
+    settings.cache_clear()

@@ -146,7 +146,10 @@ def test_a_program_whose_name_is_no_text_is_noted(people: People) -> None:
     """And the log can be read afterwards."""
     for headers in (people.vic.headers, {"Authorization": b"Bearer \xff"}):
         sent = {**headers, "User-Agent": b"bad\xff"}
-        assert requests.get(f"{people.api}/exports", headers=sent, timeout=30).status_code in (401, 403)
+        assert requests.get(f"{people.api}/exports/bad0bad0bad0bad0", headers=sent, timeout=30).status_code in (
+            401,
+            403,
+        )
     assert "bad?" in {e["agent"] for e in audit(people.ada, user="vic")}
     assert audit(people.sam, tenant="-")
 

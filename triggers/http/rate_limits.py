@@ -13,8 +13,7 @@ from functools import partial
 
 import azure.functions as func
 
-from shared.audit.failed_sign_ins import network_of
-from shared.audit.recorder import address_of
+from shared.audit.recorder import address_of, network_of
 from shared.errors import TooManyRequests
 from shared.identity.caller import Caller
 from shared.settings import Settings, settings
