@@ -84,7 +84,11 @@ def verify(log: AuditLog, digests: Digests, now: datetime, kept_for: timedelta, 
         base.execute("create index by_time on rows (time)")
         known = list(_digests(digests, report))
         base.executemany(_INSERT, _read(_meanwhile(log, known[-1].until if known else "", base), report))
-        check = _Check(base, known, _cut(known, iso(now - kept_for)), report)
+        oldest = iso(now - kept_for)
+        if known and known[0].number > 1 and known[0].since > oldest:
+            text = f"digests 1 to {known[0].number - 1:,} are gone, of rows that are to be there still"
+            report.add("digest", known[0].since, text)
+        check = _Check(base, known, _cut(known, oldest), report)
         check.unchained(unchained_until)
         for (chain,) in base.execute("select distinct chain from rows where chain <> ''").fetchall():
             report.chains += 1
@@ -269,9 +273,9 @@ class _Check:
 
 
 def _cut(digests: Sequence[Digest], oldest: str) -> str:
-    """The time before which rows may be gone: the end of a digest, or the begin of the first that there is."""
+    """The time before which rows may be gone: the end of a digest that is old enough, or the begin of the first one."""
     ends = [digest.until for digest in digests if digest.until <= oldest]
-    begins = [digests[0].since] if digests and digests[0].number > 1 else []
+    begins = [digests[0].since] if digests and digests[0].number > 1 and digests[0].since <= oldest else []
     return max([*ends, *begins], default="")
 
 

@@ -60,6 +60,19 @@ def test_digests_that_are_as_old_as_their_rows_may_go(lived: Trail) -> None:
     assert lived.found(timedelta(days=2.2)) == {"missing"}
 
 
+def test_digests_that_went_too_early_are_missed(lived: Trail) -> None:
+    """With the rows that they told of: retention has not come to them."""
+    (first, line), *_ = lived.digests.lines()
+    until = json.loads(line)["until"]
+    lived.digests._container.get_blob_client(first).delete_blob()
+    assert "digest" in lived.found()
+    for row in lived.rows():
+        if row["time"] < until:
+            lived.delete(row)
+    assert {"digest", "missing"} <= lived.found()
+    assert lived.found(timedelta(days=0.5)) == set()
+
+
 def test_a_digest_is_of_a_day_that_is_over(trail: Trail) -> None:
     """By a quarter of an hour; or of what is to be removed. Days of before the first digest get one each."""
     process = trail.make()
