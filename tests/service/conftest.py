@@ -72,6 +72,30 @@ def discreet_logs(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
     assert [leak for log in logs for leak in leaks.leaks(log.read_text(errors="replace"))] == []
 
 
+@pytest.fixture(scope="session", autouse=True)
+def telemetry() -> Iterator[otlp.Receiver]:
+    """Where every host of these tests sends its telemetry; at the end none of it has told a secret or an address.
+
+    A test that has a receiver of its own names it in the settings of its host.
+    """
+    host, homes = stack.host, dict[Path, str]()
+
+    def observed(home: Path, port: int, settings: Mapping[str, str], **options: Any) -> Any:
+        homes[home] = settings.get("AzureWebJobsStorage", "")
+        return host(home, port, {**sent, **settings}, **options)
+
+    with otlp.running(keeps_spans=False) as receiver, pytest.MonkeyPatch.context() as patch:
+        sent = {
+            "TELEMETRY_EXPORTER": "otlp",
+            "OTEL_EXPORTER_OTLP_ENDPOINT": receiver.url,
+            "OTEL_METRIC_EXPORT_INTERVAL": "5000",
+        }
+        patch.setattr(stack, "host", observed)
+        yield receiver
+    secrets = {secret for home, storage in homes.items() for secret in leaks.secrets_of(home, storage)}
+    assert leaks.leaks(receiver.text(), secrets) == []
+
+
 @pytest.fixture(scope="session")
 def database(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The small database. Copy it before you change it."""
@@ -81,7 +105,7 @@ def database(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="session")
-def service(tmp_path_factory: pytest.TempPathFactory, database: Path) -> Iterator[Stack]:
+def service(tmp_path_factory: pytest.TempPathFactory, database: Path, telemetry: otlp.Receiver) -> Iterator[Stack]:
     """A running service whose exports of acme's sessions have 20 parts."""
     home = tmp_path_factory.mktemp("service")
     (home / "demo.db").symlink_to(database)
@@ -93,18 +117,12 @@ def service(tmp_path_factory: pytest.TempPathFactory, database: Path) -> Iterato
         "WATCHDOG_SCHEDULE": "0 0 0 1 1 *",
         "MAX_RUNNING_PER_USER": "250",
     }
-    with otlp.running() as receiver:
-        telemetry = {
-            "TELEMETRY_EXPORTER": "otlp",
-            "OTEL_EXPORTER_OTLP_ENDPOINT": receiver.url,
-            "OTEL_METRIC_EXPORT_INTERVAL": "5000",
-        }
-        with stack.running(home, processes.free_port(), "sqlite", {**settings, **telemetry}) as running:
-            yield running
-            # The tests that ran may have called nothing that is traced, or have ended before it was sent.
-            assert requests.get(f"{running.api}/health", timeout=30).status_code == 200
-            receiver.wait_for(lambda: bool(receiver.bodies))
-    leaks.check(home, running.storage, receiver.text())
+    with stack.running(home, processes.free_port(), "sqlite", settings) as running:
+        yield running
+        # The tests that ran may have called nothing that is traced, or have ended before it was sent.
+        assert requests.get(f"{running.api}/health", timeout=30).status_code == 200
+        telemetry.wait_for(lambda: bool(telemetry.bodies))
+    leaks.check(home, running.storage)
 
 
 @pytest.fixture(scope="session")

@@ -29,7 +29,7 @@ _COMPILED = [(name, marks, re.compile(look, re.IGNORECASE)) for name, (marks, lo
 def leaks(text: str, secrets: Iterable[str] = ()) -> list[str]:
     """Each leak once, with the line that it is in and without what leaks."""
     found: dict[str, None] = {}
-    known = [secret for secret in secrets if len(secret) >= 16]
+    known = [secret for secret in secrets if len(secret) >= 16 and secret in text]
     for line in text.splitlines():
         small = line.lower()
         for name, marks, look in _COMPILED:

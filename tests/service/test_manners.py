@@ -9,7 +9,9 @@ import pytest
 import requests
 
 from demo.stack import Stack
+from shared.api.operations import Operation
 from tests.service.conftest import People, Service, Start
+from triggers.http.operation import operations
 
 
 def test_what_has_not_changed_is_not_sent_again(people: People, finished: dict[str, Any]) -> None:
@@ -150,3 +152,20 @@ def test_without_the_setting_no_page_may(service: Stack) -> None:
     answer = requests.get(f"{service.api}/health", headers={"Origin": "https://app.example.com"}, timeout=30)
     assert "Access-Control-Allow-Origin" not in answer.headers
     assert "Origin" not in answer.headers["Vary"]
+
+
+PAGES = [call for call in operations() if any(a.media_type == "text/html" for a in call.answers.values())]
+
+
+@pytest.mark.parametrize("call", PAGES, ids=lambda call: f"{call.method} {call.route}")
+def test_no_page_tells_another_site_its_address(people: People, call: Operation) -> None:
+    """The address may have a token: no browser sends it as Referer. What a browser does send is in no log."""
+    token = "0a1B2c3D4e5F6g7H8i9J0k1L2m3N4o5P"
+    page = f"{people.api}/{call.route.format(token=token, kind='completed')}"
+    body: dict[str, Any] = {"data": {"List-Unsubscribe": "One-Click"}} if "{token}" in call.route else {}
+    if call.method == "POST" and not body:
+        body = {"json": {"token": token}}
+    headers = {"Referer": f"{people.api}/unsubscribe/{token}"}  # the logs of all hosts are searched at the end
+    answer = requests.request(call.method, page, headers=headers, timeout=30, allow_redirects=False, **body)
+    assert answer.headers["Content-Type"].startswith("text/html"), answer.text
+    assert answer.headers["Referrer-Policy"] == "no-referrer"

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from demo.client import Client
-from tests.service import otlp
+from tests.service import leaks, otlp
 from tests.service.conftest import Service, Start
 from tests.service.otlp import Receiver, Span
 
@@ -17,6 +17,7 @@ def receiver() -> Iterator[Receiver]:
     """Where the service sends its traces."""
     with otlp.running() as running:
         yield running
+    assert leaks.leaks(running.text()) == []
 
 
 @pytest.fixture(scope="module")
