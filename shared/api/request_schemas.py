@@ -138,20 +138,6 @@ def _option_schema(option: Option) -> dict[str, Any]:
     return schema
 
 
-_DECIMAL = {"anyOf": [{"type": "number"}, {"type": "string", "pattern": r"^-?[0-9]{1,18}(\.[0-9]{1,18})?$"}]}
-
-_FILTER_SCHEMAS: Mapping[str, Mapping[str, Any]] = {
-    "integer": {"type": "integer", "minimum": -(2**63), "maximum": 2**63 - 1},
-    "float": {"type": "number"},
-    "boolean": {"type": "boolean"},
-    "text": {"type": "string", "pattern": r"^[^\u0000]*$"},
-    "decimal": _DECIMAL,
-    "date": {"type": "string", "format": "date"},
-    "timestamp": {"type": "string", "format": "date-time"},
-    "uuid": {"type": "string", "format": "uuid"},
-}
-
-
 def _filters_schema(export_type: ExportType) -> dict[str, Any]:
     return {
         "type": "object",
@@ -162,8 +148,7 @@ def _filters_schema(export_type: ExportType) -> dict[str, Any]:
 
 
 def _filter_schema(one: Filter) -> dict[str, Any]:
-    kind = one.type.partition("(")[0].replace("local timestamp", "timestamp")
-    value = {"type": "string", "enum": list(one.choices)} if one.choices else dict(_FILTER_SCHEMAS[kind])
+    value = {"type": "string", "enum": list(one.choices)} if one.choices else dict(one.parser.schema)
     described = one.summary or f"Selects by {one.name}."
     if not one.many:
         return {**value, "description": described}

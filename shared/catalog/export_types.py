@@ -13,7 +13,9 @@ from functools import cached_property
 from inspect import Parameter, signature
 from typing import Any, Literal
 
+from shared.catalog.column_types import COLUMN_TYPES, column_type
 from shared.catalog.columns import Column
+from shared.catalog.filter_parsers import FilterParser
 from shared.requests.query import Operator
 
 
@@ -48,6 +50,19 @@ class Filter:
     many: bool = False
     choices: tuple[str, ...] = ()
     summary: str = ""
+
+    def __post_init__(self) -> None:
+        """Raise ``ValueError`` for a type that does not exist, or whose values no filter can have."""
+        _ = self.parser
+
+    @property
+    def parser(self) -> FilterParser:
+        """What reads its values from a request. Raises ``ValueError``."""
+        parser = column_type(self.type).filter
+        if parser is None:
+            possible = ", ".join([name for name, type_ in COLUMN_TYPES.items() if type_.filter] + ["decimal(p,s)"])
+            raise ValueError(f"filter '{self.name}' cannot be of type '{self.type}'; possible: {possible}")
+        return parser
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -17,6 +17,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from shared.catalog.column_types import BINARY, DECIMAL, FLOAT, JSON, LIST, ColumnType, column_type
 from shared.errors import FieldError, ValidationFailed
 from shared.formats.base import (
     EncodedPart,
@@ -31,7 +32,7 @@ from shared.formats.compression import TextWriter, assembled, numbers_in
 from shared.formats.escape import SpecialCharacters, append, column_bytes, enclosed, places, replace_where, text
 from shared.formats.formula_guard import CLASSES, formulas, guard_formulas
 from shared.formats.options import Option, validate
-from shared.formats.scalars import TextStyle, base_type
+from shared.formats.scalars import TextStyle
 from shared.formats.slices import slices
 from shared.formats.text_columns import as_text
 from shared.locales import canonical, decimal_comma
@@ -45,14 +46,6 @@ _SYLK = "ID"
 _LINE_END = "\r\n"
 _SPECIAL = 4
 """The bit of a byte that makes its cell need quotes, beside those of the formula guard."""
-_PLAIN_TEXT = {"text", "uuid"}
-_FREE_TEXT = {*_PLAIN_TEXT, "json"}
-"""The types whose cells or elements can hold anything, so that they are guarded: a uuid, if a source is not strict."""
-_NEEDING_QUOTES = {"text", "json", "list", "uuid"}
-"""The types whose cells can hold a delimiter, a quotation mark or a line break: a uuid, if a source is not strict."""
-_MAYBE_EMPTY = _NEEDING_QUOTES | {"binary"}
-"""The types whose cells can be an empty text, which would read as null: base64 of no bytes is one."""
-_FRACTIONAL = {"decimal", "float"}
 
 _OPTIONS = (
     Option(
@@ -177,7 +170,7 @@ class _Dialect:
 
         ``first``: these rows are the first of their part, and so may be those of the file.
         """
-        cells = [self._cells(values, column.type) for values, column in zip(batch.columns, self.columns, strict=True)]
+        cells = [self._cells(values, column.kind) for values, column in zip(batch.columns, self.columns, strict=True)]
         # A row that is an empty line would be passed over by readers, so what is alone in its row is quoted.
         null = self.null if self.null or len(cells) > 1 else '""'
         if first and not self._has_header and pc.starts_with(cells[0][:1], _SYLK)[0].as_py():
@@ -193,29 +186,30 @@ class _Dialect:
             return ""
         by_name = spec.options["header"] == "names"
         titles = [column.name if by_name else column.title_in(spec.locale) for column in spec.columns]
-        cells = self._cells(pa.array(titles, pa.string()), "text")
+        cells = self._cells(pa.array(titles, pa.string()), column_type("text"))
         row = str(self.delimiter.join(cells.to_pylist())) + _LINE_END
         return f'"{cells[0]}"{row[len(str(cells[0])) :]}' if row.startswith(_SYLK) else row
 
-    def _cells(self, column: pa.Array, type_name: str) -> pa.StringArray:
-        base = base_type(type_name)
-        words = as_text(column, type_name, self._style)
-        if self.decimal_comma and base in _FRACTIONAL:
+    def _cells(self, column: pa.Array, kind: ColumnType) -> pa.StringArray:
+        family = kind.family
+        words = as_text(column, kind, self._style)
+        if self.decimal_comma and family in (DECIMAL, FLOAT):
             words = pc.replace_substring(words, ".", ",")
-        if base in _NEEDING_QUOTES:
-            words = self._protect(words, type_name)
-        if base in _MAYBE_EMPTY or self.null:
+        if family.escaped:
+            words = self._protect(words, kind)
+        # Only such cells, and base64 of no bytes, can be an empty text.
+        if family.escaped or family is BINARY or self.null:
             like_null = pc.equal(words, self.null)
             if pc.any(like_null).as_py():
                 words = pc.if_else(like_null, f'"{self.null}"', words)
         return words
 
-    def _protect(self, words: pa.StringArray, type_name: str) -> pa.StringArray:
+    def _protect(self, words: pa.StringArray, kind: ColumnType) -> pa.StringArray:
         """The column with formulas guarded and special characters quoted. Cells that need neither are not touched."""
         held = bytes(column_bytes(words))
         look = cache(lambda: places(words, held, self._classes))
-        guarded = self._guards and type_name.replace("list<", "").rstrip(">") in _FREE_TEXT
-        found = formulas(words, held, look, json=type_name not in _PLAIN_TEXT) if guarded else None
+        guarded = self._guards and kind.innermost.family.escaped
+        found = formulas(words, held, look, json=kind.family in (JSON, LIST)) if guarded else None
         present = self._special.among(held)
         special = look().cells(look().of(_SPECIAL)) if present else None
         masks = [mask for mask in (found.cells if found else None, special) if mask is not None]

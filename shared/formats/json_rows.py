@@ -54,7 +54,7 @@ class JsonRows:
         pending = self._before + "{"
         for values, column, key in zip(batch.columns, self._columns, self._keys, strict=True):
             self.emptied += unknown_numbers(values)
-            words, quoted = unquoted_values(values, column.type, self._style)
+            words, quoted = unquoted_values(values, column.kind, self._style)
             if quoted and words.null_count:
                 words, quoted = enclosed(words, '"'), False
             mark = '"' if quoted else ""

@@ -8,8 +8,9 @@ from typing import Literal
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from shared.catalog.column_types import BOOLEAN, DECIMAL, FLOAT, INTEGER, JSON, ColumnType
 from shared.formats.escape import Escapes, column_bytes, enclosed, join, replace_where
-from shared.formats.scalars import TextStyle, base_type, scalar_text, significant_digits
+from shared.formats.scalars import TextStyle, scalar_text, significant_digits
 from shared.sources.special_values import without_special_values
 
 _SAFE_INTEGER = 2**53 - 1
@@ -19,11 +20,6 @@ _SAFE_DIGITS = 15
 
 # Section 7: the quotation mark, the reverse solidus and U+0000 to U+001F. The reverse solidus comes first.
 _ESCAPES = Escapes({"\\": "\\\\", '"': '\\"', **{chr(c): json.dumps(chr(c))[1:-1] for c in range(32)}})
-
-_BARE_TYPES = {"integer", "float", "decimal", "boolean"}
-"""The types whose values stand without quotation marks."""
-_FREE_TEXT = {"text", "uuid"}
-"""The types whose values may need escaping; a uuid, where a source is not strict."""
 
 
 @dataclass(frozen=True)
@@ -38,32 +34,32 @@ class JsonStyle:
     decimals: Literal["number", "string"] = "number"
 
 
-def json_values(column: pa.Array, type_name: str, style: JsonStyle) -> pa.StringArray:
+def json_values(column: pa.Array, kind: ColumnType, style: JsonStyle) -> pa.StringArray:
     """The column as JSON values, one for each cell; a null cell stays null, for the caller to write ``null``.
 
     NaN and infinities, which JSON does not have, are ``null``. A ``json`` cell that is not JSON becomes a string.
     """
-    words, quoted = unquoted_values(column, type_name, style)
+    words, quoted = unquoted_values(column, kind, style)
     return enclosed(words, '"') if quoted else words
 
 
-def unquoted_values(column: pa.Array, type_name: str, style: JsonStyle) -> tuple[pa.StringArray, bool]:
+def unquoted_values(column: pa.Array, kind: ColumnType, style: JsonStyle) -> tuple[pa.StringArray, bool]:
     """The same, and whether quotation marks are still to be put around every cell that is not null."""
-    base = base_type(type_name)
-    if base == "list":
-        return _list(column, type_name.removeprefix("list<").removesuffix(">"), style), False
-    if base == "json":
+    family = kind.family
+    if kind.element:
+        return _list(column, kind.element, style), False
+    if family is JSON:
         return _json(column), False
-    if base == "decimal":
+    if family is DECIMAL:
         column, _ = without_special_values(column)
-    words = scalar_text(column, type_name, TextStyle(style.time_zone, "T"))
-    if base == "decimal":
+    words = scalar_text(column, kind, TextStyle(style.time_zone, "T"))
+    if family is DECIMAL:
         return _decimal(column, words, style)
-    if base == "float":
+    if family is FLOAT:
         return _float(column, words), False
-    if base == "integer" and style.big_integers == "string":
+    if family is INTEGER and style.big_integers == "string":
         return _big_integers_as_strings(column, words), False
-    return _ESCAPES.apply(words) if base in _FREE_TEXT else words, base not in _BARE_TYPES
+    return _ESCAPES.apply(words) if family.escaped else words, not (family.number or family is BOOLEAN)
 
 
 def unknown_numbers(column: pa.Array) -> int:
@@ -136,7 +132,7 @@ _ONE_LINE = Escapes({"\r": " ", "\n": " "})
 _DECODER = json.JSONDecoder(parse_int=str, parse_float=str, parse_constant=_refuse)
 
 
-def _list(column: pa.ListArray, element_type: str, style: JsonStyle) -> pa.StringArray:
+def _list(column: pa.ListArray, element_type: ColumnType, style: JsonStyle) -> pa.StringArray:
     elements = pc.fill_null(json_values(column.flatten(), element_type, style), "null")
     lengths = pc.fill_null(pc.list_value_length(column), 0)
     ends = pc.cumulative_sum(pc.cast(lengths, pa.int32()))

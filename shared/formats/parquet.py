@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING, Any
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from shared.catalog.columns import Column, arrow_type
+from shared.catalog.column_types import DATE, INTEGER, INTERVAL, TEXT, ColumnType
+from shared.catalog.columns import Column
 from shared.formats.base import (
     EncodedPart,
     Facts,
@@ -39,7 +40,8 @@ _GROUP_BYTES = 16 * 1024 * 1024
 _SAMPLE_ROWS = 8_192
 _FEW_DISTINCT = 0.5
 """A column whose first rows have at most this share of distinct values is stored with a dictionary."""
-_MAYBE_DICTIONARY = {"integer", "text", "date"}
+_MAYBE_DICTIONARY = {INTEGER, TEXT, DATE}
+"""The families of which few distinct values are common."""
 _ZSTD_LEVEL = 1
 
 
@@ -165,13 +167,17 @@ def _open(sink: Any, columns: Sequence[Column], dictionary: Sequence[str]) -> "p
 
 
 def _file_schema(columns: Sequence[Column]) -> pa.Schema:
-    return pa.schema([(c.name, pa.string() if c.type == "interval" else arrow_type(c.type)) for c in columns])
+    return pa.schema([(c.name, _file_type(c.kind)) for c in columns])
+
+
+def _file_type(kind: ColumnType) -> pa.DataType:
+    return pa.string() if kind.family is INTERVAL else kind.arrow
 
 
 def _plain(values: pa.Array, column: Column) -> tuple[pa.Array, int]:
     """A column as the file has it, and how many of its values it cannot have."""
-    if column.type == "interval":
-        return as_text(values, column.type, TextStyle()), 0
+    if column.kind.family is INTERVAL:
+        return as_text(values, column.kind, TextStyle()), 0
     return without_special_values(values)
 
 
@@ -196,5 +202,5 @@ def _low_cardinality(group: pa.Table, columns: Sequence[Column]) -> list[str]:
     return [
         column.name
         for column, values in zip(columns, sample.columns, strict=True)
-        if column.type in _MAYBE_DICTIONARY and pc.count_distinct(values).as_py() <= _FEW_DISTINCT * len(values)
+        if column.kind.family in _MAYBE_DICTIONARY and pc.count_distinct(values).as_py() <= _FEW_DISTINCT * len(values)
     ]

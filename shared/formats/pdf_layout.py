@@ -16,7 +16,7 @@ from shared.errors import LimitReached
 from shared.formats import pdf_text
 from shared.formats.escape import column_bytes
 from shared.formats.pdf_font import UNITS_PER_EM
-from shared.formats.scalars import TextStyle, base_type
+from shared.formats.scalars import TextStyle
 from shared.formats.text_columns import as_text
 
 FONT_SIZE = 7
@@ -33,8 +33,6 @@ _SHEETS = ((595, 842), (842, 595), (1191, 842))
 _LARGE_SHEETS = ((1191, 842), (1684, 1191), (2384, 1684), (3370, 2384))
 """A3 to A0 across, with narrow text columns."""
 _MAX_COLUMN, _MIN_COLUMN = 230.0, 55.0
-_SHRINKABLE = {"text", "json", "list", "binary"}
-_RIGHT_ALIGNED = {"integer", "float", "decimal"}
 _SPARE_DIGITS = 2 * 572
 """Room in a number column for a larger number than those of the sample."""
 
@@ -69,7 +67,7 @@ def printed(batch: pa.RecordBatch, columns: Sequence[Column], time_zone: str) ->
     """Every column as text on one line."""
     style = TextStyle(time_zone)
     return [
-        pdf_text.printable(as_text(values, column.type, style))
+        pdf_text.printable(as_text(values, column.kind, style))
         for values, column in zip(batch.columns, columns, strict=True)
     ]
 
@@ -84,12 +82,12 @@ def measure(sample: Sequence[pa.StringArray], columns: tuple[Column, ...], title
     wanted, least = [], []
     for words, column, title in zip(sample, columns, titles, strict=True):
         widest = pc.max(pdf_text.cell_widths(words)).as_py() or 0
-        if base_type(column.type) in _RIGHT_ALIGNED:
+        if column.kind.family.number:
             widest += _SPARE_DIGITS
         of_title = pdf_text.cell_widths(line(title))[0].as_py()
         wanted.append(min(max(widest, of_title), _units(_MAX_COLUMN)))
-        shrinkable = base_type(column.type) in _SHRINKABLE
-        least.append(min(wanted[-1], _units(_MIN_COLUMN)) if shrinkable else min(wanted[-1], max(widest, 1)))
+        bounded = column.kind.family.bounded
+        least.append(min(wanted[-1], max(widest, 1) if bounded else _units(_MIN_COLUMN)))
     gaps = _units(2 * _PADDING) * len(columns)
     choices = [(sheet, wanted) for sheet in _SHEETS] + [(sheet, least) for sheet in _LARGE_SHEETS]
     for (width, height), needed in choices:
@@ -111,7 +109,7 @@ def show(words: Sequence[pa.StringArray], layout: Layout, *, header: bool = Fals
         characters.update(pc.unique(used).to_pylist())
         missing += pdf_text.missing_glyphs(used)
         truncated += 0 if header else cut
-        right_aligned = base_type(column.type) in _RIGHT_ALIGNED
+        right_aligned = column.kind.family.number
         at = pc.subtract(start + limit, widths) if right_aligned else pa.scalar(start, pa.int64())
         cells.append((pc.subtract(at, end), pdf_text.hexadecimal(text)))
         end = pc.add(at, widths)

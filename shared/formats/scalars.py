@@ -1,4 +1,4 @@
-"""Columns as text: one rendering for each type that is not a list, the same in every format that shows it as text.
+"""Columns as text: one rendering for each family of types but lists, the same in every format that shows it as text.
 
 =================  =====================================================================================
 integer            decimal digits
@@ -31,6 +31,23 @@ from zoneinfo import ZoneInfo
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from shared.catalog.column_types import (
+    BINARY,
+    BOOLEAN,
+    DATE,
+    DECIMAL,
+    FLOAT,
+    INTEGER,
+    INTERVAL,
+    JSON,
+    LOCAL_TIMESTAMP,
+    TEXT,
+    TIME,
+    TIMESTAMP,
+    UUID,
+    ColumnType,
+    Family,
+)
 from shared.formats.escape import append, column_bytes, join, replace_where, text
 from shared.sources.special_values import DAY_MICROSECONDS, interval_pieces, special_values
 
@@ -63,14 +80,11 @@ class TextStyle:
     date_time_separator: str = " "
 
 
-def base_type(type_name: str) -> str:
-    """``decimal`` for ``decimal(12,2)``, ``list`` for ``list<...>``, else the name itself."""
-    return type_name.partition("(")[0].partition("<")[0]
-
-
-def scalar_text(column: pa.Array, type_name: str, style: TextStyle) -> pa.StringArray:
-    """The column as text, as the table above says. ``type_name`` is a column type that is not a list."""
-    render = _RENDERERS[base_type(type_name)]
+def scalar_text(column: pa.Array, kind: ColumnType, style: TextStyle) -> pa.StringArray:
+    """The column as text, as the table above says, or as its type renders it. ``kind`` is not a list."""
+    if kind.render:
+        return kind.render(column)
+    render = _RENDERERS[kind.family]
     special = special_values(column)
     if special is None:
         return render(column, style)
@@ -307,18 +321,18 @@ def _seconds(nanos: pa.Int64Array) -> pa.StringArray:
     return pc.if_else(pc.equal(nanos, 0), text(""), words)
 
 
-_RENDERERS: dict[str, Callable[[pa.Array, TextStyle], pa.StringArray]] = {
-    "integer": _integer,
-    "float": _float,
-    "decimal": _decimal,
-    "boolean": _boolean,
-    "text": _as_it_is,
-    "uuid": _as_it_is,
-    "json": _as_it_is,
-    "binary": _binary,
-    "date": _date,
-    "time": _time,
-    "timestamp": _timestamp,
-    "local timestamp": _local_timestamp,
-    "interval": _interval,
+_RENDERERS: dict[Family, Callable[[pa.Array, TextStyle], pa.StringArray]] = {
+    INTEGER: _integer,
+    FLOAT: _float,
+    DECIMAL: _decimal,
+    BOOLEAN: _boolean,
+    TEXT: _as_it_is,
+    UUID: _as_it_is,
+    JSON: _as_it_is,
+    BINARY: _binary,
+    DATE: _date,
+    TIME: _time,
+    TIMESTAMP: _timestamp,
+    LOCAL_TIMESTAMP: _local_timestamp,
+    INTERVAL: _interval,
 }

@@ -15,6 +15,8 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from shared.catalog.column_types import BOOLEAN, DATE, DECIMAL, LOCAL_TIMESTAMP, TIME, TIMESTAMP
+from shared.catalog.columns import Column
 from shared.errors import LimitReached
 from shared.formats.base import (
     EncodedPart,
@@ -28,7 +30,6 @@ from shared.formats.base import (
 )
 from shared.formats.escape import column_bytes, join, text
 from shared.formats.options import Option, validate
-from shared.formats.scalars import base_type
 from shared.formats.slices import slices
 from shared.formats.xlsx_cells import CellEncoder, Cells
 from shared.formats.zip_container import Deflated, Deflater, Entry, central_directory, fragment, local_header
@@ -37,7 +38,7 @@ _ROWS_OF_A_SHEET = 1_000_000
 _FIRST_ROW, _LAST_ROW = 2, 1_048_576
 """Below the header, and at the end of a sheet (Excel specifications and limits)."""
 _MIN_WIDTH, _MAX_WIDTH = 8, 60
-_FIXED_WIDTHS = {"date": 11, "time": 10, "timestamp": 19, "local timestamp": 19, "boolean": 8}
+_FIXED_WIDTHS = {DATE: 11, TIME: 10, TIMESTAMP: 19, LOCAL_TIMESTAMP: 19, BOOLEAN: 8}
 _WIDTH_CODE = ord("0")
 """Widths are remembered as one character for each column, to be small in wide tables: ``0`` is none."""
 
@@ -88,10 +89,10 @@ class Xlsx:
                     f"rows were added while the export ran, more than the {_LAST_ROW:,} of a sheet; ask for it again"
                 )
             cells = [
-                encoder.encode(values, column.type) for values, column in zip(batch.columns, spec.columns, strict=True)
+                encoder.encode(values, column.kind) for values, column in zip(batch.columns, spec.columns, strict=True)
             ]
             if not rows and not position.index:
-                widths = "".join(chr(_WIDTH_CODE + width) for width in map(_width, cells, batch.columns, spec.columns))
+                widths = "".join(chr(_WIDTH_CODE + width) for width in map(_width, cells, spec.columns))
             if compressed := deflater.compress(column_bytes(_rows(cells, first + rows))):
                 write(compressed)
             rows += batch.num_rows
@@ -172,14 +173,14 @@ def _sheets(parts: Sequence[EncodedPart]) -> list[int]:
     return sorted({part.facts["sheet"] for part in parts})
 
 
-def _width(cells: Cells, column: pa.Array, of: Any) -> int:
-    base = base_type(of.type)
-    if base in _FIXED_WIDTHS:
-        return _FIXED_WIDTHS[base]
+def _width(cells: Cells, of: Column) -> int:
+    family = of.kind.family
+    if family in _FIXED_WIDTHS:
+        return _FIXED_WIDTHS[family]
     longest = pc.max(pc.utf8_length(cells.values)).as_py() or 0
     if not cells.before:
         longest = 20  # numbers and exact texts together: the cells hold their mark-up too
-    if base == "decimal":
+    if family is DECIMAL:
         longest = longest * 4 // 3  # digit grouping
     return max(0, min(longest, _MAX_WIDTH))
 

@@ -12,8 +12,20 @@ from enum import IntEnum
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from shared.catalog.column_types import (
+    BOOLEAN,
+    DATE,
+    DECIMAL,
+    FLOAT,
+    INTEGER,
+    LOCAL_TIMESTAMP,
+    TIME,
+    TIMESTAMP,
+    ColumnType,
+    Family,
+)
 from shared.formats.escape import join
-from shared.formats.scalars import TextStyle, base_type, significant_digits, to_wall_time
+from shared.formats.scalars import TextStyle, significant_digits, to_wall_time
 from shared.formats.text_columns import as_text
 from shared.formats.xml_text import escape_column
 from shared.sources.special_values import special_values
@@ -63,77 +75,77 @@ class CellEncoder:
     def __init__(self, time_zone: str) -> None:
         self.truncated = 0
         self._style = TextStyle(time_zone)
-        self._numbers_of: dict[str, Callable[[pa.Array, str], Cells]] = {
-            "boolean": self._boolean,
-            "integer": self._integer,
-            "float": self._float,
-            "decimal": self._decimal,
-            "date": self._date,
-            "time": self._time,
-            "timestamp": self._timestamp,
-            "local timestamp": self._timestamp,
+        self._numbers_of: dict[Family, Callable[[pa.Array, ColumnType], Cells]] = {
+            BOOLEAN: self._boolean,
+            INTEGER: self._integer,
+            FLOAT: self._float,
+            DECIMAL: self._decimal,
+            DATE: self._date,
+            TIME: self._time,
+            TIMESTAMP: self._timestamp,
+            LOCAL_TIMESTAMP: self._timestamp,
         }
 
-    def encode(self, column: pa.Array, type_name: str) -> Cells:
+    def encode(self, column: pa.Array, kind: ColumnType) -> Cells:
         """The cells of a column."""
-        base = base_type(type_name)
-        if base in self._numbers_of:
+        if numbers := self._numbers_of.get(kind.family):
             special = special_values(column)
             if special is None:
-                return self._numbers_of[base](column, type_name)
-            names = _whole(self._texts(special.names, base))
-            return Cells(pc.coalesce(names, _whole(self._numbers_of[base](special.others, type_name))))
-        return self._texts(as_text(column, type_name, self._style), base)
+                return numbers(column, kind)
+            names = _whole(self._texts(special.names, kind))
+            return Cells(pc.coalesce(names, _whole(numbers(special.others, kind))))
+        return self._texts(as_text(column, kind, self._style), kind)
 
-    def _boolean(self, column: pa.BooleanArray, _: str) -> Cells:
+    def _boolean(self, column: pa.BooleanArray, _: ColumnType) -> Cells:
         return Cells(pc.if_else(column, "1", "0"), ' t="b"><v>', "</v></c>")
 
-    def _integer(self, column: pa.Int64Array, type_name: str) -> Cells:
+    def _integer(self, column: pa.Int64Array, kind: ColumnType) -> Cells:
         exact = pc.and_(pc.less_equal(column, _EXACT_INTEGER), pc.greater_equal(column, -_EXACT_INTEGER))
-        return self._numbers(pc.cast(column, pa.string()), Style.INTEGER, exact, column, type_name)
+        return self._numbers(pc.cast(column, pa.string()), Style.INTEGER, exact, column, kind)
 
-    def _float(self, column: pa.DoubleArray, type_name: str) -> Cells:
-        return self._numbers(pc.cast(column, pa.string()), Style.GENERAL, pc.is_finite(column), column, type_name)
+    def _float(self, column: pa.DoubleArray, kind: ColumnType) -> Cells:
+        return self._numbers(pc.cast(column, pa.string()), Style.GENERAL, pc.is_finite(column), column, kind)
 
-    def _decimal(self, column: pa.Decimal128Array, type_name: str) -> Cells:
-        words = as_text(column, type_name, self._style)
+    def _decimal(self, column: pa.Decimal128Array, kind: ColumnType) -> Cells:
+        words = as_text(column, kind, self._style)
         exact = None
         if column.type.precision > _EXACT_DIGITS:
             exact = pc.less_equal(significant_digits(words, column.type.scale), _EXACT_DIGITS)
-        return self._numbers(words, Style.DECIMAL + min(column.type.scale, MAX_PLACES), exact, column, type_name)
+        return self._numbers(words, Style.DECIMAL + min(column.type.scale, MAX_PLACES), exact, column, kind)
 
-    def _date(self, column: pa.Date32Array, type_name: str) -> Cells:
+    def _date(self, column: pa.Date32Array, kind: ColumnType) -> Cells:
         serial = pc.add(pc.cast(column, pa.int32()), pa.scalar(_UNIX_EPOCH_SERIAL, pa.int32()))
         known = pc.and_(pc.greater_equal(serial, _FIRST_SERIAL), pc.less_equal(serial, _LAST_SERIAL))
-        return self._numbers(pc.cast(serial, pa.string()), Style.DATE, known, column, type_name)
+        return self._numbers(pc.cast(serial, pa.string()), Style.DATE, known, column, kind)
 
-    def _time(self, column: pa.Time64Array, type_name: str) -> Cells:
+    def _time(self, column: pa.Time64Array, kind: ColumnType) -> Cells:
         fraction = pc.divide(pc.cast(pc.cast(column, pa.int64()), pa.float64()), float(_DAY))
-        return self._numbers(pc.cast(fraction, pa.string()), Style.TIME, None, column, type_name)
+        return self._numbers(pc.cast(fraction, pa.string()), Style.TIME, None, column, kind)
 
-    def _timestamp(self, column: pa.TimestampArray, type_name: str) -> Cells:
+    def _timestamp(self, column: pa.TimestampArray, kind: ColumnType) -> Cells:
         wall = to_wall_time(column, self._style.time_zone) if column.type.tz else column
         days = pc.divide(pc.cast(pc.cast(wall, pa.int64()), pa.float64(), safe=False), float(_DAY))
         serial = pc.add(days, float(_UNIX_EPOCH_SERIAL))
         known = pc.and_(pc.greater_equal(serial, float(_FIRST_SERIAL)), pc.less(serial, float(_LAST_SERIAL + 1)))
-        return self._numbers(pc.cast(serial, pa.string()), Style.TIMESTAMP, known, column, type_name)
+        return self._numbers(pc.cast(serial, pa.string()), Style.TIMESTAMP, known, column, kind)
 
     def _numbers(
-        self, numbers: pa.StringArray, style: int, exact: pa.BooleanArray | None, column: pa.Array, type_name: str
+        self, numbers: pa.StringArray, style: int, exact: pa.BooleanArray | None, column: pa.Array, kind: ColumnType
     ) -> Cells:
         """Number cells, with text cells where a number would not be exact."""
         before, after = f' s="{style}"><v>' if style else "><v>", "</v></c>"
         if exact is None or pc.all(exact, min_count=0).as_py():
             return Cells(numbers, before, after)
-        words = self._texts(as_text(column, type_name, self._style), base_type(type_name))
+        words = self._texts(as_text(column, kind, self._style), kind)
         return Cells(pc.if_else(exact, join(before, numbers, after), _whole(words)))
 
-    def _texts(self, words: pa.StringArray, base: str) -> Cells:
-        if base in _ANY_LENGTH:
+    def _texts(self, words: pa.StringArray, kind: ColumnType) -> Cells:
+        family = kind.family
+        if family.escaped or not family.bounded:
             words = self._truncate(words)
-        if base in _FREE_TEXT:
+        if family.escaped:
             words = escape_column(words)
-        spaced = base in _FREE_TEXT and _has_outer_space(words)
+        spaced = family.escaped and _has_outer_space(words)
         space = ' xml:space="preserve"' if spaced else ""
         return Cells(words, f' t="inlineStr"><is><t{space}>', "</t></is></c>")
 
@@ -160,6 +172,3 @@ def _has_outer_space(words: pa.StringArray) -> bool:
 
 MAX_PLACES = 30
 """A number format has at most this many decimal places (Excel specifications and limits)."""
-
-_FREE_TEXT = {"text", "json", "uuid", "list"}
-_ANY_LENGTH = {"text", "json", "binary", "list"}

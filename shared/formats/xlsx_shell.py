@@ -14,8 +14,8 @@ from openpyxl.utils import get_column_letter
 from openpyxl.worksheet.properties import PageSetupProperties
 from openpyxl.worksheet.worksheet import Worksheet
 
+from shared.catalog.column_types import DATE, DECIMAL, FLOAT, INTEGER, LOCAL_TIMESTAMP, TIME, TIMESTAMP
 from shared.formats.base import FileSpec
-from shared.formats.scalars import base_type
 from shared.formats.xlsx_cells import MAX_PLACES, MAX_TEXT, Style
 from shared.formats.xml_text import escape_unreadable
 
@@ -36,8 +36,8 @@ _TITLE_FONT = Font(name="Calibri", size=16, bold=True, family=2, scheme="minor")
 _FONT = re.compile(rb"(?<=<font>).*?(?=</font>)")
 _FONT_ORDER = (b"b", b"sz", b"color", b"name", b"family", b"scheme")
 """The order of a font's elements in the schema (18.8.22), which openpyxl does not keep."""
-_RIGHT_ALIGNED = {"integer", "float", "decimal", "date", "time", "timestamp", "local timestamp"}
-"""The types whose cells are numbers, which stand on the right; so does their header."""
+_RIGHT_ALIGNED = {INTEGER, FLOAT, DECIMAL, DATE, TIME, TIMESTAMP, LOCAL_TIMESTAMP}
+"""The families whose cells are numbers, which stand on the right; so does their header."""
 _UPRIGHT_WIDTH = 85
 """Characters that fit on A4 upright at full size."""
 _ROWS_GO_HERE = b"</sheetData>"
@@ -101,7 +101,7 @@ def _fill(sheet: Worksheet, spec: FileSpec, rows: int, widths: Sequence[int]) ->
         cell.value = escape_unreadable(column.title_in(spec.locale))[:MAX_TEXT]
         cell.data_type = "s"  # openpyxl takes a text that starts with = for a formula
         cell.font = _HEADER_FONT
-        if base_type(column.type) in _RIGHT_ALIGNED:
+        if column.kind.family in _RIGHT_ALIGNED:
             cell.alignment = _RIGHT
         sheet.column_dimensions[get_column_letter(index)].width = width
 

@@ -4,6 +4,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from datetime import UTC, date, timedelta
 
+from shared.catalog.column_types import DATE, LOCAL_TIMESTAMP, column_type
 from shared.catalog.columns import Column
 from shared.catalog.export_types import Scope, SqlExport
 from shared.identity.caller import Caller
@@ -70,8 +71,9 @@ def _conditions(export_type: SqlExport, request: ExportRequest, caller: Caller) 
 
 def _boundary(export_type: SqlExport, request: ExportRequest, day: date) -> str:
     """The start of a day, as the date column compares: a date, a wall-clock time, or an instant in UTC."""
-    if export_type.date_type == "date":
+    family = column_type(export_type.date_type).family
+    if family is DATE:
         return day.isoformat()
-    if export_type.date_type == "local timestamp":
+    if family is LOCAL_TIMESTAMP:
         return f"{day.isoformat()}T00:00:00"
     return day_start(day, request.time_zone).astimezone(UTC).isoformat()

@@ -28,6 +28,7 @@ from urllib.parse import parse_qsl, quote, urlencode
 
 import pyarrow as pa
 
+from shared.catalog.column_types import INTEGER, TIMESTAMP, column_type
 from shared.catalog.columns import arrow_schema
 from shared.errors import QueryFailed, SchemaChanged, SettingsError, SluiceError, SourceUnavailable
 from shared.requests.query import Key, KeyRange, Query, Scalar
@@ -285,7 +286,9 @@ def _key_at(query: Query, batch: pa.RecordBatch, position: int) -> Key:
 
 
 def _key(query: Query, texts: Sequence[str]) -> Key:
-    return tuple(int(text) if column.type == "integer" else text for column, text in zip(query.key, texts, strict=True))
+    return tuple(
+        int(text) if column.kind.family is INTEGER else text for column, text in zip(query.key, texts, strict=True)
+    )
 
 
 def _key_refused() -> QueryFailed:
@@ -326,7 +329,7 @@ def _written(value: Scalar, type_name: str) -> str:
     text = str(value)
     if "\x00" in text:
         raise QueryFailed("a value to compare with has a NUL character, which PostgreSQL text never has")
-    if type_name == "timestamp":
+    if column_type(type_name).family is TIMESTAMP:
         try:
             moment = datetime.fromisoformat(text)
         except ValueError:

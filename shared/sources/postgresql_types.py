@@ -10,38 +10,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+import pyarrow as pa
+
+from shared.catalog.column_types import DECIMAL, INTERVAL, JSON, LIST, TIME, ColumnType
 from shared.catalog.columns import Column
 from shared.sources.conform import Misfit
 
-_WHOLE_NUMBERS = frozenset({"int2", "int4", "int8"})
-_TEXTS = frozenset({"text", "varchar"})
-_AS_IT_IS: dict[str, frozenset[str]] = {
-    "text": _TEXTS,
-    "uuid": _TEXTS,
-    "json": _TEXTS,
-    "integer": _WHOLE_NUMBERS,
-    "float": _WHOLE_NUMBERS | {"float8"},
-    "decimal": _WHOLE_NUMBERS,  # the driver is slow at numeric, and as text it is exact
-    "boolean": _WHOLE_NUMBERS | {"bool"},
-    "date": frozenset({"date"}),
-    "time": frozenset({"time"}),
-    "timestamp": frozenset({"timestamp", "timestamptz"}),
-    "local timestamp": frozenset({"timestamp", "timestamptz"}),
-    "interval": frozenset({"interval"}),
-    "binary": frozenset({"bytea"}),
-}
-_CASTS: dict[tuple[str, str], tuple[str, ...]] = {
-    ("float", "float4"): ("text", "float8"),  # the shortest digits that read back, as psql shows them
-    ("float", "numeric"): ("float8",),
-    ("float", "money"): ("numeric", "float8"),
-    ("decimal", "money"): ("numeric", "text"),
-    ("integer", "oid"): ("int8",),
-    ("date", "timestamp"): ("date",),
-    ("date", "timestamptz"): ("date",),
-    ("timestamp", "date"): ("timestamp",),
-    ("local timestamp", "date"): ("timestamp",),
-}
-"""What to cast a type to for a declared one, where text would not do."""
 _TEXT = ("text",)
 
 _LONGEST_HOURS = 2_562_046
@@ -105,31 +79,29 @@ def types_of(cursor: Any, expressions: Sequence[str], relation: str) -> dict[str
 def fetched(column: Column, actual: PostgresqlType) -> str:
     """The expression to select for a column. Raises ``Misfit`` when the type cannot be what is declared."""
     expression = f"({column.expression})"
-    if column.type.startswith("list<"):
-        return _fetched_list(column, expression, actual.element)
-    if column.type == "json" and (actual.composite or actual.element is not None):
+    declared = column.kind
+    if declared.element:
+        return _fetched_list(column, declared.element, expression, actual.element)
+    if declared.family is JSON and (actual.composite or actual.element is not None):
         return f"to_json({expression})::text"
-    declared = _base(column.type)
-    if declared == "interval" and actual.base == "interval":
+    if declared.family is INTERVAL and actual.base == "interval":
         return _INTERVAL.format(expression)
-    if declared in ("text", "uuid", "json") and actual.base == "inet":
+    if pa.types.is_string(declared.arrow) and actual.base == "inet":
         return f"abbrev({expression})"  # a cast adds a mask to every address
     return expression + "".join(f"::{name}" for name in _casts(column, declared, actual.base))
 
 
-def _fetched_list(column: Column, expression: str, element: str | None) -> str:
-    declared = column.type.removeprefix("list<").removesuffix(">")
-    if declared.startswith("list<"):  # decimals as strings, which is what JSON's are parsed from
-        return f"to_json({expression}{'::text[]' if 'decimal' in declared else ''})::text"
+def _fetched_list(column: Column, declared: ColumnType, expression: str, element: str | None) -> str:
+    if declared.family is LIST:  # decimals as strings, which is what JSON's are parsed from
+        return f"to_json({expression}{'::text[]' if declared.innermost.family is DECIMAL else ''})::text"
     if element is None:
         return f"{expression}::text"  # a JSON array
-    declared = _base(declared)
-    if declared == "interval" and element == "interval":
+    if declared.family is INTERVAL and element == "interval":
         one = _INTERVAL.format("one")
         each = f"array(select {one} from unnest({expression}) with ordinality as each(one, place) order by place)"
         return _of_one_dimension(column, expression, f"case when {expression} is not null then {each} end", "interval")
     casts = _casts(column, declared, element) or (element,)  # of a domain, its base
-    if declared in ("text", "uuid", "json") and element == "inet":
+    if pa.types.is_string(declared.arrow) and element == "inet":
         cast = "::text::text[]"
     else:
         cast = "".join(f"::{_quoted(name)}[]" for name in casts)
@@ -143,14 +115,11 @@ def _of_one_dimension(column: Column, array: str, result: str, element: str) -> 
     return f"case when array_ndims({array}) > 1 then {refused} else {result} end"
 
 
-def _casts(column: Column, declared: str, actual: str) -> tuple[str, ...]:
-    if declared == "time" and actual == "timetz":
+def _casts(column: Column, declared: ColumnType, actual: str) -> tuple[str, ...]:
+    if declared.family is TIME and actual == "timetz":
         raise Misfit(column, "its times have an offset (time with time zone); declare it as text")
-    return () if actual in _AS_IT_IS[declared] else _CASTS.get((declared, actual), _TEXT)
-
-
-def _base(declared: str) -> str:
-    return declared.partition("(")[0]
+    casts = declared.postgresql
+    return () if actual in casts.none else casts.special.get(actual, _TEXT)
 
 
 def _quoted(name: str) -> str:

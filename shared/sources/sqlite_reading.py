@@ -11,7 +11,8 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from shared.catalog.columns import Column, arrow_type
+from shared.catalog.column_types import BINARY, BOOLEAN, DECIMAL, FLOAT, INTEGER, INTERVAL
+from shared.catalog.columns import Column
 from shared.errors import SchemaChanged
 from shared.requests.query import KeyRange, Query
 from shared.sources.conform import Misfit, conform, first_failing
@@ -31,11 +32,14 @@ _EXACT_TEXT = (
 )
 """A value as text. SQLite's own text of a REAL has 15 digits; one that needs 16 or 17 comes with both, and a mark."""
 _MISFITS = {
-    "integer": "typeof({0}) not in ('integer', 'null')",
-    "float": "typeof({0}) in ('text', 'blob')",
+    INTEGER: "typeof({0}) not in ('integer', 'null')",
+    FLOAT: "typeof({0}) in ('text', 'blob')",
 }
-"""Which values the driver, rather than ``conform``, finds not to be of a declared type."""
-_STORED_AS_TEXT = ("text", "uuid", "json", "date", "time", "timestamp", "local timestamp")
+"""Which values the driver, rather than ``conform``, finds not to be of a declared family."""
+_READ_AS_NUMBERS = (INTEGER, FLOAT, DECIMAL, BOOLEAN)
+"""The families whose values the driver reads as SQLite's own numbers; all others, but binary, are fetched as text."""
+_MAYBE_TEXT = (DECIMAL, BOOLEAN)
+"""The families of numbers that SQLite also keeps as text, which is then read as such."""
 _EXACT_DIGITS = 15
 """A decimal of so many digits survives being a double, which is how SQLite stores most of them."""
 
@@ -79,7 +83,7 @@ class Reading:
 
     def _batches(self) -> Iterator[pa.RecordBatch]:
         for column in self.query.columns:
-            if column.type.startswith("interval"):
+            if column.kind.family is INTERVAL:
                 raise Misfit(column, "SQLite has no intervals; declare it as text")
         self.relation = self._quickest_relation()
         self.texts = self._text_columns()
@@ -189,28 +193,27 @@ class Reading:
 
     def _may_be_real(self, column: Column) -> bool:
         """Whether a column that is fetched as text can hold a REAL that matters: looking at each takes time."""
-        matters = column.type in ("text", "json", "uuid") or column.type.startswith("decimal")
+        arrow = column.kind.arrow
+        matters = pa.types.is_string(arrow) or pa.types.is_decimal(arrow)
         return matters and column.expression.lower() not in self.texts
 
     def _is_text(self, position: int, column: Column) -> bool:
         """Fetched as text, whatever is stored; casting text to text costs nothing."""
-        wanted = arrow_type(column.type)
-        long_decimal = pa.types.is_decimal(wanted) and wanted.precision > _EXACT_DIGITS
-        return column.type in _STORED_AS_TEXT or pa.types.is_list(wanted) or long_decimal or position in self.as_text
+        kind = column.kind
+        if kind.family is BINARY:
+            return False
+        long_decimal = kind.family is DECIMAL and kind.arrow.precision > _EXACT_DIGITS
+        return kind.family not in _READ_AS_NUMBERS or long_decimal or position in self.as_text
 
     def _constant(self, position: int, column: Column) -> str:
         if self._is_text(position, column):
             return "''"
-        if column.type == "binary":
+        if column.kind.family is BINARY:
             return "x''"
-        return "0" if column.type in ("integer", "boolean") else "0.0"
+        return "0" if column.kind.family in (INTEGER, BOOLEAN) else "0.0"
 
     def _widths(self) -> list[str]:
-        unbounded = [
-            column.expression
-            for column in self.query.columns
-            if column.type in ("text", "json", "binary") or column.type.startswith("list")
-        ]
+        unbounded = [column.expression for column in self.query.columns if not column.kind.family.bounded]
         return [f"octet_length({expression})" for expression in unbounded]
 
     def _widest_row(self, limit: int) -> int:
@@ -225,7 +228,7 @@ class Reading:
     def _where(self, misfit: Misfit) -> str:
         """In which row the value stands that does not fit; nothing when that cannot be told."""
         expression = f"({misfit.column.expression})"
-        condition = _MISFITS.get(misfit.column.type)
+        condition = _MISFITS.get(misfit.column.kind.family)
         if misfit.row is None and condition is None:
             return ""
         values = Values()
@@ -248,9 +251,9 @@ class Reading:
         for position, (column, found) in enumerate(zip(self.query.columns, guessed, strict=True)):
             if self._is_text(position, column) or not pa.types.is_string(found.type):
                 continue
-            if column.type == "boolean" or column.type.startswith("decimal"):
+            if column.kind.family in _MAYBE_TEXT:
                 raise _TextFound(position)
-            if column.type in ("integer", "float"):
+            if column.kind.family in (INTEGER, FLOAT):
                 raise Misfit(column, "there is text in it")
 
     def _adapt(self, error: Exception) -> None:
@@ -266,7 +269,7 @@ class Reading:
         column = self.query.columns[position]
         if not self.typed:
             self.typed = True
-        elif (column.type == "boolean" or column.type.startswith("decimal")) and position not in self.as_text:
+        elif column.kind.family in _MAYBE_TEXT and position not in self.as_text:
             self.as_text.add(position)
         else:
             raise Misfit(column, "there are values of another type in it")
@@ -301,7 +304,7 @@ class _TextFound(Exception):
 def _check_text(batch: pa.RecordBatch, columns: Sequence[Column]) -> None:
     """SQLite stores any bytes as text; an export has UTF-8."""
     for column, array in zip(columns, batch.columns, strict=True):
-        if pa.types.is_string(array.type) and column.type in ("text", "json", "uuid") and _not_utf8(array):
+        if pa.types.is_string(array.type) and _not_utf8(array):
             raise Misfit(column, "a text is not valid UTF-8", first_failing(len(array), partial(_starts_badly, array)))
 
 

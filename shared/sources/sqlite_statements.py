@@ -9,6 +9,7 @@ from typing import Any
 
 import pyarrow as pa
 
+from shared.catalog.column_types import BOOLEAN, INTEGER, LOCAL_TIMESTAMP, TIMESTAMP, column_type
 from shared.errors import QueryFailed
 from shared.requests.query import Key, Query, Scalar
 
@@ -78,11 +79,10 @@ def _stored(value: Scalar, type_name: str) -> Scalar:
     """A value from a request, as a column of this type stores it."""
     if value is None:
         return None
-    if type_name == "boolean":
+    family = column_type(type_name).family
+    if family in (BOOLEAN, INTEGER):
         return int(value)
-    if type_name == "integer":
-        return int(value)
-    if type_name in ("timestamp", "local timestamp") and isinstance(value, str):
+    if family in (TIMESTAMP, LOCAL_TIMESTAMP) and isinstance(value, str):
         try:
             moment = datetime.fromisoformat(value)
         except ValueError:

@@ -15,10 +15,11 @@ from hypothesis import strategies as st
 
 from exports import EXPORT_TYPES
 from shared.catalog.export_types import Filter
+from shared.catalog.filter_parsers import decimal_of
 from shared.errors import MOST_ERRORS, RequestError, ValidationFailed
 from shared.identity.caller import demo_caller
 from shared.requests.export_request import MAX_BODY_BYTES, Body, check_request, parse_body, parse_request
-from shared.requests.filter_values import MOST_VALUES, decimal_of, filter_values
+from shared.requests.filter_values import MOST_VALUES, filter_values
 from shared.schedules.requests import ScheduleRequest, check_export, check_timing
 from triggers.http.audit import audit_query
 from triggers.http.endpoint import problem_of

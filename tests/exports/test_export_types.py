@@ -7,7 +7,8 @@ from datetime import timedelta
 import pytest
 
 from exports import APPLICATIONS, EXPORT_TYPES
-from shared.catalog.columns import Column, arrow_schema, arrow_type
+from shared.catalog.column_types import arrow_type
+from shared.catalog.columns import Column, arrow_schema
 from shared.catalog.export_types import AsyncExportsDependency, ExportType, FunctionExport, Scope, SqlExport
 from shared.formats import FORMATS
 

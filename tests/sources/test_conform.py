@@ -7,7 +7,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from shared.catalog.columns import Column, arrow_type
+from shared.catalog.column_types import arrow_type
+from shared.catalog.columns import Column
 from shared.errors import SchemaChanged
 from shared.sources.conform import conform_column
 
