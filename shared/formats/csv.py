@@ -11,6 +11,7 @@ takes for the start of another format (SYLK): the first cell is quoted then.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from functools import cache, reduce
 from typing import Any
 
@@ -139,6 +140,19 @@ class Csv:
 
 def _is_formula(words: str) -> bool:
     return guard_formulas([words]) != [words]
+
+
+def settled(spec: FileSpec) -> FileSpec:
+    """The same file with the options that follow from others worked out; the spec of another format as it is.
+
+    Release 0.1.0 would work them out in another way, and part of the rows would have other separators.
+    """
+    if "decimalSeparator" not in spec.options:
+        return spec
+    dialect = _Dialect(spec)
+    separator = "comma" if dialect.decimal_comma else "point"
+    found = {"decimalSeparator": separator, "delimiter": dialect.delimiter, "bom": dialect.bom}
+    return replace(spec, options={**spec.options, **found})
 
 
 class _Dialect:

@@ -11,7 +11,7 @@ from shared.durable.inputs import ExportRef, PlanSummary
 from shared.errors import LimitReached
 from shared.formats import file_extension, get_format
 from shared.formats.base import FileSpec, Format
-from shared.formats.csv import FORMULA_GUARD
+from shared.formats.csv import FORMULA_GUARD, settled
 from shared.identity.caller import Caller
 from shared.jobs import plan as plans
 from shared.jobs.cancel_check import still_wanted
@@ -122,7 +122,7 @@ def file_spec(export_type: ExportType, request: ExportRequest, locale: str, crea
         by_name = {c.name: c for c in columns}
         columns = tuple(by_name[name] for name in request.columns)
     file_format = get_format(request.format)
-    return FileSpec(
+    spec = FileSpec(
         columns=columns,
         title=export_type.title,
         created=created,
@@ -133,6 +133,7 @@ def file_spec(export_type: ExportType, request: ExportRequest, locale: str, crea
         file_name=name_inside(output_name(export_type, request, created), file_format.extension),
         options=file_format.options(_by_type(export_type, file_format) | dict(request.format_options)),
     )
+    return settled(spec)
 
 
 def _by_type(export_type: ExportType, file_format: Format) -> dict[str, Any]:

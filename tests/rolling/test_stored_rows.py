@@ -16,10 +16,13 @@ from azure.data.tables import TableServiceClient
 
 from demo.azurite_server import Azurite
 from shared.audit.log import AuditEntry
+from shared.catalog.registry import export_types
 from shared.events.outbox import Entry, EventType
 from shared.identity.caller import demo_caller
+from shared.jobs.planning import file_spec
 from shared.jobs.records import ExportRecord, new_export_id
 from shared.jobs.status import Status
+from shared.requests.export_request import parse_request
 from shared.schedules.store import Run, Schedule
 from shared.services import Services
 from shared.storage import names
@@ -107,3 +110,25 @@ def test_what_is_new_has_tables_of_its_own() -> None:
     assert set(LAST["all_tables"]) <= tables
     new = {names.LOCKS_TABLE, names.LINKS_TABLE, names.LINK_TOKENS_TABLE, names.PEOPLE_TABLE}
     assert new <= tables - set(LAST["all_tables"])
+
+
+@pytest.mark.parametrize(
+    ("request_", "expected"),
+    [
+        ({}, (",", "point", False)),
+        ({"locale": "fr"}, (";", "comma", True)),
+        ({"locale": "en"}, (",", "point", False)),
+        ({"locale": "de", "formatOptions": {"bom": False}}, (";", "comma", False)),
+        ({"locale": "de", "formatOptions": {"delimiter": ","}}, (",", "point", True)),
+        ({"locale": "de", "formatOptions": {"decimalSeparator": "point", "delimiter": "\t"}}, ("\t", "point", True)),
+        ({"formatOptions": {"decimalSeparator": "comma"}}, (";", "comma", False)),
+    ],
+    ids=str,
+)
+def test_a_plan_of_csv_has_options_that_the_last_release_reads_alike(request_: Any, expected: Any) -> None:
+    """It knows no decimal separator "auto" and took it for a point, beside rows of this release with a comma."""
+    (sessions,) = (t for t in export_types() if t.name == "sessions")
+    request = parse_request(json.dumps({"exportType": "sessions", "format": "csv", **request_}).encode())
+    options = file_spec(sessions, request, "fr", iso(NOW)).options
+    assert (options["delimiter"], options["decimalSeparator"], options["bom"]) == expected
+    assert {name: options[name] in known for name, known in LAST["csv"].items()} == dict.fromkeys(LAST["csv"], True)
