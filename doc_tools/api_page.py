@@ -30,6 +30,9 @@ the same document for programs at `GET /openapi.json` (OpenAPI 3.1) and for peop
 - Bodies and answers are JSON. Every error is a problem document: [Errors](errors.md).
 - HEAD works wherever GET does. [What an export guarantees](../explanation/guarantees.md#http) explains request ids and
   ETags.
+- Clients can be generated from the document. `make test-clients` tries openapi-typescript, @hey-api/openapi-ts,
+  openapi-python-client and datamodel-code-generator. In typed languages use the request of
+  the export type, such as `SessionsRequest`, for filters and columns.
 """
 
 
