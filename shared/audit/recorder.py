@@ -156,7 +156,7 @@ def entry_of(trail: Trail, status: int) -> AuditEntry | None:
 
 def further_entries(trail: Trail, status: int) -> list[AuditEntry]:
     """The entries of the many things that a call did (``also_about``)."""
-    if trail.audit is None:
+    if trail.audit is None or not trail.others:
         return []
     whole = _entry(trail, trail.audit, status)
     return [replace(whole, tenant=t, export_id=export_id, subject=subject) for t, export_id, subject in trail.others]
