@@ -491,7 +491,7 @@ def test_what_an_older_release_kept_of_who_has_left_is_removed(context: Services
     gone = context.people.offboard("acme", "gone", "ada", "admin", NOW)
     person = replace(gone, roles=("Admin",), caller=caller("gone").to_json(), seen_at=iso(NOW))
     context.people._table.upsert_entity(person.to_entity())
-    sweep = Sweep(context, NOW, lambda _: None, lambda _: None)  # type: ignore[arg-type,return-value]
+    sweep = Sweep(context, NOW, lambda _: None, lambda _: None, lambda _: None)  # type: ignore[arg-type,return-value]
     (found,) = UnseenPeople().page(sweep, "").items
     assert context.people.forget(found)
     assert context.people.get("acme", "gone") == gone
@@ -502,7 +502,7 @@ def test_who_comes_or_is_offboarded_while_retention_runs_is_not_forgotten(contex
     """What was found is removed only as it was found."""
     for user in ("back", "out"):
         seen(context, caller(user), NOW - 91 * DAY)
-    sweep = Sweep(context, NOW, lambda _: None, lambda _: None)  # type: ignore[arg-type,return-value]
+    sweep = Sweep(context, NOW, lambda _: None, lambda _: None, lambda _: None)  # type: ignore[arg-type,return-value]
     items = UnseenPeople().page(sweep, "").items
     seen(context, caller("back"))
     context.people.offboard("acme", "out", "ada", "admin", NOW)
