@@ -34,11 +34,14 @@ def _rights_of(caller: Caller) -> _Rights:
 
 @dataclass(frozen=True)
 class _Known:
-    """What a person came with since ``began``, when the first of these looks did."""
+    """What a person came with since ``began``, when the first of these looks did.
+
+    ``left``: as what somebody offboarded them (``OffboardedBy``), empty when nobody did.
+    """
 
     seen: frozenset[_Rights]
     began: datetime
-    left: bool
+    left: str
 
     def covers(self, caller: Caller, now: datetime) -> bool:
         """Whether a call needs no look."""
@@ -89,7 +92,7 @@ def is_fresh(caller: Caller) -> bool:
     known = _memory.get((caller.tenant, caller.user))
     if known is None or not known.covers(caller, utc_now()):
         return False
-    _check(known)
+    _check(known, caller)
     return True
 
 
@@ -102,7 +105,7 @@ def look(caller: Caller, context: Services) -> None:
     before, begun = _memory.begin(key)
     try:
         person = context.people.get(*key)
-        left = person is not None and bool(person.offboarded_at)
+        left = (person.offboarded_as or "operator") if person is not None and person.offboarded_at else ""
         if not left and (person is None or not person.was(caller) or now - from_iso(person.seen_at) >= _WRITE_AGAIN):
             if person is not None and person.exports and not caller.exports:
                 context.links.revoke_links_of(*key, now)
@@ -117,7 +120,7 @@ def look(caller: Caller, context: Services) -> None:
     else:
         known = _Known(seen, now, left)
     _memory.keep(key, known, begun)
-    _check(known)
+    _check(known, caller)
 
 
 def look_again(tenant: str, user: str) -> None:
@@ -125,6 +128,7 @@ def look_again(tenant: str, user: str) -> None:
     _memory.drop((tenant, user))
 
 
-def _check(known: _Known) -> None:
-    if known.left:
+def _check(known: _Known, caller: Caller) -> None:
+    """Raise ``NotAllowed`` for who has left. An operator is shut out by operators alone, not by an Admin's word."""
+    if known.left == "operator" or (known.left and not caller.all_tenants):
         raise NotAllowed(OFFBOARDED)

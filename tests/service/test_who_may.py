@@ -201,7 +201,8 @@ def world(jwt_service: Service, issuer: Issuer) -> Iterator[World]:
     made = World(jwt_service.api, bearer(issuer.token(sub="owner")))
     made.own("exports", "schedules", "webhooks")
     made.owned["notifications"] = told(made)
-    assert made.ask("POST", "users/gone/offboard", made.owner).status_code == 200
+    root = bearer(issuer.token(sub="root", roles=["SuperAdmin"]))
+    assert made.ask("POST", "ops/users/acme/gone/offboard", root).status_code == 200
     with made.session:
         yield made
 

@@ -534,3 +534,17 @@ def test_what_is_no_id_is_refused(segment: str) -> None:
     """By name."""
     with pytest.raises(NotFound, match="a user's id has 1 to 200 printable characters"):
         user_of(request_for(segment))
+
+
+def test_an_admins_word_shuts_no_operator_out(context: Services, clock: Clock) -> None:
+    """Not one who had not called before either; an operator's word does, and so does an Admin's for other roles."""
+    root = caller("root", Role.SUPER_ADMIN)
+    offboard("acme", "root", caller("ada"), context)
+    call(root, context)
+    call(root, context)
+    with pytest.raises(NotAllowed, match="you were offboarded here"):
+        call(caller("root"), context)
+    call(root, context)
+    offboard("acme", "root", OPERATOR, context)
+    with pytest.raises(NotAllowed, match="you were offboarded here"):
+        call(root, context)
