@@ -13,6 +13,7 @@ from datetime import datetime, timedelta
 
 from shared.errors import NotAllowed, StorageUnavailable
 from shared.identity.caller import Caller
+from shared.identity.people import OffboardedBy
 from shared.services import Services
 from shared.timestamps import from_iso, utc_now
 
@@ -41,7 +42,7 @@ class _Known:
 
     seen: frozenset[_Rights]
     began: datetime
-    left: str
+    left: OffboardedBy
 
     def covers(self, caller: Caller, now: datetime) -> bool:
         """Whether a call needs no look."""
@@ -105,7 +106,9 @@ def look(caller: Caller, context: Services) -> None:
     before, begun = _memory.begin(key)
     try:
         person = context.people.get(*key)
-        left = (person.offboarded_as or "operator") if person is not None and person.offboarded_at else ""
+        left: OffboardedBy = ""
+        if person is not None and person.offboarded_at:
+            left = person.offboarded_as or "operator"
         if not left and (person is None or not person.was(caller) or now - from_iso(person.seen_at) >= _WRITE_AGAIN):
             if person is not None and person.exports and not caller.exports:
                 context.links.revoke_links_of(*key, now)
