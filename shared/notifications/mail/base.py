@@ -1,9 +1,11 @@
 """The interface of a mail transport."""
 
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from shared.errors import PermanentError, TransientError
-from shared.notifications.channels.base import Message
+
+if TYPE_CHECKING:
+    from shared.notifications.channels.base import Message
 
 _LONGEST_WAIT = 3600.0
 """Seconds that a mail service is left alone when it asks for more."""
@@ -32,7 +34,7 @@ class MailRefused(PermanentError):
 class Transport(Protocol):
     """Hands one message to a mail service."""
 
-    def send(self, message: Message, *, tried_before: bool) -> None:
+    def send(self, message: "Message", *, tried_before: bool) -> None:
         """Return when the service has accepted the message.
 
         ``tried_before``: an earlier try began and its end is not known; ask the service before sending again. Raises
