@@ -12,6 +12,7 @@ import asyncio
 import logging
 import socket
 from collections.abc import AsyncIterator, Callable
+from http import HTTPStatus
 from typing import Any
 
 from aiohttp import web
@@ -101,6 +102,21 @@ class _Connection(RequestHandler):
     def connection_lost(self, exc: BaseException | None) -> None:
         self._stop_timer()
         super().connection_lost(exc)
+
+    def handle_error(
+        self,
+        request: web.BaseRequest,
+        status: int = 500,
+        exc: BaseException | None = None,
+        message: str | None = None,
+    ) -> web.StreamResponse:
+        """Answer what is not HTTP as the platform does, with its status alone: its bytes may be a key or a token."""
+        if status < HTTPStatus.INTERNAL_SERVER_ERROR and request.writer.output_size == 0:
+            logs.event("http.malformed", level=logging.WARNING, remote=request.remote, reason=type(exc).__name__)
+            answer = web.Response(status=status, text=HTTPStatus(status).phrase)
+            answer.force_close()
+            return answer
+        return super().handle_error(request, status, exc, message)
 
     def _too_late(self) -> None:
         logs.event("http.half_open", level=logging.WARNING, remote=str(self.peername))

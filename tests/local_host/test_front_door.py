@@ -182,6 +182,27 @@ def test_a_body_stays_as_it_was_sent(host: RunningHost) -> None:
 
 
 @pytest.mark.parametrize(
+    "request_",
+    [
+        b"GET /admin/host/status?code=hunter2-key&x=" + b"a" * 9_000 + b" HTTP/1.1\r\nHost: x\r\n\r\n",
+        b"GET / HTTP/1.1\r\nHost: x\r\nx-functions-key: hunter2-key" + b"a" * 9_000 + b"\r\n\r\n",
+        b"GET / HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer hunter2-key\x00\r\n\r\n",
+        b"hunter2-key is no request\r\n\r\n",
+    ],
+    ids=["long target", "long header", "NUL in a header", "no request"],
+)
+def test_what_is_not_http_is_neither_echoed_nor_logged(request_: bytes, host: RunningHost) -> None:
+    """Its first bytes may be a key or a token."""
+    with socket.create_connection(("127.0.0.1", int(host.url.rpartition(":")[2])), timeout=30) as connection:
+        connection.sendall(request_)
+        answer = b"".join(iter(lambda: connection.recv(65_536), b""))
+    assert answer.startswith((b"HTTP/1.1 400 ", b"HTTP/1.0 400 "))
+    assert b"hunter2" not in answer
+    assert "hunter2" not in host.log()
+    assert "http.malformed" in host.log()
+
+
+@pytest.mark.parametrize(
     "text", ["\0", "a\x7fb", "\x1b[2J", "\u2028", "\x85", "\ud800", "a\rb", "a\nb", "\u202e", "\U000e0001", "\xa0"]
 )
 def test_a_line_of_the_log_is_printable(text: str) -> None:
