@@ -4,9 +4,11 @@ import logging
 from pathlib import Path
 
 import pytest
+from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 
 from shared.observability.logging import logger
 from shared.observability.redaction import redact
+from tests.service import otlp
 from tests.service.leaks import check, leaks
 
 PLANTED = {
@@ -84,3 +86,13 @@ def test_what_is_harmless_stays() -> None:
     """A line is worth something only when it says what happened."""
     text = "part 3 of 20 failed: 'a/b' at 10:30, see https://docs.example.com/x?y=1#z (code 42P01), user ada"
     assert redact(text) == text
+
+
+def test_ids_of_telemetry_are_no_texts() -> None:
+    """They are random bytes, which may look like an address; names, attributes and events are looked at."""
+    request = ExportTraceServiceRequest()
+    span = request.resource_spans.add().scope_spans.add().spans.add(name="GET", trace_id=b"me@acme.example!")
+    span.attributes.add(key="user").value.string_value = "una@acme.example"
+    span.events.add(name="to bea@globex.example")
+    receiver = otlp.Receiver(bodies=[("/v1/traces", request.SerializeToString())])
+    assert leaks(receiver.text()) == ["a mail address: <...>", "a mail address: to <...>"]

@@ -1,7 +1,6 @@
 """An OTLP receiver on this machine: what is sent to it over HTTP, as protobuf, can be read back."""
 
 import gzip
-import re
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -37,12 +36,12 @@ class Receiver:
     """Counters by instance of the service, name and attributes."""
     news: Condition = field(default_factory=Condition)
     keeps_spans: bool = True
-    bodies: list[bytes] = field(default_factory=list)
-    """What came in, as it came: protobuf, in which texts stand as they are."""
+    bodies: list[tuple[str, bytes]] = field(default_factory=list)
+    """What came in, as it came, with the path that it came to."""
 
     def text(self) -> str:
-        """Every text in what has come in, one a line, between what is none."""
-        return "\n".join(re.sub(r"[^ -~]+", "\n", body.decode(errors="replace")) for body in self.bodies)
+        """Every text in what has come in, one a line. Ids are random bytes, which may look like anything."""
+        return "\n".join(one for path, body in self.bodies for one in _texts(_KINDS[path].FromString(body)))
 
     def wait_for(self, ready: Callable[[], bool], seconds: float = 60) -> None:
         """Wait until something is so, looked at whenever something has come in. Raises ``TimeoutError``."""
@@ -56,7 +55,7 @@ class Receiver:
 
     def take(self, path: str, body: bytes) -> None:
         with self.news:
-            self.bodies.append(body)
+            self.bodies.append((path, body))
             if not self.keeps_spans:
                 pass
             elif path == "/v1/traces":
@@ -64,6 +63,20 @@ class Receiver:
             elif path == "/v1/metrics":
                 self.sums.update(_sums(ExportMetricsServiceRequest.FromString(body)))
             self.news.notify_all()
+
+
+_KINDS = {"/v1/traces": ExportTraceServiceRequest, "/v1/metrics": ExportMetricsServiceRequest}
+
+
+def _texts(message: Any) -> Iterator[str]:
+    """Every text field of a protobuf message, and of those in it."""
+    for field_, value in message.ListFields():
+        values = value if field_.is_repeated else [value]
+        if field_.type == field_.TYPE_MESSAGE:
+            for one in values:
+                yield from _texts(one)
+        elif field_.type == field_.TYPE_STRING:
+            yield from values
 
 
 def _spans(request: ExportTraceServiceRequest) -> Iterator[Span]:

@@ -2,6 +2,7 @@
 
 import json
 import re
+import shutil
 import subprocess
 from pathlib import Path
 
@@ -11,6 +12,7 @@ from demo.stack import Stack
 from tests.service.conftest import People
 
 ROOT = Path(__file__).resolve().parents[2]
+pytestmark = pytest.mark.skipif(shutil.which("curl") is None, reason="curl is not installed on this machine")
 PREAMBLE = """
 set -eu
 curl() { command curl --fail-with-body --max-time 60 "$@" || { echo "$*" >> failed; return 22; }; }
