@@ -6,7 +6,7 @@ from shared.api.operations import Access, Answer
 from shared.observability import metrics, prometheus
 from shared.services import Services
 from shared.timestamps import utc_now
-from triggers.http.endpoint import caller_of, in_thread, request_services
+from triggers.http.endpoint import in_thread, request_services
 from triggers.http.operation import operation
 
 
@@ -21,7 +21,6 @@ from triggers.http.operation import operation
     tag="admin",
 )
 async def metrics_page(req: func.HttpRequest) -> func.HttpResponse:
-    await caller_of(req)
     context = await request_services()
     page = await in_thread(scrape, context)
     return func.HttpResponse(page, headers={"Cache-Control": "no-store"}, mimetype="text/plain", charset="utf-8")
